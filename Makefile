@@ -1,0 +1,51 @@
+# Every target sets up what it needs: a virtual environment in .venv, made again when pyproject.toml changes.
+# Needs Python >= 3.11, a C compiler and make. Another interpreter: make test PYTHON=/path/to/python3.12
+
+PYTHON ?= python3
+VENV ?= .venv
+RUN := $(VENV)/bin/python
+TEST_STAMP := $(VENV)/.installed-test
+DEV_STAMP := $(VENV)/.installed-dev
+PYTEST_FLAGS ?=
+
+.PHONY: demo test test-long lint format clean help
+
+help:
+	@echo "make demo       fit the Lotka-Volterra model to the pelt data; prints the table, writes output/lotka_volterra_fit.png"
+	@echo "make test       all tests but the long ones"
+	@echo "make test-long  all tests"
+	@echo "make lint       formatting and lint checks (make format mends the formatting)"
+
+demo: $(TEST_STAMP)
+	$(RUN) examples/lotka_volterra_fit.py
+
+test: $(TEST_STAMP)
+	$(RUN) -m pytest -m "not long" $(PYTEST_FLAGS)
+
+test-long: $(TEST_STAMP)
+	$(RUN) -m pytest $(PYTEST_FLAGS)
+
+lint: $(DEV_STAMP)
+	$(RUN) -m ruff format --check .
+	$(RUN) -m ruff check .
+
+format: $(DEV_STAMP)
+	$(RUN) -m ruff format .
+	$(RUN) -m ruff check --fix .
+
+clean:
+	rm -rf $(VENV) output
+
+$(RUN):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "sciad needs Python 3.11 or newer, and '$(PYTHON)' is $$($(PYTHON) --version 2>&1 || echo absent)." >&2; \
+	  echo "Name another interpreter: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(TEST_STAMP): pyproject.toml | $(RUN)
+	$(RUN) -m pip install --quiet --disable-pip-version-check -e '.[test]'
+	@touch $@
+
+$(DEV_STAMP): pyproject.toml | $(RUN)
+	$(RUN) -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@ $(TEST_STAMP)
