@@ -1,7 +1,7 @@
 """Initial value problems with known answers, shared by the tests and the benchmarks.
 
-`MODELS` maps a name to a `Model`: a right-hand side in plain NumPy that returns dy/dt, its arguments, and where the
-answer comes from (a closed form, a published reference solution, or a tight SciPy solve).
+`MODELS` maps a name to a `Model`: a right-hand side in plain NumPy that returns dy/dt, its arguments, and
+where the answer comes from (a closed form, a published reference solution, or a tight SciPy solve).
 """
 
 from collections.abc import Callable
@@ -18,8 +18,8 @@ from scipy.linalg import expm
 class Model:
     """An initial value problem `dy/dt = fun(t, y, *args)` and what is known of its solution.
 
-    `exact(t, y0, *args)` is the closed form at one time, written so that it accepts complex arguments; `published` is
-    the state at the end of `t_span` as printed in `source`.
+    `exact(t, y0, *args)` is the closed form at one time, written so that it accepts complex arguments;
+    `published` is the state at the end of `t_span` as printed in `source`.
     """
 
     name: str
@@ -33,7 +33,7 @@ class Model:
     source: str = ""
 
     def final(self) -> np.ndarray:
-        """State at the end of `t_span`: the closed form, else the published value, else a tight SciPy solve."""
+        """State at the end of `t_span`: closed form, else published, else a tight SciPy solve."""
         if self.exact is not None:
             return np.asarray(self.exact(self.t_span[1], self.y0, *self.args))
         return self.published if self.published is not None else _solved(self)
@@ -49,7 +49,7 @@ def _solved(model: Model) -> np.ndarray:
     return solution.y[:, -1]
 
 
-# Non-stiff ------------------------------------------------------------------------------------------------------------
+# Non-stiff ----------------------------------------------------------------------------------------
 
 
 def lotka_volterra(t, y, p):
@@ -63,7 +63,7 @@ def lorenz(t, y, sigma, rho, beta):
 
 
 def pleiades(t, y, mass):
-    """Seven bodies in the plane under gravity; y holds positions x, positions y, velocities x, velocities y."""
+    """Seven bodies in the plane under gravity; y holds the x and y positions, then the x and y velocities."""
     dy = np.zeros_like(y)
     for i in range(7):
         dy[i] = y[14 + i]
@@ -134,7 +134,7 @@ def driven_decay_exact(t, y0, rate, drive):
     return np.array([y0[0] * np.exp(-rate * (t**2 - t0**2) / 2), y0[1] + drive * (t**3 - t0**3) / 3])
 
 
-# Stiff ----------------------------------------------------------------------------------------------------------------
+# Stiff --------------------------------------------------------------------------------------------
 
 
 def prothero_robinson(t, y, rate):
@@ -257,15 +257,21 @@ def _brusselator_start(n):
     return np.concatenate([1 + np.sin(2 * np.pi * x), np.full(n, 3.0)])
 
 
-# The table ------------------------------------------------------------------------------------------------------------
+def _numbers(text):
+    return np.array([float(word) for word in text.split()])
+
+
+# The table ----------------------------------------------------------------------------------------
 
 TEST_SET = "Mazzia and Magherini, Test Set for Initial Value Problem Solvers, release 2.4 (2008): "
 HAIRER_1 = "Hairer, Norsett and Wanner, Solving Ordinary Differential Equations I (1993): "
 HAIRER_2 = "Hairer and Wanner, Solving Ordinary Differential Equations II (1996): "
 
-POLLU_RATES = np.array(
-    [0.35, 26.6, 1.23e4, 8.6e-4, 8.2e-4, 1.5e4, 1.3e-4, 2.4e4, 1.65e4, 9.0e3, 0.022, 1.2e4, 1.88]
-    + [1.63e4, 4.8e6, 3.5e-4, 0.0175, 1.0e8, 4.44e11, 1.24e3, 2.1, 5.78, 0.0474, 1.78e3, 3.12]
+POLLU_RATES = _numbers(
+    """
+    0.35 26.6 1.23e4 8.6e-4 8.2e-4 1.5e4 1.3e-4 2.4e4 1.65e4 9.0e3 0.022 1.2e4 1.88
+    1.63e4 4.8e6 3.5e-4 0.0175 1.0e8 4.44e11 1.24e3 2.1 5.78 0.0474 1.78e3 3.12
+    """
 )
 POLLU_START = np.array([0, 0.2, 0, 0.04, 0, 0, 0.1, 0.3, 0.01, 0, 0, 0, 0, 0, 0, 0, 0.007, 0, 0, 0])
 
@@ -291,43 +297,15 @@ _ALL = [
         PLEIADES_START,
         (0.0, 3.0),
         (np.arange(1.0, 8.0),),
-        published=np.array(
-            [
-                0.3706139143970502,
-                3.237284092057233,
-                -3.222559032418324,
-                0.6597091455775310,
-                0.3425581707156584,
-            ]
-            + [
-                1.562172101400631,
-                -0.7003092922212495,
-                -3.943437585517392,
-                -3.271380973972550,
-                5.225081843456543,
-            ]
-            + [
-                -2.590612434977470,
-                1.198213693392275,
-                -0.2429682344935824,
-                1.091449240428980,
-                3.417003806314313,
-            ]
-            + [
-                1.354584501625501,
-                -2.590065597810775,
-                2.025053734714242,
-                -1.155815100160448,
-                -0.8072988170223021,
-            ]
-            + [
-                0.5952396354208710,
-                -3.741244961234010,
-                0.3773459685750630,
-                0.9386858869551073,
-                0.3667922227200571,
-            ]
-            + [-0.3474046353808490, 2.344915448180937, -1.947020434263292]
+        published=_numbers(
+            """
+            0.3706139143970502 3.237284092057233 -3.222559032418324 0.6597091455775310 0.3425581707156584
+            1.562172101400631 -0.7003092922212495 -3.943437585517392 -3.271380973972550 5.225081843456543
+            -2.590612434977470 1.198213693392275 -0.2429682344935824 1.091449240428980 3.417003806314313
+            1.354584501625501 -2.590065597810775 2.025053734714242 -1.155815100160448 -0.8072988170223021
+            0.5952396354208710 -3.741244961234010 0.3773459685750630 0.9386858869551073 0.3667922227200571
+            -0.3474046353808490 2.344915448180937 -1.947020434263292
+            """
         ),
         source=TEST_SET + "plei.f",
     ),
@@ -419,9 +397,11 @@ _ALL = [
         (0.0, 321.8122),
         (np.array([1.71, 0.43, 8.32, 0.69, 0.035, 8.32, 280.0, 0.69, 0.69, 0.0007]),),
         stiff=True,
-        published=np.array(
-            [0.7371312573325668e-3, 0.1442485726316185e-3, 0.5888729740967575e-4, 0.1175651343283149e-2]
-            + [0.2386356198831331e-2, 0.6238968252742796e-2, 0.2849998395185769e-2, 0.2850001604814231e-2]
+        published=_numbers(
+            """
+            0.7371312573325668e-3 0.1442485726316185e-3 0.5888729740967575e-4 0.1175651343283149e-2
+            0.2386356198831331e-2 0.6238968252742796e-2 0.2849998395185769e-2 0.2850001604814231e-2
+            """
         ),
         source=TEST_SET + "hires.f",
     ),
@@ -432,12 +412,14 @@ _ALL = [
         (0.0, 60.0),
         (POLLU_RATES,),
         stiff=True,
-        published=np.array(
-            [0.5646255480022769e-1, 0.1342484130422339, 0.4139734331099427e-8, 0.5523140207484359e-2]
-            + [0.2018977262302196e-6, 0.1464541863493966e-6, 0.7784249118997964e-1, 0.3245075353396018]
-            + [0.7494013383880406e-2, 0.1622293157301561e-7, 0.1135863833257075e-7, 0.2230505975721359e-2]
-            + [0.2087162882798630e-3, 0.1396921016840158e-4, 0.8964884856898295e-2, 0.4352846369330103e-17]
-            + [0.6899219696263405e-2, 0.1007803037365946e-3, 0.1772146513969984e-5, 0.5682943292316392e-4]
+        published=_numbers(
+            """
+            0.5646255480022769e-1 0.1342484130422339 0.4139734331099427e-8 0.5523140207484359e-2
+            0.2018977262302196e-6 0.1464541863493966e-6 0.7784249118997964e-1 0.3245075353396018
+            0.7494013383880406e-2 0.1622293157301561e-7 0.1135863833257075e-7 0.2230505975721359e-2
+            0.2087162882798630e-3 0.1396921016840158e-4 0.8964884856898295e-2 0.4352846369330103e-17
+            0.6899219696263405e-2 0.1007803037365946e-3 0.1772146513969984e-5 0.5682943292316392e-4
+            """
         ),
         source=TEST_SET + "pollu.f; Verwer, SIAM J. Sci. Comput. 15 (1994) 1243-1259",
     ),
