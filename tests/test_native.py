@@ -1,0 +1,142 @@
+"""Kernels written once: linked and interpreted alike, cached on disk, rebuilt when the cache is damaged."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numba import carray, cfunc
+
+from sciad.compiler import cache, native
+from sciad.compiler.runtime import call, row, stack_f64, unroll, view
+
+WEIGHT = 2.0
+
+
+@native.kernel
+def weighted(x):
+    if SQUARED:  # noqa: F821 (a constant of the linker)
+        return WEIGHT * x * x
+    return WEIGHT * x
+
+
+@native.kernel
+def stage_sum(f, x, work):
+    z = stack_f64(3, 2)
+    for i in unroll(range(3)):
+        for k in range(2):
+            z[i, k] = 0.0
+            for j in unroll(range(i + 1)):
+                if A[i][j] != 0.0:  # noqa: F821
+                    z[i, k] += A[i][j] * weighted(x[k])  # noqa: F821
+    status = call(f, (0.5, row(z, 2), view(work, 1, 2)))
+    return work[1] + work[2] + status
+
+
+CONSTANTS = {"A": ((1.0, 0.0, 0.0), (0.0, 2.0, 0.0), (3.0, 0.0, 4.0)), "SQUARED": True}
+SIGNATURE = "float64(int64, float64[::1], float64[::1])"
+
+
+@cfunc("int64(float64, CPointer(float64), CPointer(float64))")
+def native_model(t, y, out):
+    a = carray(y, 2)
+    out[0] = t * a[0]
+    out[1] = a[1]
+    return 10
+
+
+def python_model(t, y, out):
+    out[0] = t * y[0]
+    out[1] = y[1]
+    return 10
+
+
+def expected(x):
+    z = 7.0 * WEIGHT * x**2
+    return 0.5 * z[0] + z[1] + 10
+
+
+@pytest.fixture
+def fresh_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("SCIAD_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(cache, "_modules", {})
+    return tmp_path
+
+
+def test_linked_and_interpreted_kernels_agree(fresh_cache):
+    x = np.array([1.5, -2.0])
+    linked = native.link(stage_sum, SIGNATURE, CONSTANTS)
+    interpreted = native.interpret(stage_sum, CONSTANTS)
+    for value in (
+        linked(native_model.address, x, np.zeros(4)),
+        interpreted(python_model, x, np.zeros(4)),
+    ):
+        assert abs(value - expected(x)) <= 1e-13
+
+
+def test_constants_are_written_out_and_loops_unrolled():
+    text = native.linked_source(stage_sum, CONSTANTS)
+    assert "unroll" not in text and "A[" not in text and "if" not in text
+    assert "3.0 * weighted(x[k])" in text and "0.0 * weighted" not in text
+
+
+def test_other_constants_are_another_module(fresh_cache):
+    x = np.array([1.5, -2.0])
+    values = [
+        native.link(stage_sum, SIGNATURE, {**CONSTANTS, "SQUARED": flag})(
+            native_model.address, x, np.zeros(4)
+        )
+        for flag in (True, False)
+    ]
+    assert values[0] != values[1]
+
+
+def test_an_unmarked_function_and_a_missing_constant_are_named():
+    with pytest.raises(NameError, match="SQUARED"):
+        native.linked_source(weighted)
+
+    @native.kernel
+    def calls_unmarked(x):
+        return plain(x)  # noqa: F821
+
+    with pytest.raises(TypeError, match=r"plain.*@kernel"):
+        native.linked_source(calls_unmarked, {"plain": expected})
+
+
+def test_damaged_entries_are_rebuilt(fresh_cache):
+    x = np.array([1.5, -2.0])
+    native.link(stage_sum, SIGNATURE, CONSTANTS)
+    compiled = [p for p in Path(cache.cache_folder()).rglob("stage_sum_*") if p.suffix in {".nbi", ".nbc"}]
+    assert len(compiled) == 2
+    for path in (*compiled, *Path(cache.cache_folder()).glob("stage_sum_*.py")):
+        whole = path.read_bytes()
+        for damaged in (b"", whole[: len(whole) // 2], bytes(len(whole))):
+            path.write_bytes(damaged)
+            cache._modules.clear()
+            linked = native.link(stage_sum, SIGNATURE, CONSTANTS)
+            assert abs(linked(native_model.address, x, np.zeros(4)) - expected(x)) <= 1e-13
+
+
+def test_a_folder_that_cannot_be_written_gives_a_temporary_one(tmp_path, monkeypatch):
+    blocker = tmp_path / "file"
+    blocker.write_text("not a folder")
+    monkeypatch.setenv("SCIAD_CACHE_DIR", str(blocker / "below"))
+    folder = cache.cache_folder()
+    assert folder.is_dir() and not str(folder).startswith(str(tmp_path))
+    assert cache.load_module("answer = 42\n", "plain").answer == 42
+
+
+def test_two_processes_share_one_cold_cache(tmp_path):
+    script = (
+        "import tests.test_native as t; t.native.link(t.stage_sum, t.SIGNATURE, t.CONSTANTS); print('ok')"
+    )
+    environment = {**os.environ, "SCIAD_CACHE_DIR": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)}
+    runs = [
+        subprocess.Popen([sys.executable, "-c", script], env=environment, stdout=subprocess.PIPE)
+        for _ in range(2)
+    ]
+    assert [run.communicate()[0].strip() for run in runs] == [b"ok", b"ok"]
+    assert len(list(tmp_path.rglob("stage_sum_*.nbc"))) == 1
+    assert not list(tmp_path.rglob("*.tmp"))
