@@ -14,7 +14,7 @@ Memories are named by strings:
 ``"C"``     constants of the program, `Program.constants`
 ========== =====================================================================================
 
-Transforms add shadows (``"T_bar"``, ``"T_dot"``, ``"y_bar"``, ...) and the tape.
+Transforms add shadows (``"T_bar"``, ``"T_dot"``, ``"y_bar"``, ...) and the tape, another arena, ``"S"``.
 
 An operand is a `Value` or a plain Python ``float``, ``int`` or ``bool``.
 """
@@ -222,12 +222,13 @@ class Store(Node):
 
 @dataclass(eq=False)
 class Alloc(Node):
-    """``out`` = offset in "T" of `size` new elements (zeroed if `zero`)."""
+    """``out`` = offset in `mem` ("T", or the tape "S") of `size` new elements (zeroed if `zero`)."""
 
     out: Value
     size: Operand
     alias: int = 0
     zero: bool = False
+    mem: str = "T"
 
 
 @dataclass(eq=False)
@@ -291,7 +292,8 @@ class Loop(Node):
 
     `index` runs 0, 1, ... in a counted loop.  `stop`, if given, is a bool of the body: leave the loop after this
     iteration (the carried values are those of its end).  `trip` is the number of iterations begun.  In a `parallel`
-    loop no iteration reads what another writes and nothing is carried.  In a while loop the values of `pre` are those
+    loop no iteration reads what another writes and nothing is carried (in derived programs: their order does not
+    matter, and what is carried are sums).  `index` may be had in a while loop too.  In a while loop the values of `pre` are those
     of the carried params; `pre` is evaluated once more than the body (unless `stop` ends the loop).
     """
 
@@ -337,6 +339,8 @@ class Program:
     inputs : input groups in calling order; their memories carry their names.  A scalar group is memory of size 1.
     n_out : number of elements of "out".
     classes : union-find parents of alias classes: two arrays may overlap only if ``root(a) == root(b)``.
+    outputs : memories the caller passes to be written (the transforms add to them), in groups of a kind.
+    out_tree, captures, guards : structure of the result, lifted captured numbers, and what else the trace depends on.
     """
 
     name: str
@@ -347,6 +351,19 @@ class Program:
     sites: list[Site] = field(default_factory=list)
     classes: list[int] = field(default_factory=list)
     filename: str = ""
+    outputs: list[list[Input]] | None = None
+    out_tree: Any = None
+    captures: list = field(default_factory=list)
+    guards: list = field(default_factory=list)
+
+    def __post_init__(self):
+        if self.outputs is None:
+            self.outputs = [[Input("out", self.n_out)]]
+
+    @property
+    def parameters(self) -> list[Input]:
+        """Inputs and outputs in calling order."""
+        return self.inputs + [output for group in self.outputs for output in group]
 
     def new_class(self) -> int:
         self.classes.append(len(self.classes))
