@@ -1,8 +1,9 @@
 """The Lotka-Volterra benchmark in other libraries: forward solves and gradients, ready to be timed.
 
-Each function of `PEERS` returns `{kind: {name: call}}`, kind "forward" or "gradient"; a call returns the outputs of
-shape (2, 101) or the gradient with respect to p. All settle the same problem: p, y0, 101 outputs on [0, 10],
-rtol = atol = 1e-6, loss sum(y**2). A library that is not installed raises ImportError.
+Each function of `PEERS` returns `{kind: {name: call}}`, kind "forward" or "gradient"; a call returns the
+outputs of shape (2, 101) or the gradient with respect to p. All settle the same problem: p, y0, 101
+outputs on [0, 10], rtol = atol = 1e-6, loss sum(y**2). A library that is not installed raises
+ImportError.
 """
 
 import numpy as np

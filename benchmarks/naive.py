@@ -1,7 +1,7 @@
 """The naive way: an adaptive Tsit5 in plain NumPy, differentiated by taping every operation of it.
 
-Nothing here knows of derivatives. Run on the traced values of the eager tape, the whole solver is recorded, the
-error norm and the step-size control included.
+Nothing here knows of derivatives. Run on the traced values of the eager tape, the whole solver is
+recorded, the error norm and the step-size control included.
 """
 
 import numpy as np

@@ -1,7 +1,7 @@
 """Interleaved timing of competing implementations, tables of ratios, and their storage.
 
-Times on a shared machine drift; ratios of medians of alternated samples do not. So `interleave` takes one sample
-of every case in turn, again and again, and what is printed and compared are ratios.
+Times on a shared machine drift; ratios of medians of alternated samples do not. So `interleave` takes one
+sample of every case in turn, again and again, and what is printed and compared are ratios.
 """
 
 import datetime
@@ -40,8 +40,8 @@ def interleave(
 ) -> dict[str, Timing]:
     """Time every case, one sample of each per round.
 
-    A sample repeats its case for about `sample_seconds`; a case that has used up `case_seconds` drops out after
-    at least three samples. Every case is called once before, so that compiling is not timed.
+    A sample repeats its case for about `sample_seconds`; a case that has used up `case_seconds` drops out
+    after at least three samples. Every case is called once before, so that compiling is not timed.
     """
     calls, samples, spent = {}, {name: [] for name in cases}, dict.fromkeys(cases, 0.0)
     for name, case in cases.items():
@@ -98,10 +98,10 @@ def duration(seconds: float) -> str:
     return f"{seconds:.3g} s"
 
 
-def save(name: str, content: dict) -> Path:
-    """Write `content`, with the machine and the versions it was measured on, to `results/<name>.json`."""
-    RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"{name}.json"
+def save(name: str, content: dict, folder: Path = RESULTS) -> Path:
+    """Write `content`, with the machine and the versions it was measured on, to `<folder>/<name>.json`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.json"
     document = {"date": datetime.date.today().isoformat(), "machine": machine(), **content}
     path.write_text(json.dumps(document, indent=2, default=_encode) + "\n")
     return path
@@ -146,7 +146,7 @@ def _cpu() -> str:
 
 
 def bars(groups: Mapping[str, Mapping[str, Timing]], own: str) -> Figure:
-    """One panel of horizontal bars per group on a common logarithmic axis; names starting with `own` stand out."""
+    """One panel of horizontal bars per group on a common logarithmic axis; names starting with `own` are green."""
     heights = [len(timings) for timings in groups.values()]
     figure = Figure(figsize=(8, 0.6 * len(groups) + 0.3 * sum(heights)), layout="constrained")
     panels = figure.subplots(len(groups), 1, sharex=True, squeeze=False, height_ratios=heights)[:, 0]

@@ -1,0 +1,55 @@
+"""The benchmarks run, and what they compare with is right."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks import naive, timing
+from tests.models import MODELS
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_naive_solver_solves():
+    model = MODELS["driven_decay"]
+    times = np.linspace(*model.t_span, 11)
+    outputs = naive.solve(model.fun, model.t_span, model.y0, times, model.args, 1e-9, 1e-9)
+    expected = [model.exact(t, model.y0, *model.args) for t in times]
+    assert not np.any(~(np.abs(outputs - expected) <= 1e-7))
+
+
+def test_interleave_samples_every_case_and_table_sorts_by_time():
+    called = {"short": 0, "long": 0}
+
+    def case(name, size):
+        def call():
+            called[name] += 1
+            return np.sin(np.ones(size))
+
+        return call
+
+    timings = timing.interleave(
+        {"long": case("long", 300_000), "short": case("short", 1)}, rounds=5, sample_seconds=1e-4
+    )
+    assert all(timings[name].samples == 5 and called[name] > 5 for name in called)
+    assert all(t.lower <= t.median <= t.upper for t in timings.values())
+    lines = timing.table(timings, "long").splitlines()
+    assert [line.split()[0] for line in lines[1:]] == ["short", "long"]
+    assert lines[2].split()[-2:] == ["1", "x"]
+
+
+@pytest.mark.long
+def test_lotka_volterra_benchmark_runs(tmp_path):
+    command = [sys.executable, ROOT / "benchmarks" / "lotka_volterra.py"]
+    options = ["--rounds", "1", "--starts", "1", "--output", tmp_path]
+    run = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    content = json.loads((tmp_path / "lotka_volterra.json").read_text())
+    assert {"sciad DiscreteAdjoint", "sciad InterpolatingAdjoint", "sciad naive, own tape"} <= set(
+        content["timings"]["gradient"]
+    )
+    assert (tmp_path / "lotka_volterra.png").stat().st_size > 10_000
