@@ -13,8 +13,8 @@ import numpy as np
 from solvers import explicit
 
 SOURCE = Path(__file__).with_name("lotka_volterra.c")
-# A proportional-integral controller, h_new = 0.9 h err^-0.14 err_before^0.08 within [0.2 h, 10 h].
-CONTROLLER = {"SAFETY": 0.9, "ALPHA": 0.7 / 5, "BETA": 0.4 / 5, "MIN_FACTOR": 0.2, "MAX_FACTOR": 10.0}
+# The proportional-integral controller h_new = safety h err^-beta1 err_before^-beta2 with its bounds.
+CONTROLLER = {"SAFETY": 0.9, "BETA1": 0.7 / 5, "BETA2": -0.4 / 5, "SHRINK": 0.2, "GROW": 10.0}
 
 
 def compile_limit(folder: Path | None = None) -> ctypes.CDLL:

@@ -74,7 +74,8 @@ static double first_step(const double *y, const double *k, const double *p, doub
 int64_t forward(const double *y0, const double *p, const double *times, int64_t m, double rtol, double atol,
                 double *out, double *record, int64_t capacity) {
     double t = times[0], end = times[m - 1], y[2] = {y0[0], y0[1]}, ynew[2], K[7][2], Y[5][2], b[7];
-    double previous = 1e-8;               /* square of the error of the step before, as the controller wants it */
+    double before = log(1e-8);            /* logarithm of the squared error of the step before */
+    int rejected = 0;
     int64_t next = 0, steps = 0;
     model(y, p, K[0]);
     double h = first_step(y, K[0], p, end - t, rtol, atol);
@@ -100,10 +101,10 @@ int64_t forward(const double *y0, const double *p, const double *times, int64_t 
         EACH error[c] = h * (E(1) * K[0][c] + E(2) * K[1][c] + E(3) * K[2][c] + E(4) * K[3][c] + E(5) * K[4][c]
                              + E(6) * K[5][c] + E(7) * K[6][c]);
         EACH scale[c] = atol + rtol * fmax(fabs(y[c]), fabs(ynew[c]));
-        double err2 = norm2(error, scale);
+        double err2 = norm2(error, scale), now = log(fmax(err2, 1e-20));
         if (!(err2 <= 1)) {
-            double factor = SAFETY * pow(err2, -0.5 * ALPHA);
-            h *= factor > MIN_FACTOR ? factor : MIN_FACTOR;
+            h *= fmax(SHRINK, SAFETY * exp(-0.5 * (BETA1 + BETA2) * now));   /* fmax drops a NaN */
+            rejected = 1;
             continue;
         }
         double tnew = last ? end : t + h;
@@ -120,10 +121,10 @@ int64_t forward(const double *y0, const double *p, const double *times, int64_t 
                                                  + b[4] * K[4][c] + b[5] * K[5][c] + b[6] * K[6][c]);
         }
         steps++;
-        double clipped = fmax(err2, 1e-20);
-        double factor = SAFETY * pow(clipped, -0.5 * ALPHA) * pow(previous, 0.5 * BETA);
-        h *= fmin(MAX_FACTOR, fmax(MIN_FACTOR, factor));
-        previous = fmax(clipped, 1e-8);
+        double factor = SAFETY * exp(-0.5 * (BETA1 * now + BETA2 * before));
+        h *= fmin(rejected ? 1.0 : GROW, fmax(SHRINK, factor));
+        before = fmax(now, log(1e-8));
+        rejected = 0;
         t = tnew;
         EACH y[c] = ynew[c];
         EACH K[0][c] = K[6][c];

@@ -146,7 +146,7 @@ def _cpu() -> str:
 
 
 def bars(groups: Mapping[str, Mapping[str, Timing]], own: str) -> Figure:
-    """One panel of horizontal bars per group on a common logarithmic axis; names starting with `own` are green."""
+    """One panel of horizontal bars per group, on a common logarithmic axis; those of `own` are green."""
     heights = [len(timings) for timings in groups.values()]
     figure = Figure(figsize=(8, 0.6 * len(groups) + 0.3 * sum(heights)), layout="constrained")
     panels = figure.subplots(len(groups), 1, sharex=True, squeeze=False, height_ratios=heights)[:, 0]
