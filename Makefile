@@ -37,8 +37,9 @@ clean:
 	rm -rf $(VENV) output
 
 $(RUN):
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-	  echo "sciad needs Python 3.11 or newer, and '$(PYTHON)' is $$($(PYTHON) --version 2>&1 || echo absent)." >&2; \
+	@( $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' ) 2>/dev/null || { \
+	  found=$$( ( $(PYTHON) --version ) 2>/dev/null || echo "not there" ); \
+	  echo "sciad needs Python 3.11 or newer, and '$(PYTHON)' is $$found." >&2; \
 	  echo "Name another interpreter: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 

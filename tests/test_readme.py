@@ -18,7 +18,7 @@ def blocks(language: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def namespace(tmp_path_factory):
-    """The names that the README's Python blocks define, run in order as one script from the project's folder."""
+    """Names that the Python blocks define, run in order as one script from the project folder."""
     script = tmp_path_factory.mktemp("readme") / "readme.py"
     script.write_text("\n".join(blocks("python")))
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
