@@ -69,7 +69,7 @@ def link(
     flags = "{" + ", ".join(repr(flag) for flag in sorted(fastmath)) + "}"
     options = f"error_model='numpy', fastmath={flags}"
     head, *functions = text.split(_MARK)
-    inner = f"@njit({options}, forceinline=True)\n"
+    inner = f"@njit({options}, forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)\n"
     outer = f"@njit({signature!r}, cache=True, nogil=True, {options})\n"
     parts = [head, "from numba import njit\n"]
     parts += [inner + part for part in functions[:-1]] + [outer + functions[-1]]
@@ -147,6 +147,8 @@ class _Linker:
             if not isinstance(node, ast.Name) or node.id in local or node.id in found:
                 continue
             if node.id in self.constants:
+                if node.id in function.__globals__:
+                    raise TypeError(f"constant {node.id!r} hides a global of kernel {function.__name__!r}; rename it")
                 found[node.id] = _plain(self.constants[node.id])
             elif node.id in function.__globals__:
                 found[node.id] = _plain(function.__globals__[node.id])

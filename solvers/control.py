@@ -1,0 +1,77 @@
+"""Step-size controllers: kernels that see numbers, and the values a user passes to choose one."""
+
+# ruff: noqa: F403, F405, F821
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from sciad.compiler.native import kernel
+from solvers.state import *
+
+__all__ = ["Controller", "default", "keep", "pid"]
+
+
+@kernel
+def pid(square, size, accepted, whole, real):
+    """Next step size from the squared errors of the last three accepted steps.
+
+    factor = safety e_n^-beta1 e_(n-1)^-beta2 e_(n-2)^-beta3 (G. Soederlind, Digital filters in adaptive
+    time-stepping, ACM Trans. Math. Softw. 29 (2003)); in logarithms, so that one log and one exp serve all.
+    """
+    if not square < 1e300:  # overflow or NaN: nothing is known but that the step was too long
+        return 0.1 * size
+    log = math.log(max(square, 1e-20))
+    if not accepted:
+        return size * max(real[SHRINK], real[SAFETY] * math.exp(-0.5 * log / (CONTROL_ORDER + 1)))
+    factor = real[SAFETY] * math.exp(
+        -0.5 * (real[BETA1] * log + real[BETA2] * real[LOG1] + real[BETA3] * real[LOG2])
+    )
+    real[LOG2] = real[LOG1]
+    real[LOG1] = max(log, -18.420680743952367)  # an error of 1e-4, as in Hairer's codes
+    grow = 1.0 if whole[AFTER_REJECTION] != 0 else real[GROW]
+    return size * min(grow, max(real[SHRINK], factor))
+
+
+@kernel
+def keep(square, size, accepted, whole, real):
+    """A fixed step."""
+    return size if square <= 1.0 else 0.0
+
+
+@dataclass(frozen=True)
+class Controller:
+    """A kernel and its numbers.
+
+    Parameters
+    ----------
+    kernel : kernel
+        ``next = kernel(squared_error, size, accepted, whole, real)``.
+    beta : tuple of three floats
+        Exponents of the errors of this and the two previous steps, times 1 / (k + 1), k the order of the estimate.
+    safety, shrink, grow : float
+        next / size is safety times the factor, kept in [shrink, grow].
+    """
+
+    kernel: Callable
+    beta: tuple[float, float, float] = (1.0, 0.0, 0.0)
+    safety: float = 0.9
+    shrink: float = 0.2
+    grow: float = 10.0
+
+    def write(self, real, method) -> None:
+        """Put the numbers where the kernel reads them."""
+        real[SAFETY], real[SHRINK], real[GROW] = self.safety, self.shrink, self.grow
+        real[BETA1 : BETA3 + 1] = np.array(self.beta) / (method.control_order + 1)
+        real[LOG1] = real[LOG2] = -18.420680743952367
+
+
+def default(method) -> Controller:
+    """The controller a method is used with unless the user says otherwise."""
+    if not method.adaptive:
+        return Controller(keep)
+    # Hairer's DOPRI5: exponents 0.17 and 0.04 for order five.
+    return Controller(pid, beta=(0.85, -0.2, 0.0))

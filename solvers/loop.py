@@ -1,0 +1,253 @@
+"""The integration loop: one kernel for every method, resumable at each step boundary.
+
+The linker puts in the method's family (``begin``, ``attempt``, ``close``, ``complete``), the step controller
+(``propose``) and the constants of the tableau. Rows of ``z``: the stages (``ROWS`` of them), then ``Y`` (start
+of the step), ``Y1`` (its end), ``U`` (argument of a stage), and ``DENSE_ROWS`` rows ``D`` of the dense output
+
+    y(theta) = (1-theta) y + theta (y1 + (1-theta) sum_m theta^m d_m).
+"""
+
+# ruff: noqa: F403, F405, F821
+from __future__ import annotations
+
+import math
+
+from sciad.compiler.native import kernel
+from sciad.compiler.runtime import call, row, stack_f64, unroll, view
+from solvers.state import *
+
+__all__ = ["SIGNATURE", "integrate"]
+
+SIGNATURE = (
+    "int64(int64[::1], int64[::1], float64[::1], float64[:,::1], float64[:,::1], float64[::1], float64[::1], "
+    "float64[:,::1], float64[:,::1], float64[::1], float64[:,::1], float64[::1], float64[::1], int64[::1])"
+)
+
+
+@kernel
+def integrate(model, whole, real, state, tolerance, p, ts, out, place, stops, record, work, scratch, pivots):
+    """Go on from where ``whole``, ``real`` and ``state`` are until something has to be decided elsewhere.
+
+    Parameters
+    ----------
+    model : addresses (compiled) or callables (interpreted) of f, its Jacobian and its pushforward
+    whole, real : scalars of the state, see ``solvers.state``
+    state : (ROWS + 3 + DENSE_ROWS, n), rows as above
+    tolerance : (2, n), rtol and atol
+    p : flat parameters
+    ts, out, place : output times (m,), outputs (m, n), and for each output the step and theta it lies at (m, 2)
+    stops : times to hit exactly, in order; the last is the end
+    record : (capacity, width) accepted steps as rows [t, h, y, stages]
+    work, scratch, pivots : workspace of the model and of the linear algebra
+
+    Returns
+    -------
+    code : int
+        One of the codes in ``solvers.state``.
+    """
+    n = N if N > 0 else whole[SIZE]
+    # A small state lives on the stack, where LLVM sees that nothing else points to it.
+    z = stack_f64(ALL_ROWS, N) if N > 0 else state
+    if N > 0:
+        for i in range(ALL_ROWS):
+            for k in range(n):
+                z[i, k] = state[i, k]
+    code = advance(model, whole, real, z, tolerance, p, ts, out, place, stops, record, work, scratch, pivots)
+    if N > 0:
+        for i in range(ALL_ROWS):
+            for k in range(n):
+                state[i, k] = z[i, k]
+    return code
+
+
+@kernel
+def advance(model, whole, real, z, tolerance, p, ts, out, place, stops, record, work, scratch, pivots):
+    n = N if N > 0 else whole[SIZE]
+    end = real[END]
+    direction = 1.0 if end >= real[T1] else -1.0
+    if whole[STARTED] == 0:
+        status = first_step(model, real, z, tolerance, p, whole, work, direction)
+        if status != 0:
+            return MODEL_RAISED
+        whole[STARTED] = 1
+    while True:
+        if whole[PENDING] != 0:
+            if whole[RECORD_LEVEL] > 0 and whole[RECORDED] == record.shape[0]:
+                return RECORD_FULL
+            status = deliver(model, real, z, p, whole, work, ts, out, place, record, direction)
+            if status != 0:
+                return MODEL_RAISED
+            whole[PENDING] = 0
+        t = real[T1]
+        if (end - t) * direction <= 0.0:
+            return DONE
+        if whole[BUDGET] == 0:
+            return BUDGET_SPENT
+
+        # A new step begins where the last one ended.
+        for k in range(n):
+            z[Y, k] = z[Y1, k]
+        status = begin(model, t, z, p, whole, work, scratch, pivots)
+        if status != 0:
+            return MODEL_RAISED
+        whole[EXTRA_DONE] = 0
+        whole[DENSE_DONE] = 0
+        stop = stops[whole[STOP]]
+        smallest = 10.0 * 2.220446049250313e-16 * abs(t) + 1e-322
+        size = max(min(real[STEP], real[LARGEST]), smallest)
+        while True:
+            if not size >= smallest:
+                for k in range(n):
+                    z[Y1, k] = z[Y, k]
+                return TOO_SMALL
+            if whole[MAX_STEPS] >= 0 and whole[ACCEPTED] + whole[REJECTED] >= whole[MAX_STEPS]:
+                for k in range(n):
+                    z[Y1, k] = z[Y, k]
+                return TOO_MANY_STEPS
+            whole[BUDGET] -= 1
+            left = abs(stop - t)
+            clipped = left <= size * 1.0000000001
+            t1 = stop if clipped else t + size * direction
+            h = t1 - t
+            square = attempt(model, t, h, z, tolerance, p, whole, work, scratch, pivots)
+            if whole[RAISED] != 0:
+                return MODEL_RAISED
+            real[ERROR] = square
+            tried = abs(h)
+            if square <= 1.0:
+                break
+            whole[REJECTED] += 1
+            size = propose(square, tried, False, whole, real)
+            whole[AFTER_REJECTION] = 1
+        next_size = propose(square, tried, True, whole, real)
+        # A step cut short by a time to be hit says little about the next one.
+        real[STEP] = max(next_size, size) if clipped else next_size
+        whole[AFTER_REJECTION] = 0
+        whole[ACCEPTED] += 1
+        real[T0] = t
+        real[T1] = t1
+        real[LIMIT] = t1
+        if clipped and whole[STOP] + 1 < stops.shape[0]:
+            whole[STOP] += 1
+        if not CLOSED:
+            status = close(model, t1, z, p, whole, work)
+            if status != 0:
+                return MODEL_RAISED
+        whole[PENDING] = 1
+        if whole[EVENTS] > 0:
+            return EVENT
+
+
+@kernel
+def deliver(model, real, z, p, whole, work, ts, out, place, record, direction):
+    """Write the outputs that lie in the last step, and the step itself into the record."""
+    n = N if N > 0 else whole[SIZE]
+    t = real[T0]
+    t1 = real[T1]
+    h = t1 - t
+    limit = real[LIMIT]
+    i = whole[OUTPUT]
+    while i < ts.shape[0] and (ts[i] - limit) * direction <= 0.0:
+        if ts[i] == t1:
+            theta = 1.0
+            for k in range(n):
+                out[i, k] = z[Y1, k]
+        else:
+            theta = (ts[i] - t) / h
+            status = prepare_dense(model, t, h, z, p, whole, work)
+            if status != 0:
+                return status
+            for k in range(n):
+                out[i, k] = dense_value(z, theta, k)
+        if whole[RECORD_LEVEL] > 0:
+            place[i, 0] = whole[RECORDED]
+            place[i, 1] = theta
+        i += 1
+    whole[OUTPUT] = i
+    level = whole[RECORD_LEVEL]
+    if level > 0:
+        if level > 1 and whole[DENSE_ALWAYS] != 0:
+            status = prepare_dense(model, t, h, z, p, whole, work)
+            if status != 0:
+                return status
+        r = whole[RECORDED]
+        record[r, 0] = t
+        record[r, 1] = h
+        for k in range(n):
+            record[r, 2 + k] = z[Y, k]
+        if level > 1:
+            for j in range(ROWS):
+                target = view(row(record, r), 2 + (1 + j) * n, n)
+                for k in range(n):
+                    target[k] = z[j, k]
+        whole[RECORDED] = r + 1
+    return 0
+
+
+@kernel
+def prepare_dense(model, t, h, z, p, whole, work):
+    """Extra stages and the vectors d_m, once per step."""
+    n = N if N > 0 else whole[SIZE]
+    if whole[DENSE_DONE] == 0:
+        status = complete(model, t, h, z, p, whole, work)
+        if status != 0:
+            return status
+        for k in range(n):
+            for m in unroll(range(DENSE_ROWS)):
+                total = 0.0
+                for j in unroll(range(len(DENSE[m]))):
+                    if DENSE[m][j] != 0.0:
+                        total += DENSE[m][j] * z[j, k]
+                z[D + m, k] = h * total if SCALED else total
+        whole[DENSE_DONE] = 1
+    return 0
+
+
+@kernel
+def dense_value(z, theta, k):
+    total = 0.0
+    for m in unroll(range(DENSE_ROWS - 1, -1, -1)):
+        total = total * theta + z[D + m, k]
+    return (1.0 - theta) * z[Y, k] + theta * (z[Y1, k] + (1.0 - theta) * total)
+
+
+@kernel
+def first_step(model, real, z, tolerance, p, whole, work, direction):
+    """f at the start, and the first step size (Hairer, Norsett & Wanner, Solving ODEs I, II.4)."""
+    n = N if N > 0 else whole[SIZE]
+    t = real[T1]
+    whole[RAISED] = 0
+    status = close(model, t, z, p, whole, work)
+    if status != 0 or real[STEP] > 0.0:
+        return status
+    span = min(abs(real[END] - t), real[LARGEST])
+    d0 = 0.0
+    d1 = 0.0
+    for k in range(n):
+        scale = tolerance[1, k] + tolerance[0, k] * abs(z[Y1, k])
+        d0 += (z[Y1, k] / scale) ** 2
+        d1 += (z[CLOSING, k] / scale) ** 2
+    d0 = math.sqrt(d0 / n)
+    d1 = math.sqrt(d1 / n)
+    trial = 1e-6 if d0 < 1e-5 or d1 < 1e-5 else 0.01 * d0 / d1
+    trial = min(trial, span)
+    for k in range(n):
+        z[U, k] = z[Y1, k] + trial * direction * z[CLOSING, k]
+    status = call(model[0], (t + trial * direction, row(z, U), p, row(z, Y), work))
+    whole[NFEV] += 1
+    if status != 0:
+        whole[RAISED] = status
+        return status
+    d2 = 0.0
+    for k in range(n):
+        scale = tolerance[1, k] + tolerance[0, k] * abs(z[Y1, k])
+        d2 += ((z[Y, k] - z[CLOSING, k]) / scale) ** 2
+    d2 = math.sqrt(d2 / n) / trial
+    if d1 <= 1e-15 and d2 <= 1e-15:
+        size = max(1e-6, trial * 1e-3)
+    else:
+        size = math.exp(math.log(0.01 / max(d1, d2)) / (CONTROL_ORDER + 1))
+    size = min(100.0 * trial, size, span)
+    # The error control deals with a trial point that was bad.
+    real[STEP] = size if size > 0.0 else trial
+    return 0

@@ -1,0 +1,177 @@
+"""Models as the integration loop sees them, whatever they were written in.
+
+What an adjoint builds on
+-------------------------
+``Model``
+    ``n`` unknowns of shape ``shape``, ``m`` flat parameters ``p``. ``model.address(kind)`` is the C entry of kind
+    "primal", "pushforward", "pullback", "jacobian" or "second" (all ``int64 entry(double t, double *y, double *p,
+    ..., double *w)``, with the arguments of the compiler's calling convention), ``model.work_size(kind)`` the
+    float64 of workspace it wants. A model that could not be compiled has the same entries: callbacks into Python,
+    so kernels need not know. ``model.table(*kinds)`` is the int64 array of addresses that kernels take as
+    ``model``; kernels call ``call(model[0], (t, y, p, out, w))``.
+    After an entry returned k != 0, ``model.failure(k)`` is the exception to raise.
+``solvers.integrate.integrate(model, method, span, y0, p, ts, options, record=2) -> Trajectory``
+    The primitive under ``solve_ivp``: flat float64 arrays in, a ``Trajectory`` out. See there for its fields: with
+    ``record=2`` one row [t, h, y (n), stages (rows * n)] per accepted step, and for each output time the step and
+    the theta at which it lies.
+``method.dense``, ``method.matrix``, ``method.nodes``, ``method.b``
+    The tableau: rows of the stage matrix as stored in the record (stages, closing row f(t+h, y1), extra stages);
+    the dense output y(theta) = (1-theta) y + theta (y1 + (1-theta) s sum_m theta^m sum_i dense[m][i] stage_i), with
+    s = h for Runge-Kutta methods and s = 1 for Rosenbrock methods.
+``solvers.ivp.solve``
+    The primitive (``sciad.custom``) whose rules the adjoints define; see its docstring.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+__all__ = ["AddressModel", "CallbackModel", "CompiledModel", "Model"]
+
+
+class Model:
+    """A right-hand side f(t, y, p) with its derivatives, by address. See the module's docstring."""
+
+    def __init__(self, shape: tuple[int, ...], m: int):
+        self.shape = shape
+        self.n = math.prod(shape)
+        self.m = m
+        self.plans: dict = {}
+
+    def address(self, kind: str) -> int:
+        raise NotImplementedError
+
+    def work_size(self, kind: str) -> int:
+        raise NotImplementedError
+
+    def failure(self, status: int) -> Exception:
+        return RuntimeError(f"the model stopped at its raise site {status}")
+
+    def table(self, *kinds: str) -> np.ndarray:
+        """Addresses of ``kinds`` as kernels take them."""
+        return np.array([self.address(kind) for kind in kinds], dtype=np.int64)
+
+    def work(self, *kinds: str) -> np.ndarray:
+        """Workspace enough for any of ``kinds``."""
+        return np.empty(max(1, *(self.work_size(kind) for kind in kinds)))
+
+    @property
+    def specialised(self) -> bool:
+        """Whether it pays to compile a kernel for this very number of unknowns."""
+        return self.n <= 4
+
+
+class AddressModel(Model):
+    """A model somebody else compiled: addresses by kind, such as those of numba's ``cfunc``."""
+
+    def __init__(self, n: int, m: int, work_size: int = 0, **addresses: int):
+        super().__init__((n,), m)
+        self._addresses = addresses
+        self._work_size = work_size
+
+    def address(self, kind: str) -> int:
+        return self._addresses[kind]
+
+    def work_size(self, kind: str) -> int:
+        return self._work_size
+
+
+class CompiledModel(Model):
+    """A model compiled from its source by ``sciad.compiler``."""
+
+    def __init__(self, function, shape: tuple[int, ...], m: int):
+        super().__init__(shape, m)
+        self.function = function
+
+    def address(self, kind: str) -> int:
+        return self.function.address(kind)
+
+    def work_size(self, kind: str) -> int:
+        return self.function.work_size(kind)
+
+    def failure(self, status: int) -> Exception:
+        failure = getattr(self.function, "failure", None)
+        return failure(status) if failure else super().failure(status)
+
+
+class CallbackModel(Model):
+    """A model in Python behind C entries, for what cannot be compiled.
+
+    Parameters
+    ----------
+    kinds : dict of callables
+        Each takes the calling convention's input arrays of its kind (t is a float) and returns the output arrays to
+        be written, in order; gradients are added by the entry, as the convention asks.
+    """
+
+    def __init__(self, shape: tuple[int, ...], m: int, **kinds: Callable):
+        super().__init__(shape, m)
+        self._kinds = kinds
+        self._entries: dict[str, ctypes._CFuncPtr] = {}
+        self._error: BaseException | None = None
+
+    def work_size(self, kind: str) -> int:
+        return 0
+
+    def address(self, kind: str) -> int:
+        if kind not in self._entries:
+            self._entries[kind] = _entry(self, kind, self._kinds[kind])
+        return ctypes.cast(self._entries[kind], ctypes.c_void_p).value
+
+    def failure(self, status: int) -> BaseException:
+        error, self._error = self._error, None
+        return error or super().failure(status)
+
+    @property
+    def specialised(self) -> bool:
+        return False
+
+
+_POINTER = ctypes.POINTER(ctypes.c_double)
+
+# Inputs and outputs of each kind after t: sizes as multiples of the model's (n, m, n * n), "+" marks accumulation.
+_CONVENTION = {
+    "primal": ("y p", "out"),
+    "pushforward": ("y p dt dy dp", "out dout"),
+    "pullback": ("y p gout", "out gt+ gy+ gp+"),
+    "jacobian": ("y p", "J"),
+}
+
+
+def _entry(model: CallbackModel, kind: str, function: Callable):
+    sizes = {"t": 1, "y": model.n, "p": model.m, "o": model.n, "J": model.n * model.n}
+
+    def size(name: str) -> int:
+        name = name.rstrip("+")
+        return sizes[name[1] if name[0] in "dg" and len(name) > 1 else name[0]]
+
+    inputs, outputs = (words.split() for words in _CONVENTION[kind])
+    # Tangents of t come by value, as t does.
+    types = [ctypes.c_double if name == "dt" else _POINTER for name in inputs] + [_POINTER] * (
+        len(outputs) + 1
+    )
+    prototype = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_double, *types)
+
+    def entry(t, *pointers):
+        try:
+            arguments = [
+                value if name == "dt" else np.ctypeslib.as_array(value, (size(name),)).copy()
+                for name, value in zip(inputs, pointers, strict=False)
+            ]
+            results = function(t, *arguments)
+            for name, pointer, result in zip(outputs, pointers[len(inputs) :], results, strict=False):
+                target = np.ctypeslib.as_array(pointer, (size(name),))
+                if name.endswith("+"):
+                    target += np.ravel(result)
+                else:
+                    target[...] = np.ravel(result)
+        except BaseException as error:
+            model._error = error
+            return 1
+        return 0
+
+    return prototype(entry)

@@ -1,0 +1,62 @@
+"""Where the integration loop keeps its state: indices into two small arrays and the codes it returns with.
+
+The loop can stop at any step boundary and be called again, so everything it knows is in arrays: ``whole``
+(int64), ``real`` (float64), the rows of ``z`` and the outputs. Python reads and sets the same places.
+"""
+
+from __future__ import annotations
+
+# whole[...]: integers
+SIZE = 0  # n, number of unknowns
+PENDING = 1  # 1: a step has been accepted whose outputs are not written yet
+STARTED = 2  # 0: f(t, y) and the first step size are still to be found
+OUTPUT = 3  # next of the output times
+RECORDED = 4  # rows of the record in use
+RECORD_LEVEL = 5  # 0 nothing, 1 (t, h, y), 2 (t, h, y, stages)
+DENSE_ALWAYS = 6  # 1: extra stages of the dense output in every step, not only where an output time lies
+ACCEPTED = 7
+REJECTED = 8
+NFEV = 9
+NJEV = 10
+NLU = 11
+MAX_STEPS = 12  # attempts allowed in all; negative: no limit
+BUDGET = 13  # attempts allowed in this call, counted down; negative: no limit
+STOP = 14  # next of the times to hit exactly
+AFTER_REJECTION = 15  # 1: the last attempt was rejected
+RAISED = 16  # status of the model where it is not 0
+EVENTS = 17  # number of event functions
+EXTRA_DONE = 18  # 1: extra stages of the present step are there
+DENSE_DONE = 19  # 1: coefficients of the dense output of the present step are there
+FRESH = 20  # 1: the Jacobian belongs to the present t, y
+STIFF_STEPS = 21  # counters of the stiffness test
+WHOLE_SIZE = 32
+
+# real[...]: floats
+T0 = 0  # start of the last accepted step
+T1 = 1  # its end: the present time
+END = 2
+STEP = 3  # size of the next step, positive
+LARGEST = 4  # max_step
+SAFETY = 5
+SHRINK = 6  # smallest and largest factor by which a step may change
+GROW = 7
+BETA1 = 8  # exponents of the errors of the present and the two previous steps
+BETA2 = 9
+BETA3 = 10
+LOG1 = 11  # log of the squared errors of the two previous accepted steps
+LOG2 = 12
+LAST_STEP = 13  # size of the previous accepted step, for the predictive controller
+LIMIT = 14  # outputs are written up to here (an event may lie before T1)
+ERROR = 15  # squared error of the last attempt
+STIFFNESS = 16  # estimate of h |lambda|
+REAL_SIZE = 24
+
+# Codes the loop returns with
+DONE = 0
+RECORD_FULL = 1
+BUDGET_SPENT = 2
+EVENT = 3
+SWITCH = 4
+TOO_SMALL = -1
+MODEL_RAISED = -2
+TOO_MANY_STEPS = -3
