@@ -1,0 +1,62 @@
+"""Automatic differentiation of NumPy programs, eager and compiled.
+
+``import sciad as ad`` is enough: the names of the packages built on this one are offered here too, and imported when
+first asked for.
+"""
+
+import importlib as _importlib
+
+from . import dual as _dual
+from . import rules_array as _rules_array
+from . import rules_ufunc as _rules_ufunc
+from . import tape as _tape
+from .api import grad, jvp, value_and_grad, vjp
+from .check import check_grads
+from .custom import custom
+from .errors import (
+    CheckFailed,
+    DerivativeDropped,
+    EscapedValue,
+    MissingRule,
+    NotDifferentiable,
+    NotScalar,
+    SciadError,
+    UnsupportedSyntax,
+    UnsupportedWrite,
+)
+from .indexing import stop_gradient
+from .jacobians import hessian, hvp, jacobian
+from .value import is_traced
+
+__version__ = "0.1.0"
+
+_dual._install_fast_operators()
+_tape._install_fast_operators()
+
+# name -> module that has it; imported when first asked for
+_ELSEWHERE = {
+    **dict.fromkeys(("jit", "source", "debug_nan"), "sciad.compiler"),
+    **dict.fromkeys(("solve_ivp", "steady_state", "SolverError"), "solvers"),
+    **dict.fromkeys(
+        ("DiscreteAdjoint", "InterpolatingAdjoint", "GaussAdjoint", "BacksolveAdjoint", "ForwardSensitivity",
+         "SteadyStateAdjoint"),
+        "adjoints",
+    ),
+    **dict.fromkeys(("nn", "optimize"), None),
+}  # fmt: skip
+
+
+def __getattr__(name):
+    if name not in _ELSEWHERE:
+        raise AttributeError(f"module 'sciad' has no attribute {name!r}")
+    module = _ELSEWHERE[name]
+    if module is None:
+        value = _importlib.import_module(f"sciad.{name}")
+    else:
+        value = getattr(_importlib.import_module(module), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__():
+    return sorted({*globals(), *_ELSEWHERE})

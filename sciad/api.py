@@ -1,0 +1,317 @@
+"""The transforms users call: gradients, products with Jacobians, Jacobians and Hessians."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .dual import Dual
+from .errors import NotDifferentiable, NotScalar
+from .tape import Tape, Var, backward
+from .tree import LEAF, describe, flatten, paths, unflatten
+from .value import Traced, next_level, operand
+
+
+def grad(f: Callable, argnums: int | tuple[int, ...] = 0) -> Callable:
+    """Return a function that computes the gradient of `f`.
+
+    Parameters
+    ----------
+    f : callable
+        Returns one number.
+    argnums : int or tuple of int
+        The positional arguments to differentiate with respect to: numbers, arrays, or nested tuples, lists,
+        dicts, NamedTuples or dataclasses of them.
+
+    Returns
+    -------
+    callable
+        Takes the arguments of `f`, returns the gradient in the structure of the argument (a tuple of them if
+        `argnums` is a tuple).
+
+    Raises
+    ------
+    NotScalar
+        If `f` returns anything but one number.
+    MissingRule
+        If a function without a derivative rule is met.
+
+    Examples
+    --------
+    >>> import numpy as np, sciad as ad
+    >>> ad.grad(lambda x: np.sum(x**3))(np.array([1.0, 2.0]))
+    array([ 3., 12.])
+    """
+    both = value_and_grad(f, argnums)
+
+    def gradient(*args, **kwargs):
+        return both(*args, **kwargs)[1]
+
+    return _named(gradient, f, "gradient")
+
+
+def value_and_grad(f: Callable, argnums: int | tuple[int, ...] = 0, has_aux: bool = False) -> Callable:
+    """Return a function that computes ``(f(...), gradient)``; see `grad`.
+
+    With `has_aux`, `f` returns ``(loss, aux)`` and the result is ``((loss, aux), gradient)``.
+
+    Examples
+    --------
+    >>> import numpy as np, sciad as ad
+    >>> value, gradient = ad.value_and_grad(lambda p: p["a"] * np.sin(p["b"]))({"a": 2.0, "b": 0.0})
+    >>> gradient
+    {'a': np.float64(0.0), 'b': np.float64(2.0)}
+    """
+
+    def wrapped(*args, **kwargs):
+        tape = Tape()
+        args, inputs = _lift(f, args, argnums, tape.variable)
+        try:
+            out = f(*args, **kwargs)
+            aux = None
+            if has_aux:
+                out, aux = out
+            loss = _scalar(f, out)
+        finally:
+            tape.close()
+        gradient = _collect(tape, {loss.index: np.float64(1.0)} if _of(loss, tape) else {}, inputs, argnums)
+        value = _lower(loss, tape)
+        return ((value, _lower_tree(aux, tape)), gradient) if has_aux else (value, gradient)
+
+    return _named(wrapped, f, "value and gradient")
+
+
+def vjp(f: Callable, *primals: Any) -> tuple[Any, Callable]:
+    """Evaluate `f` and return its pullback.
+
+    Returns
+    -------
+    out
+        ``f(*primals)``.
+    pullback : callable
+        Takes a cotangent of the structure of `out`, returns a tuple of cotangents, one per primal.
+
+    Examples
+    --------
+    >>> import numpy as np, sciad as ad
+    >>> out, pullback = ad.vjp(np.sin, np.array([0.0, np.pi]))
+    >>> pullback(np.array([1.0, 1.0]))
+    (array([ 1., -1.]),)
+    """
+    tape = Tape()
+    args, inputs = _lift(f, primals, tuple(range(len(primals))), tape.variable)
+    try:
+        leaves, structure = flatten(f(*args))
+        leaves = [operand(leaf) for leaf in leaves]
+    finally:
+        tape.close()
+    out = unflatten(structure, [_lower(leaf, tape) for leaf in leaves])
+
+    def pullback(cotangent):
+        given, found = flatten(cotangent)
+        if found != structure:
+            raise ValueError(f"the cotangent has structure {describe(found)}, the output {describe(structure)}")
+        seeds: dict = {}
+        for leaf, g in zip(leaves, given, strict=True):
+            if _of(leaf, tape):
+                g = _like(g, leaf, "cotangent")
+                seeds[leaf.index] = seeds[leaf.index] + g if leaf.index in seeds else g
+        return _collect(tape, seeds, inputs, tuple(range(len(primals))))
+
+    return out, pullback
+
+
+def jvp(f: Callable, primals: tuple, tangents: tuple) -> tuple[Any, Any]:
+    """Evaluate `f` and its derivative along `tangents`.
+
+    Parameters
+    ----------
+    f : callable
+    primals, tangents : tuple
+        Arguments of `f` and directions of the same structure (None: that argument does not move).
+
+    Returns
+    -------
+    out, dout
+        Of the structure of ``f(*primals)``.
+
+    Examples
+    --------
+    >>> import numpy as np, sciad as ad
+    >>> ad.jvp(np.sin, (0.0,), (2.0,))
+    (np.float64(0.0), np.float64(2.0))
+    """
+    level = next_level()
+    if len(primals) != len(tangents):
+        raise ValueError(f"{len(primals)} primals and {len(tangents)} tangents: give one tangent (or None) per primal")
+    args = []
+    for k, (primal, tangent) in enumerate(zip(primals, tangents, strict=True)):
+        if tangent is None:
+            args.append(primal)
+            continue
+        leaves, structure = flatten(primal)
+        moved, found = flatten(tangent)
+        if found != structure:
+            raise ValueError(f"tangent {k} has structure {describe(found)}, its primal {describe(structure)}")
+        pairs = []
+        for i, (x, t) in enumerate(zip(leaves, moved, strict=True)):
+            x = _leaf(f, x, lambda i=i, k=k, tree=primal: f"{k}{paths(tree)[i]}")
+            pairs.append(Dual(x, _like(t, x, "tangent"), level) if _is_number(x) else x)
+        args.append(unflatten(structure, pairs))
+    leaves, structure = flatten(f(*args))
+    leaves = [operand(leaf) for leaf in leaves]
+    mine = [leaf.__class__ is Dual and leaf.level == level for leaf in leaves]
+    values = [a.value if m else a for a, m in zip(leaves, mine, strict=True)]
+    moved = [a.tangent if m else _zero(a) for a, m in zip(leaves, mine, strict=True)]
+    return unflatten(structure, values), unflatten(structure, moved)
+
+
+# ---------------------------------------------------------------------- lifting arguments, collecting results
+
+
+def _lift(f, args, argnums, variable):
+    """Replace the leaves of the chosen arguments by variables; return the arguments and what to collect."""
+    args = list(args)
+    inputs = []
+    for n in (argnums,) if argnums.__class__ is int else argnums:
+        try:
+            arg = args[n]
+        except IndexError:
+            raise ValueError(
+                f"argnums={argnums}, but {_name(f)} was called with {len(args)} positional arguments"
+            ) from None
+        if arg.__class__ is np.ndarray and arg.dtype is _F64:
+            var = variable(arg)
+            args[n] = var
+            inputs.append((LEAF, [(var.index, arg)]))
+            continue
+        leaves, structure = flatten(arg)
+        places = []
+        for i, x in enumerate(leaves):
+            value = _leaf(f, x, lambda i=i, n=n, arg=arg: f"{n}{paths(arg)[i]}")
+            if _is_number(value):
+                leaves[i] = var = variable(value)
+                places.append((var.index, value))
+            else:
+                places.append((None, value))
+        args[n] = unflatten(structure, leaves)
+        inputs.append((structure, places))
+    return args, inputs
+
+
+def _leaf(f, x, where):
+    """Check one leaf of an argument and return the value to differentiate."""
+    cls = x.__class__
+    if cls is float or cls is int:
+        return np.float64(x)
+    if cls is bool or cls is np.bool_:
+        return x
+    if isinstance(x, Traced):
+        return x
+    if isinstance(x, (np.ndarray, np.generic)):
+        x = operand(x)
+        kind = x.dtype.kind
+        if kind in "fc" or isinstance(x, Traced):
+            return x
+        if kind in "iu":
+            return x.astype(np.float64)
+        if kind == "b":
+            return x
+    if cls is complex:
+        return np.complex128(x)
+    text = f"an object array of {x.size}" if isinstance(x, np.ndarray) else f"{x!r}, a {cls.__name__}"
+    raise NotDifferentiable(
+        f"argument {where()} of {_name(f)} is {text}: only numbers and arrays can be differentiated. "
+        "Leave it out of argnums, or close over it"
+    )
+
+
+def _is_number(x) -> bool:
+    return isinstance(x, Traced) or x.dtype.kind in "fc"
+
+
+def _like(g, x, what):
+    """Bring a tangent or cotangent to the shape of its value."""
+    if isinstance(g, Traced):
+        pass
+    elif g.__class__ is not np.ndarray or g.dtype is not _F64:
+        g = operand(g)
+        g = g if isinstance(g, Traced) else np.asarray(g, dtype=np.result_type(x.dtype, np.float32, np.asarray(g)))[()]
+    if g.shape != x.shape:
+        raise ValueError(f"{what} of shape {g.shape} for a value of shape {x.shape}")
+    return g
+
+
+def _zero(x):
+    return np.zeros(np.shape(x))[()]
+
+
+def _scalar(f, out):
+    """Check that a loss is one number."""
+    if not isinstance(out, Traced):
+        out = operand(out)
+        if not isinstance(out, (Traced, float, int, np.number, np.ndarray)) or np.shape(out) != ():
+            raise NotScalar(_NOT_SCALAR.format(_name(f), _describe(out)))
+    if out.__class__ in (float, int):
+        return np.float64(out)
+    if out.shape != ():
+        raise NotScalar(_NOT_SCALAR.format(_name(f), _describe(out)))
+    if out.dtype.kind == "c":
+        raise NotScalar(f"{_name(f)} returns a complex number: take np.real, np.imag or np.abs of it")
+    return out
+
+
+_NOT_SCALAR = "{} returns {}, not one number: sum it, pick an entry, or use ad.jacobian or ad.vjp"
+
+
+def _describe(out):
+    if isinstance(out, (Traced, np.ndarray)):
+        return f"an array of shape {out.shape}"
+    return "None (a missing return?)" if out is None else f"a {type(out).__name__}"
+
+
+def _of(x, tape):
+    return x.__class__ is Var and x.tape is tape
+
+
+def _lower(x, tape):
+    return x.value if _of(x, tape) else x
+
+
+def _lower_tree(tree, tape):
+    leaves, structure = flatten(tree)
+    return unflatten(structure, [_lower(operand(leaf), tape) for leaf in leaves])
+
+
+def _collect(tape, seeds, inputs, argnums):
+    """Sweep backwards and put the gradients in the structure of the arguments."""
+    wanted = [index for _, places in inputs for index, _ in places if index is not None]
+    found = dict(zip(wanted, backward(tape, seeds, wanted), strict=True))
+    trees = []
+    for structure, places in inputs:
+        leaves = []
+        for index, x in places:
+            g = found.get(index) if index is not None else None
+            if g is None:
+                g = _zero(x)
+            elif g.dtype is not x.dtype and not isinstance(g, Traced):
+                g = g.astype(x.dtype)
+            leaves.append(g)
+        trees.append(leaves[0] if structure is LEAF else unflatten(structure, leaves))
+    return trees[0] if argnums.__class__ is int else tuple(trees)
+
+
+def _name(f):
+    return getattr(f, "__name__", None) or type(f).__name__
+
+
+def _named(wrapper, f, what):
+    wrapper.__name__ = f"{what.replace(' ', '_')}_of_{_name(f)}"
+    wrapper.__doc__ = f"The {what} of {_name(f)}.\n\n{getattr(f, '__doc__', None) or ''}"
+    wrapper.__wrapped__ = f
+    return wrapper
+
+
+_F64 = np.dtype(np.float64)

@@ -1,0 +1,66 @@
+"""Errors and warnings of `sciad`: each says what happened, where, and what to do about it."""
+
+from __future__ import annotations
+
+
+class SciadError(Exception):
+    """Base of every error raised on purpose by this package."""
+
+
+class MissingRule(SciadError, NotImplementedError):
+    """A function met a value that is being differentiated and has no derivative rule for it."""
+
+
+class NotScalar(SciadError, TypeError):
+    """The function given to `grad` does not return one number."""
+
+
+class NotDifferentiable(SciadError, TypeError):
+    """An argument, or an operation on it, has no derivative in the sense asked for."""
+
+
+class EscapedValue(SciadError, RuntimeError):
+    """A traced value was used after the transform that made it had ended."""
+
+
+class UnsupportedWrite(SciadError, TypeError):
+    """An in-place write that cannot carry derivatives."""
+
+
+class CheckFailed(SciadError, AssertionError):
+    """`check_grads` found a derivative that disagrees with finite differences."""
+
+
+class DerivativeDropped(UserWarning):
+    """A traced value was turned into a plain number: what is computed from that number is a constant."""
+
+
+class UnsupportedSyntax(SciadError, SyntaxError):
+    """Python that the compiler does not accept; names the place and what to write instead.
+
+    Parameters
+    ----------
+    message : str
+        What is not supported.
+    filename, line, col, text
+        Where: file, 1-based line, 0-based column and the text of that line (any of them may be None).
+    hint : str, optional
+        What to write instead.
+    """
+
+    def __init__(self, message, filename=None, line=None, col=None, text=None, hint=None):
+        self.message, self.hint = message, hint
+        offset = None if col is None else col + 1
+        super().__init__(message, (filename or "<unknown>", line, offset, text))
+
+    def __str__(self) -> str:
+        lines = [f"{self.message} ({self.filename}, line {self.lineno})"]
+        if self.text:
+            text = self.text.rstrip("\n")
+            lines.append("    " + text.lstrip())
+            if self.offset:
+                caret = max(self.offset - 1 - (len(text) - len(text.lstrip())), 0)
+                lines.append("    " + " " * caret + "^")
+        if self.hint:
+            lines.append(self.hint)
+        return "\n".join(lines)

@@ -1,0 +1,119 @@
+"""Primitives of indexing, writing, stacking and conversion: the structural half of the rule table."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .table import TABLE, Repeat, linear
+from .value import Primitive, Traced, apply, operand, strip, strip_nested
+
+
+def getitem(x, index):
+    """``x[index]`` of a traced value; traced parts of the index count as plain integers."""
+    if index.__class__ is not int and index.__class__ is not slice:
+        index = strip_nested(index)
+        batched = index if index.__class__ is tuple else (index,)
+        if any(isinstance(i, Traced) for i in batched):
+            return _getitem_batched(x, index)
+    return apply(TABLE[getitem_], (x, index), {})
+
+
+def stop_gradient(x):
+    """Return `x` as a constant: the value stays, the derivative is cut.
+
+    Parameters
+    ----------
+    x : array_like or nested structure of them
+
+    Examples
+    --------
+    >>> import sciad as ad
+    >>> ad.grad(lambda x: x * ad.stop_gradient(x))(3.0)
+    np.float64(3.0)
+    """
+    from .tree import tree_map
+
+    return strip(x) if isinstance(x, Traced) else tree_map(lambda leaf: strip(operand(leaf)), x)
+
+
+def astype(x, dtype):
+    """Convert the numbers of a traced value; to integers or booleans it becomes a constant."""
+    if np.dtype(dtype).kind not in "fc":
+        return strip(x).astype(dtype)
+    return astype_(x, np.dtype(dtype))
+
+
+# ---------------------------------------------------------------------- primitives
+@Primitive
+def getitem_(x, index):
+    return x[index]
+
+
+@Primitive
+def scatter_(g, index, shape):
+    """Add `g` into zeros of this shape at these places: the transpose of taking them."""
+    out = np.zeros(shape, g.dtype)
+    if is_basic(index):
+        out[index] = g
+    else:
+        np.add.at(out, index, g)
+    return out
+
+
+@Primitive
+def setitem_(x, value, index):
+    """A copy of `x` in which ``x[index] = value``."""
+    out = np.array(x, dtype=np.result_type(x, value) if np.iscomplexobj(value) else None)
+    out[index] = value
+    return out
+
+
+@Primitive
+def stack_(*parts):
+    return np.array(parts) if np.ndim(parts[0]) == 0 else np.stack(parts)
+
+
+@Primitive
+def concatenate_(axis, *parts):
+    return np.concatenate(parts, axis)
+
+
+@Primitive
+def astype_(x, dtype):
+    return np.asarray(x).astype(dtype)[()]
+
+
+def is_basic(index) -> bool:
+    """True if an index is made of integers, slices, None and Ellipsis only: it names no place twice."""
+    parts = index if index.__class__ is tuple else (index,)
+    return all(i is None or i is Ellipsis or isinstance(i, (int, slice, np.integer)) for i in parts)
+
+
+def _written(g, x, value, index):
+    """Transpose of `setitem_` in the value: its places' shares; a place written twice keeps the last only."""
+    g = g[index]
+    if not is_basic(index):
+        order = np.arange(g.size).reshape(g.shape)
+        last = np.zeros(np.shape(x), int)
+        last[index] = order
+        g = g * (last[index] == order)
+    return g
+
+
+def _take_part(g, k, axis, *parts):
+    start = sum(p.shape[axis] for p in parts[: k - 1])
+    index = [slice(None)] * len(g.shape)
+    index[axis] = slice(start, start + parts[k - 1].shape[axis])
+    return g[tuple(index)]
+
+
+linear(getitem_, lambda g, x, index: scatter_(g, index, np.shape(x)))
+linear(scatter_, lambda g, x, index, shape: g[index])
+linear(setitem_, lambda g, x, value, index: setitem_(g, 0.0, index), _written, joint=True)
+linear(stack_, Repeat(lambda g, k, *parts: g[k]), joint=True)
+linear(concatenate_, None, Repeat(_take_part), joint=True)
+linear(astype_, lambda g, x, dtype: astype(g, x.dtype))
+
+
+def _getitem_batched(x, index):
+    raise NotImplementedError

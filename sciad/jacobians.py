@@ -1,0 +1,162 @@
+"""Jacobians, Hessians and their products."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .api import grad, jvp, vjp
+from .tree import flatten, unflatten
+
+
+def jacobian(f: Callable, argnums: int | tuple[int, ...] = 0, mode: str = "auto") -> Callable:
+    """Return a function that computes the Jacobian of `f`.
+
+    Parameters
+    ----------
+    f : callable
+        Returns an array or a nested structure of arrays.
+    argnums : int or tuple of int
+    mode : {"auto", "forward", "reverse"}
+        One pass per entry of the input or of the output; "auto" takes the fewer.
+
+    Returns
+    -------
+    callable
+        Its result has, for each leaf of the output, the structure of the argument, with arrays of shape
+        ``output.shape + input.shape``.
+
+    Examples
+    --------
+    >>> import numpy as np, sciad as ad
+    >>> ad.jacobian(lambda x: np.array([x[0] * x[1], x[1] ** 2]))(np.array([2.0, 3.0]))
+    array([[3., 2.],
+           [0., 6.]])
+    """
+    if mode not in ("auto", "forward", "reverse"):
+        raise ValueError(f"mode={mode!r}: choose 'auto', 'forward' or 'reverse'")
+
+    def jac(*args, **kwargs):
+        numbers = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+        chosen = tuple(args[n] for n in numbers)
+
+        def inner(*xs):
+            full = list(args)
+            for n, x in zip(numbers, xs, strict=True):
+                full[n] = x
+            return f(*full, **kwargs)
+
+        direction = mode
+        if direction == "auto":
+            out = inner(*chosen)
+            direction = "forward" if _size(chosen) <= _size(out) else "reverse"
+        structure, blocks = (_by_columns if direction == "forward" else _by_rows)(inner, chosen)
+        if isinstance(argnums, int):
+            blocks = [block[0] for block in blocks]
+        return unflatten(structure, blocks)
+
+    return jac
+
+
+def hessian(f: Callable, argnums: int = 0) -> Callable:
+    """Return a function that computes the matrix of second derivatives of `f`: forward mode over reverse mode.
+
+    Returns
+    -------
+    callable
+        For an array argument its result has shape ``x.shape + x.shape``; for a nested argument, leaf by leaf.
+
+    Examples
+    --------
+    >>> import numpy as np, sciad as ad
+    >>> ad.hessian(lambda x: x[0] ** 2 * x[1])(np.array([1.0, 2.0]))
+    array([[4., 2.],
+           [2., 0.]])
+    """
+    return jacobian(grad(f, argnums), argnums, mode="forward")
+
+
+def hvp(f: Callable, primals: tuple, tangents: tuple) -> Any:
+    """Return the Hessian of `f` times a direction, without the Hessian: forward mode over reverse mode.
+
+    Parameters
+    ----------
+    f : callable
+        Returns one number.
+    primals, tangents : tuple
+        Arguments and directions (None: that argument does not move).
+
+    Returns
+    -------
+    The product with the directions, for the first argument, or a tuple of them for several.
+
+    Examples
+    --------
+    >>> import numpy as np, sciad as ad
+    >>> ad.hvp(lambda x: np.sum(x**3), (np.array([1.0, 2.0]),), (np.array([1.0, 0.0]),))
+    array([6., 0.])
+    """
+    primals = primals if isinstance(primals, tuple) else (primals,)
+    tangents = tangents if isinstance(tangents, tuple) else (tangents,)
+    argnums = 0 if len(primals) == 1 else tuple(range(len(primals)))
+    return jvp(grad(f, argnums), primals, tangents)[1]
+
+
+def _size(tree):
+    return sum(int(np.prod(np.shape(x))) for x in flatten(tree)[0])
+
+
+def _units(x):
+    shape = np.shape(x)
+    n = int(np.prod(shape))
+    return np.eye(n).reshape((n, *shape))
+
+
+def _by_columns(f, primals):
+    """Jacobian by one forward pass per entry of the input."""
+    leaves, structure = flatten(primals)
+    zeros = [np.zeros(np.shape(x))[()] for x in leaves]
+    columns = []
+    for i, x in enumerate(leaves):
+        douts = []
+        for unit in _units(x):
+            direction = unflatten(structure, [unit[()] if j == i else z for j, z in enumerate(zeros)])
+            douts.append(jvp(f, primals, direction)[1])
+        columns.append(douts)
+    if not any(columns):
+        out, _ = jvp(f, primals, unflatten(structure, zeros))
+    else:
+        out = next(c for c in columns if c)[0]
+    outs, out_structure = flatten(out)
+    flat = [[flatten(d)[0] for d in douts] for douts in columns]
+    slots = []
+    for k, o in enumerate(outs):
+        blocks = []
+        for x, douts in zip(leaves, flat, strict=True):
+            shape = np.shape(o) + np.shape(x)
+            stacked = np.stack([d[k] for d in douts], axis=-1) if douts else np.zeros(shape)
+            blocks.append(np.reshape(stacked, shape))
+        slots.append(unflatten(structure, blocks))
+    return out_structure, slots
+
+
+def _by_rows(f, primals):
+    """Jacobian by one reverse sweep per entry of the output."""
+    leaves, structure = flatten(primals)
+    out, pullback = vjp(f, *primals)
+    outs, out_structure = flatten(out)
+    zeros = [np.zeros(np.shape(o))[()] for o in outs]
+    slots = []
+    for k, o in enumerate(outs):
+        rows = []
+        for unit in _units(o):
+            seed = unflatten(out_structure, [unit[()] if j == k else z for j, z in enumerate(zeros)])
+            rows.append(flatten(pullback(seed))[0])
+        blocks = []
+        for i, x in enumerate(leaves):
+            shape = np.shape(o) + np.shape(x)
+            blocks.append(np.reshape(np.stack([r[i] for r in rows]), shape) if rows else np.zeros(shape))
+        slots.append(unflatten(structure, blocks))
+    return out_structure, slots

@@ -1,0 +1,484 @@
+"""Rules of NumPy's array functions: products, reductions, shapes, joining and splitting, choosing and sorting.
+
+Linear functions declare their transpose; everything else is written in functions that have a rule already, so that
+its forward and reverse derivatives of every order follow from the one definition.
+"""
+
+import operator
+from math import prod
+
+import numpy as np
+
+from .indexing import concatenate_, getitem_, scatter_, stack_, stop_gradient
+from .table import TABLE, Repeat, alias, composite, constant, linear
+from .value import Primitive, Traced, operand, strip, strip_nested
+
+# ---------------------------------------------------------------------- products: linear in each factor
+
+
+def _mT(x):
+    return np.swapaxes(x, -1, -2)
+
+
+def _rows(x, like):
+    return x[..., None, :] if like == 1 else x
+
+
+def _matmul_a(g, a, b):
+    na, nb = np.ndim(a), np.ndim(b)
+    if nb == 1:
+        return g[..., None] * b if na > 1 else g * b
+    if na == 1:
+        return np.sum(np.matmul(b, g[..., None])[..., 0], axis=tuple(range(nb - 2))) if nb > 2 else np.matmul(b, g)
+    return np.matmul(g, _mT(b))
+
+
+def _matmul_b(g, a, b):
+    na, nb = np.ndim(a), np.ndim(b)
+    if na == 1:
+        return a[:, None] * g[..., None, :] if nb > 1 else g * a
+    if nb == 1:
+        return np.tensordot(g, a, (range(na - 1), range(na - 1)))
+    return np.matmul(_mT(a), g)
+
+
+linear(np.matmul, _matmul_a, _matmul_b, also=[operator.matmul])
+
+
+def _tensordot(a, b, axes=2):
+    a, b = operand(a), operand(b)
+    na, nb = np.ndim(a), np.ndim(b)
+    if np.ndim(axes) == 0:
+        axes_a, axes_b = list(range(na - axes, na)), list(range(axes))
+    else:
+        axes_a, axes_b = (list(np.atleast_1d(x)) for x in axes)
+    axes_a, axes_b = [k % na for k in axes_a], [k % nb for k in axes_b]
+    free_a = [k for k in range(na) if k not in axes_a]
+    free_b = [k for k in range(nb) if k not in axes_b]
+    inner = prod(a.shape[k] for k in axes_a)
+    left = np.reshape(np.transpose(a, free_a + axes_a), (-1, inner) if inner else (prod(a.shape[k] for k in free_a), 0))
+    right = np.reshape(np.transpose(b, axes_b + free_b), (inner, -1) if inner else (0, prod(b.shape[k] for k in free_b)))
+    return np.reshape(np.matmul(left, right), [a.shape[k] for k in free_a] + [b.shape[k] for k in free_b])
+
+
+def _dot(a, b):
+    a, b = operand(a), operand(b)
+    na, nb = np.ndim(a), np.ndim(b)
+    if na == 0 or nb == 0:
+        return a * b
+    return np.matmul(a, b) if na <= 2 and nb <= 2 else _tensordot(a, b, (na - 1, max(nb - 2, 0)))
+
+
+def _inner(a, b):
+    a, b = operand(a), operand(b)
+    return a * b if np.ndim(a) == 0 or np.ndim(b) == 0 else _tensordot(a, b, (-1, -1))
+
+
+def _outer(a, b):
+    return np.ravel(operand(a))[:, None] * np.ravel(operand(b))
+
+
+def _kron(a, b):
+    a, b = operand(a), operand(b)
+    n = max(np.ndim(a), np.ndim(b))
+    a = np.reshape(a, (1,) * (n - np.ndim(a)) + np.shape(a))
+    b = np.reshape(b, (1,) * (n - np.ndim(b)) + np.shape(b))
+    left = a[tuple(x for _ in range(n) for x in (slice(None), None))]
+    right = b[tuple(x for _ in range(n) for x in (None, slice(None)))]
+    return np.reshape(left * right, [p * q for p, q in zip(a.shape, b.shape, strict=True)])
+
+
+composite(np.dot, _dot)
+composite(np.vdot, lambda a, b: _dot(np.conjugate(np.ravel(operand(a))), np.ravel(operand(b))))
+composite(np.inner, _inner)
+composite(np.outer, _outer)
+composite((np.multiply, "outer"), _outer)
+composite(np.tensordot, _tensordot)
+composite(np.kron, _kron)
+composite(np.vecdot, lambda a, b, axis=-1: np.sum(np.conjugate(a) * b, axis=axis))
+composite(np.matvec, lambda a, b: np.matmul(a, operand(b)[..., None])[..., 0])
+composite(np.vecmat, lambda a, b: np.matmul(np.conjugate(operand(a))[..., None, :], b)[..., 0, :])
+composite(np.cross, lambda a, b, axisa=-1, axisb=-1, axisc=-1, axis=None: _cross(a, b, axisa, axisb, axisc, axis))
+
+
+def _cross(a, b, axisa, axisb, axisc, axis):
+    if axis is not None:
+        axisa = axisb = axisc = axis
+    a, b = np.moveaxis(operand(a), axisa, 0), np.moveaxis(operand(b), axisb, 0)
+    if len(a) == 2 and len(b) == 2:
+        return a[0] * b[1] - a[1] * b[0]
+    parts = [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]]
+    return np.moveaxis(np.stack(parts), 0, axisc)
+
+
+def _einsum(*operands, optimize=False):
+    """Write the call in explicit letters, each at most once in an operand, and hand it to the primitive."""
+    if not isinstance(operands[0], str):
+        pairs = [(operands[i], operands[i + 1]) for i in range(0, len(operands) - 1, 2)]
+        letter = lambda k: "..." if k is Ellipsis else _LETTERS[k]
+        text = ",".join("".join(map(letter, axes)) for _, axes in pairs)
+        if len(operands) % 2:
+            text += "->" + "".join(map(letter, operands[-1]))
+        operands = (text, *(x for x, _ in pairs))
+    text, arrays = operands[0].replace(" ", ""), [operand(x) for x in operands[1:]]
+    inputs, arrow, output = text.partition("->")
+    inputs = inputs.split(",")
+    if "..." in text:
+        free = [c for c in _LETTERS if c not in text]
+        rank = max(np.ndim(x) - len(term) + 3 for x, term in zip(arrays, inputs, strict=True) if "..." in term)
+        for i, (x, term) in enumerate(zip(arrays, inputs, strict=True)):
+            n = np.ndim(x) - len(term) + 3
+            inputs[i] = term.replace("...", "".join(free[rank - n : rank]))
+        dots = "".join(free[:rank])
+        output = output.replace("...", dots) if arrow else dots
+    if not arrow:
+        joined = "".join(inputs)
+        output += "".join(sorted(c for c in set(joined) - set(output) if joined.count(c) == 1))
+    for i, term in enumerate(inputs):
+        for c in dict.fromkeys(term):
+            while term.count(c) > 1:  # a diagonal
+                j = term.index(c)
+                k = term.index(c, j + 1)
+                arrays[i] = np.diagonal(arrays[i], axis1=j, axis2=k)
+                term = term[:j] + term[j + 1 : k] + term[k + 1 :] + c
+        inputs[i] = term
+    return einsum_(",".join(inputs) + "->" + output, *arrays)
+
+
+@Primitive
+def einsum_(subscripts, *arrays):
+    return np.einsum(subscripts, *arrays, optimize=len(arrays) > 2)
+
+
+def _einsum_transpose(g, k, subscripts, *arrays):
+    """Transpose in one factor: the same sum with `g` in its place; letters it alone has are spread again."""
+    inputs, output = subscripts.split("->")
+    inputs = inputs.split(",")
+    wanted = inputs.pop(k - 1)
+    others = [x for i, x in enumerate(arrays) if i != k - 1]
+    known = set(output).union(*inputs)
+    kept = "".join(c for c in wanted if c in known)
+    out = einsum_(",".join([output, *inputs]) + "->" + kept, g, *others)
+    index = tuple(slice(None) if c in known else None for c in wanted)
+    return np.broadcast_to(out[index], np.shape(arrays[k - 1])) if kept != wanted else out
+
+
+_LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+linear(einsum_, None, Repeat(_einsum_transpose))
+composite(np.einsum, _einsum)
+
+
+# ---------------------------------------------------------------------- sums and what is made of them
+
+
+def _spread(g, shape, axis, keepdims):
+    """Give a reduced axis back to a cotangent, as a view."""
+    if axis is not None and not keepdims and np.ndim(g) != len(shape):
+        axes = axis if isinstance(axis, tuple) else (axis,)
+        g = np.expand_dims(g, tuple(k % len(shape) for k in axes))
+    return np.broadcast_to(g, shape)
+
+
+def _count(x, axis):
+    shape = np.shape(x)
+    if axis is None:
+        return prod(shape)
+    return prod(shape[k] for k in (axis if isinstance(axis, tuple) else (axis,)))
+
+
+def _masked(x, where, fill):
+    return x if where is True else np.where(where, x, fill)
+
+
+@Primitive
+def sum_(x, axis=None, keepdims=False):
+    return np.add.reduce(x, axis=axis, keepdims=keepdims)
+
+
+linear(sum_, lambda g, x, axis=None, keepdims=False: _spread(g, np.shape(x), axis, keepdims))
+
+
+def _sum(x, axis=None, dtype=None, out=None, keepdims=False, initial=0, where=True):
+    y = sum_(_masked(operand(x), where, 0.0), axis=_axis(axis), keepdims=bool(keepdims))
+    return y if initial is np._NoValue or initial.__class__ is int and initial == 0 else y + initial
+
+
+def _mean(x, axis=None, dtype=None, out=None, keepdims=False, where=True):
+    x = operand(x)
+    n = _count(x, _axis(axis)) if where is True else np.sum(np.broadcast_to(where, x.shape), axis=axis, keepdims=keepdims)
+    return _sum(x, axis, keepdims=keepdims, where=where) / n
+
+
+def _var(x, axis=None, dtype=None, out=None, ddof=0, keepdims=False, where=True, mean=None, correction=None):
+    x = operand(x)
+    ddof = ddof if correction is None else correction
+    d = x - (_mean(x, axis, keepdims=True, where=where) if mean is None else mean)
+    d = np.real(d * np.conjugate(d)) if d.dtype.kind == "c" else d * d
+    n = _count(x, _axis(axis)) if where is True else np.sum(np.broadcast_to(where, x.shape), axis=axis, keepdims=keepdims)
+    return _sum(d, axis, keepdims=keepdims, where=where) / (n - ddof)
+
+
+def _axis(axis):
+    return None if axis is None else tuple(map(int, axis)) if isinstance(axis, (tuple, list)) else int(axis)
+
+
+composite(np.sum, _sum, also=[(np.add, "reduce")])
+composite(np.mean, _mean)
+composite(np.var, _var)
+composite(np.std, lambda *args, **kwargs: np.sqrt(_var(*args, **kwargs)))
+composite(np.average, lambda x, axis=None, weights=None, returned=False, keepdims=False: _average(
+    x, axis, weights, returned, keepdims))  # fmt: skip
+
+
+def _average(x, axis, weights, returned, keepdims):
+    if weights is None:
+        y, total = np.mean(x, axis=axis, keepdims=keepdims), _count(x, axis) * 1.0
+    else:
+        w = operand(weights)
+        if np.ndim(w) == 1 and np.ndim(x) > 1:
+            w = np.reshape(w, [-1 if k == axis % np.ndim(x) else 1 for k in range(np.ndim(x))])
+        w = np.broadcast_to(w, np.shape(x))
+        total = np.sum(w, axis=axis, keepdims=keepdims)
+        y = np.sum(x * w, axis=axis, keepdims=keepdims) / total
+    return (y, np.broadcast_to(total, np.shape(y))) if returned else y
+
+
+def _cumsum_transpose(g, x, axis):
+    return np.flip(np.cumsum(np.flip(g, axis), axis), axis)
+
+
+@Primitive
+def cumsum_(x, axis):
+    return np.cumsum(x, axis)
+
+
+linear(cumsum_, _cumsum_transpose)
+
+
+def _cumsum(x, axis=None, dtype=None, out=None):
+    x = operand(x)
+    return cumsum_(np.ravel(x), 0) if axis is None else cumsum_(x, axis)
+
+
+composite(np.cumsum, _cumsum, also=[(np.add, "accumulate")])
+
+# ---------------------------------------------------------------------- shapes: the transpose is the way back
+
+@Primitive
+def reshape_(x, shape, order="C"):
+    return np.reshape(x, shape, order=order)
+
+
+@Primitive
+def transpose_(x, axes=None):
+    return np.transpose(x, axes)
+
+
+@Primitive
+def broadcast_to_(x, shape):
+    return np.broadcast_to(x, shape)
+
+
+linear(reshape_, lambda g, x, shape, order="C": reshape_(g, np.shape(x), order=order))
+linear(transpose_, lambda g, x, axes=None: transpose_(g, None if axes is None else tuple(np.argsort(axes))))
+linear(broadcast_to_, lambda g, x, shape: g)  # the accumulator sums what was broadcast
+
+
+def _reshape(x, /, shape=None, order="C", *, newshape=None, copy=None):
+    shape = newshape if shape is None else shape
+    return reshape_(operand(x), shape, order=order)
+
+
+def _transpose(x, axes=None):
+    x = operand(x)
+    if axes is None:
+        axes = range(np.ndim(x))[::-1]
+    return transpose_(x, tuple(k % np.ndim(x) for k in axes))
+
+
+def _moveaxis(x, source, destination):
+    x = operand(x)
+    n = np.ndim(x)
+    source, destination = ([int(k) % n for k in np.atleast_1d(v)] for v in (source, destination))
+    order = [k for k in range(n) if k not in source]
+    for d, s in sorted(zip(destination, source, strict=True)):
+        order.insert(d, s)
+    return transpose_(x, tuple(order))
+
+
+def _swapaxes(x, axis1, axis2):
+    order = list(range(np.ndim(x)))
+    order[axis1], order[axis2] = order[axis2], order[axis1]
+    return transpose_(x, tuple(order))
+
+
+def _rollaxis(x, axis, start=0):
+    n = np.ndim(x)
+    axis, start = axis % n, start + n if start < 0 else start
+    return _moveaxis(x, axis, start - 1 if axis < start else start)
+
+
+def _squeeze(x, axis=None):
+    shape = np.shape(x)
+    axes = None if axis is None else [k % len(shape) for k in np.atleast_1d(axis)]
+    if axes is not None and any(shape[k] != 1 for k in axes):
+        raise ValueError(f"cannot squeeze axes {axes} of shape {shape}: only axes of length one go")
+    return reshape_(x, tuple(n for k, n in enumerate(shape) if not (n == 1 if axes is None else k in axes)))
+
+
+def _expand_dims(x, axis):
+    axes = [int(k) for k in np.atleast_1d(axis)]
+    n = np.ndim(x) + len(axes)
+    axes = [k % n for k in axes]
+    rest = iter(np.shape(x))
+    return reshape_(x, tuple(1 if k in axes else next(rest) for k in range(n)))
+
+
+def _ravel(x, order="C"):
+    return reshape_(operand(x), (-1,), order=order)
+
+
+composite(np.reshape, _reshape)
+composite(np.ravel, _ravel)
+composite(np.transpose, _transpose, also=[np.matrix_transpose] if False else [])
+composite(np.matrix_transpose, _mT)
+composite(np.moveaxis, _moveaxis)
+composite(np.swapaxes, _swapaxes)
+composite(np.rollaxis, _rollaxis)
+composite(np.squeeze, _squeeze)
+composite(np.expand_dims, _expand_dims)
+composite(np.broadcast_to, lambda x, shape, subok=False: broadcast_to_(x, tuple(np.atleast_1d(shape))))
+composite(np.broadcast_arrays, lambda *xs, subok=False: tuple(
+    broadcast_to_(x, np.broadcast_shapes(*map(np.shape, xs))) if isinstance(x, Traced)
+    else np.broadcast_to(x, np.broadcast_shapes(*map(np.shape, xs))) for x in map(operand, xs)))  # fmt: skip
+composite(np.atleast_1d, lambda *xs: _each(xs, lambda x: x if np.ndim(x) else reshape_(x, (1,))))
+composite(np.atleast_2d, lambda *xs: _each(xs, lambda x: x if np.ndim(x) > 1 else reshape_(x, (1, -1))))
+composite(np.atleast_3d, lambda *xs: _each(xs, lambda x: x if np.ndim(x) > 2 else
+          x[:, :, None] if np.ndim(x) == 2 else reshape_(x, (1, -1, 1))))  # fmt: skip
+
+
+def _each(xs, fn):
+    results = tuple(fn(operand(x)) for x in xs)
+    return results[0] if len(results) == 1 else results
+
+
+# ---------------------------------------------------------------------- joining
+
+
+def _concatenate(parts, axis=0, out=None, *, dtype=None, casting=None):
+    parts = [operand(p) for p in parts]
+    if axis is None:
+        return concatenate_(0, *map(np.ravel, parts))
+    return concatenate_(axis % np.ndim(parts[0]), *parts)
+
+
+def _stack(parts, axis=0, out=None, *, dtype=None, casting=None):
+    stacked = stack_(*[operand(p) for p in parts])
+    return stacked if axis == 0 else _moveaxis(stacked, 0, axis)
+
+
+def _column_stack(parts):
+    return _concatenate([x if np.ndim(x) > 1 else reshape_(x, (-1, 1)) for x in map(operand, parts)], 1)
+
+
+def _hstack(parts, *, dtype=None, casting=None):
+    parts = [np.atleast_1d(operand(p)) for p in parts]
+    return _concatenate(parts, 0 if np.ndim(parts[0]) == 1 else 1)
+
+
+composite(np.concatenate, _concatenate)
+composite(np.stack, _stack)
+composite(np.column_stack, _column_stack)
+composite(np.hstack, _hstack)
+composite(np.vstack, lambda parts, *, dtype=None, casting=None: _concatenate([np.atleast_2d(operand(p)) for p in parts], 0))
+composite(np.dstack, lambda parts: _concatenate([np.atleast_3d(operand(p)) for p in parts], 2))
+composite(np.append, lambda x, values, axis=None: _concatenate([x, values], axis))
+composite(np.block, lambda arrays: _block(arrays))
+
+
+def _block(arrays, depth=None):
+    def nesting(a):
+        return 1 + max(map(nesting, a)) if isinstance(a, list) else 0
+
+    depth = nesting(arrays) if depth is None else depth
+    if not isinstance(arrays, list):
+        return operand(arrays)
+    parts = [_block(a, depth - 1) for a in arrays]
+    rank = max(depth, *(np.ndim(p) for p in parts)) if parts else depth
+    parts = [np.reshape(p, (1,) * (rank - np.ndim(p)) + np.shape(p)) for p in parts]
+    return _concatenate(parts, -depth)
+
+
+# ---------------------------------------------------------------------- choosing
+
+
+@Primitive
+def where_(condition, a, b):
+    return np.where(condition, a, b)
+
+
+linear(
+    where_,
+    None,
+    lambda g, condition, a, b: where_(condition, g, 0.0),
+    lambda g, condition, a, b: where_(condition, 0.0, g),
+    joint=True,
+)
+
+
+def _where(condition, a=None, b=None):
+    condition = strip_nested(condition)
+    return np.nonzero(condition) if a is None else where_(condition, operand(a), operand(b))
+
+
+def _clip(x, a_min=None, a_max=None, out=None, *, min=None, max=None, **_):
+    low, high = a_min if min is None else min, a_max if max is None else max
+    x = operand(x) if low is None else np.maximum(x, low)
+    return x if high is None else np.minimum(x, high)
+
+
+composite(np.where, _where)
+composite(np.clip, _clip, also=[np._core.umath.clip])
+composite(np.real, lambda x: real_(x) if x.dtype.kind == "c" else x)
+composite(np.imag, lambda x: imag_(x) if x.dtype.kind == "c" else np.zeros(x.shape))
+composite(np.copy, lambda x, order="K", subok=False: copy_(operand(x)))
+composite(np.nan_to_num, lambda x, copy=True, nan=0.0, posinf=None, neginf=None: _nan_to_num(x, nan, posinf, neginf))
+
+
+@Primitive
+def real_(x):
+    return np.real(x)
+
+
+@Primitive
+def imag_(x):
+    return np.imag(x)
+
+
+@Primitive
+def copy_(x):
+    return np.array(x)[()]
+
+
+linear(real_, lambda g, x: g)
+linear(imag_, lambda g, x: -1j * g)
+linear(copy_, lambda g, x: g)
+
+
+def _nan_to_num(x, nan, posinf, neginf):
+    value = strip(x)
+    clean = np.nan_to_num(value, nan=nan, posinf=posinf, neginf=neginf)
+    return where_(np.isfinite(value), x, clean)
+
+
+constant(np.shape, np.ndim, np.size, np.zeros_like, np.ones_like, np.empty_like, np.full_like, np.argmax, np.argmin,
+         np.argsort, np.argpartition, np.nonzero, np.flatnonzero, np.argwhere, np.searchsorted, np.any, np.all,
+         np.isclose, np.allclose, np.array_equal, np.count_nonzero, np.iscomplexobj, np.isrealobj, np.isreal,
+         np.result_type, np.round, np.fix, np.isin, np.digitize, np.bincount, np.may_share_memory, np.shares_memory,
+         np.iscomplex, np.array_repr, np.array_str, np.array2string, np.unravel_index, np.nanargmax, np.nanargmin,
+         np.array_equiv, np.can_cast, np.min_scalar_type, np.common_type, np.lexsort,
+         np.histogram_bin_edges, np.isneginf, np.isposinf)  # fmt: skip
+for _fn in ("all", "any"):
+    constant(({"all": np.logical_and, "any": np.logical_or}[_fn], "reduce"))
+alias(TABLE[getitem_], operator.getitem)
+assert scatter_ and stop_gradient

@@ -1,0 +1,299 @@
+"""Reverse mode: a flat tape of operations in the order they ran, swept once backwards.
+
+An entry is ``(rule, y, args, parents)``: `rule` is the tuple of partials for an elementwise function, else an object
+with a method ``pull``; `parents` holds the tape index of each argument, None where it is not active.  Creation order
+is a topological order, so the sweep is a loop: no recursion and no sorting, however long the tape.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from . import table
+from .dual import add_results
+from .errors import EscapedValue
+from .table import TABLE, Push, Repeat
+from .value import BINARY, PLAIN, Traced, apply, next_level
+
+_F64 = np.dtype(np.float64)
+_ndarray = np.ndarray
+_OBJECT = np.dtype(object)
+
+
+class Tape(list):
+    """The record of one reverse transform."""
+
+    __slots__ = ("level", "record")
+
+    def __init__(self):
+        self.level = next_level()
+        self.record = self.append
+
+    def variable(self, value):
+        """Return a new independent variable."""
+        index = len(self)
+        self.record((None, value, (), ()))
+        return Var(value, self, index)
+
+    def close(self):
+        """End the transform: using one of its values from now on is an error."""
+        self.record = _escaped
+
+
+def _escaped(entry):
+    raise EscapedValue(
+        "a value was used after the transform that differentiates it had ended (it was probably stored outside the "
+        "function). Return it from the function instead, or store ad.stop_gradient(x)"
+    )
+
+
+class Var(Traced):
+    """A value of a reverse transform: `value` of the level below and its place on the tape."""
+
+    __slots__ = ()
+    tape, index = Traced.owner, Traced.extra
+    batched = False
+
+    def __init__(self, value, tape, index):
+        self.value = value
+        self.tape = tape
+        self.index = index
+
+    @property
+    def level(self):
+        return self.tape.level
+
+    def process(self, record, args, kwargs):
+        """Apply a function of the table to arguments of this level and below, and write it down."""
+        tape = self.tape
+        values, parents = [], []
+        for k, a in enumerate(args):
+            if a.__class__ is Var and a.tape is tape:
+                values.append(a.value)
+                parents.append(a.index)
+            else:
+                values.append(keep(a) if a.__class__ is _ndarray else a)
+                parents.append(None)
+        if record.kind == "custom":
+            return record.reverse(self, values, parents)
+        y = record.fn(*values, **kwargs)
+        if record.kind == "scalar":
+            rule = record.partials
+        else:
+            rule = _Linear(record, kwargs)
+        return self.wrap(y, rule, tuple(values), tuple(parents))
+
+    def wrap(self, y, rule, values, parents):
+        """Write an operation down and wrap its result, or its tuple of results."""
+        tape = self.tape
+        index = len(tape)
+        tape.record((rule, y, values, parents))
+        if isinstance(y, tuple):
+            items = []
+            for k, a in enumerate(y):
+                if getattr(a, "dtype", _OBJECT).kind in "fc":
+                    tape.record((_Item(k, len(y)), a, (None,), (index,)))
+                    a = Var(a, tape, len(tape) - 1)
+                items.append(a)
+            return type(y)(*items) if hasattr(y, "_fields") else tuple(items)
+        return Var(y, tape, index)
+
+
+def backward(tape, seeds, wanted):
+    """Sweep the tape backwards.
+
+    Parameters
+    ----------
+    tape : Tape
+    seeds : dict
+        Cotangent by tape index.
+    wanted : list of int
+        Indices whose cotangents are returned (None where zero).
+    """
+    grads = [None] * (max(seeds, default=-1) + 1)
+    for index, g in seeds.items():
+        grads[index] = g
+    owned = set()
+    for i in range(len(grads) - 1, -1, -1):
+        g = grads[i]
+        if g is None:
+            continue
+        rule, y, args, parents = tape[i]
+        if rule.__class__ is not tuple:
+            if rule is not None:
+                rule.pull(g, y, args, parents, grads, owned)
+                grads[i] = None
+            continue
+        k = 0
+        for j in parents:
+            if j is not None:
+                p = rule[k](y, *args)
+                if p.__class__ is int:
+                    c = g if p == 1 else -g if p == -1 else g * p
+                else:
+                    c = g * p
+                x = args[k]
+                if c.shape != x.shape or c.dtype is not _F64:
+                    c = fit(c, x)
+                old = grads[j]
+                grads[j] = c if old is None else old + c
+            k += 1
+        grads[i] = None
+    return [grads[i] if i < len(grads) else None for i in wanted]
+
+
+def fit(c, x):
+    """Undo broadcasting: sum a cotangent to the shape and kind of the value it belongs to."""
+    shape = x.shape
+    if c.shape != shape:
+        extra = len(c.shape) - len(shape)
+        if extra > 0:
+            c = np.sum(c, axis=tuple(range(extra)))
+        axes = tuple([k for k, n in enumerate(shape) if n == 1 and c.shape[k] != 1]) if c.shape != shape else ()
+        if axes:
+            c = np.sum(c, axis=axes, keepdims=True)
+        if c.shape != shape:
+            c = np.broadcast_to(c, shape)
+    if c.dtype is not x.dtype and c.dtype.kind == "c" and x.dtype.kind != "c":
+        c = np.real(c)
+    return c
+
+
+def accumulate(grads, j, c, x):
+    """Add a contribution to the cotangent of entry j, whose value is x."""
+    if c.shape != x.shape or c.dtype is not _F64:
+        c = fit(c, x)
+    old = grads[j]
+    grads[j] = c if old is None else old + c
+
+
+class _Linear:
+    """Reverse rule of an array function: a declared transpose, or the transpose of its push."""
+
+    __slots__ = ("record", "kwargs")
+
+    def __init__(self, record, kwargs):
+        self.record, self.kwargs = record, kwargs
+    def pull(self, g, y, args, parents, grads, owned):
+        record, kwargs = self.record, self.kwargs
+        for k, j in enumerate(parents):
+            if j is None:
+                continue
+            rule = record.rule(k)
+            cls = rule.__class__
+            if rule is None:
+                raise table.missing(record.fn, k, "reverse")
+            if cls is Push:
+                c = transpose_push(rule.fn, g, y, args, k, kwargs)
+            elif cls is Repeat:
+                c = rule.fn(g, k, *args, **kwargs)
+            else:
+                c = rule.fn(g, *args, **kwargs)
+            if c is not None:
+                accumulate(grads, j, c, args[k])
+
+
+class _Item:
+    """Reverse rule of taking one result out of a tuple of them."""
+
+    __slots__ = ("k", "n")
+
+    def __init__(self, k, n):
+        self.k, self.n = k, n
+
+    def pull(self, g, y, args, parents, grads, owned):
+        j = parents[0]
+        new = tuple([g if k == self.k else None for k in range(self.n)])
+        grads[j] = new if grads[j] is None else add_results(grads[j], new)
+
+
+def transpose_push(push, g, y, args, k, kwargs):
+    """Transpose the linear map dx -> push(y, dx, ...) by running it on a tape of its own."""
+    tape = Tape()
+    start = np.zeros_like(args[k])
+    dx = tape.variable(start)
+    out = push(y, dx, *args, **kwargs)
+    pairs = zip(out, g, strict=True) if isinstance(out, tuple) else [(out, g)]
+    seeds = {}
+    for o, c in pairs:
+        if c is not None and o.__class__ is Var and o.tape is tape:
+            seeds[o.index] = c if o.index not in seeds else seeds[o.index] + c
+    (c,) = backward(tape, seeds, [dx.index])
+    return c
+
+
+def keep(a):
+    """Keep a plain array for the backward sweep: a private copy if anyone could still write into it."""
+    return a.copy() if a.flags.writeable and a.size <= 4096 else a
+
+
+def _install_fast_operators():
+    """Operators for two values of one tape, or one and a number, without the general dispatch.
+
+    This is the hot path of reverse mode: it must stay short.
+    """
+
+    def binary(name, op, ufunc):
+        record = TABLE[ufunc]
+        partials = record.partials
+
+        def forward(self, other):
+            cls = other.__class__
+            tape = self.tape
+            if cls is Var and other.tape is tape:
+                a = self.value
+                b = other.value
+                parents = (self.index, other.index)
+            elif cls in PLAIN:
+                a = self.value
+                b = other
+                parents = (self.index, None)
+            else:
+                return apply(record, (self, other), {})
+            y = op(a, b)
+            index = len(tape)
+            tape.record((partials, y, (a, b), parents))
+            return Var(y, tape, index)
+
+        def reflected(self, other):
+            if other.__class__ not in PLAIN:
+                return apply(record, (other, self), {})
+            tape = self.tape
+            a = self.value
+            y = op(other, a)
+            index = len(tape)
+            tape.record((partials, y, (other, a), (None, self.index)))
+            return Var(y, tape, index)
+
+        setattr(Var, f"__{name}__", forward)
+        setattr(Var, f"__r{name}__", reflected)
+
+    for name, (op, ufunc) in BINARY.items():
+        if TABLE[ufunc].kind == "scalar":
+            binary(name, op, ufunc)
+
+    negative = TABLE[np.negative].partials
+
+    def neg(self):
+        tape, a = self.tape, self.value
+        y = -a
+        index = len(tape)
+        tape.record((negative, y, (a,), (self.index,)))
+        return Var(y, tape, index)
+
+    fetch = TABLE.get
+
+    def array_ufunc(self, ufunc, method, *inputs, **kwargs):
+        if not kwargs and method == "__call__" and len(inputs) == 1:
+            record = fetch(ufunc)
+            if record is not None and record.kind == "scalar":
+                tape, a = self.tape, self.value
+                y = ufunc(a)
+                index = len(tape)
+                tape.record((record.partials, y, inputs and (a,), (self.index,)))
+                return Var(y, tape, index)
+        return general(self, ufunc, method, *inputs, **kwargs)
+
+    general = Traced.__array_ufunc__
+    Var.__neg__ = neg
+    Var.__array_ufunc__ = array_ufunc

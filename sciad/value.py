@@ -1,0 +1,479 @@
+"""Traced values: what NumPy programs meet in place of arrays while they are differentiated.
+
+A traced value wraps a value of a lower level (an array, or another traced value) and belongs to the level of one
+transform.  A function applied to traced values is handed to the highest level among them; that level unwraps its own
+values only and calls the function again, so that each level sees exactly its own perturbation and orders nest.
+"""
+
+from __future__ import annotations
+
+import itertools
+import operator
+
+import numpy as np
+
+from . import table
+from .errors import NotDifferentiable
+from .table import TABLE, lookup
+
+next_level = itertools.count(1).__next__
+
+_OBJECT = np.dtype(object)
+# classes whose instances cannot hide a traced value
+PLAIN = frozenset({float, int, bool, complex, np.float64, np.float32, np.int64, np.int32, np.bool_, np.complex128})
+
+
+class Traced:
+    """Base of the traced values; NumPy's protocols, Python's operators and the methods of arrays."""
+
+    # `owner` and `extra` are named by the subclasses; one layout for all, so that a write may promote a value
+    __slots__ = ("value", "owner", "extra", "family", "__weakref__")
+    __hash__ = None
+    __array_priority__ = 1000.0
+
+    # ------------------------------------------------------------------ NumPy's protocols
+    def __array_ufunc__(self, ufunc, method, *inputs, out=None, **kwargs):
+        key = ufunc if method == "__call__" else (ufunc, method)
+        record = TABLE.get(key) or lookup(key)
+        if record is None:
+            raise table.missing(key, None, "derivative")
+        if kwargs and record.definition is None:
+            kwargs = _ufunc_keywords(ufunc, kwargs)
+        result = apply(record, inputs, kwargs)
+        return result if out is None else write_out(out, result)
+
+    def __array_function__(self, func, types, args, kwargs):
+        record = TABLE.get(func) or lookup(func)
+        if record is None:
+            raise table.missing(func, None, "derivative")
+        if "out" in kwargs:
+            kwargs = dict(kwargs)
+            out = kwargs.pop("out")
+            result = call(record, args, kwargs)
+            return result if out is None else write_out((out,), result)
+        return call(record, args, kwargs)
+
+    # ------------------------------------------------------------------ what arrays tell of themselves
+    @property
+    def shape(self):
+        return self.value.shape
+
+    @property
+    def dtype(self):
+        return self.value.dtype
+
+    @property
+    def ndim(self):
+        return len(self.shape)
+
+    @property
+    def size(self):
+        return int(np.prod(self.shape))
+
+    @property
+    def nbytes(self):
+        return self.size * self.dtype.itemsize
+
+    @property
+    def itemsize(self):
+        return self.dtype.itemsize
+
+    def __len__(self):
+        if not self.shape:
+            raise TypeError("len() of a number")
+        return self.shape[0]
+
+    def __iter__(self):
+        if not self.shape:
+            raise TypeError("iteration over a number")
+        return (self[i] for i in range(self.shape[0]))
+
+    def __contains__(self, item):
+        return bool(np.any(self == item))
+
+    # ------------------------------------------------------------------ leaving the derivative
+    def __bool__(self):
+        return bool(concrete(self, "the truth value"))
+
+    def __int__(self):
+        return int(concrete(self, "int()"))
+
+    def __float__(self):
+        from .mutation import to_float
+
+        return to_float(self)
+
+    def __complex__(self):
+        raise NotDifferentiable(_PLAIN_NUMBER.format("complex()"))
+
+    def __index__(self):
+        raise NotDifferentiable(
+            "a value being differentiated was used as an integer (an index, a size, a count). Pass that number in "
+            "another argument, close over it, or use int(x) where its derivative is zero on purpose"
+        )
+
+    def __round__(self, digits=0):
+        return np.round(concrete(self, "round()"), digits)
+
+    def __repr__(self):
+        return f"{type(self).__name__}({self.value!r})"
+
+    def __str__(self):
+        return str(raw(self))
+
+    def __format__(self, spec):
+        value = raw(self)
+        return format(value[()] if isinstance(value, np.ndarray) and value.ndim == 0 else value, spec)
+
+    def item(self, *index):
+        return self.reshape(-1)[index[0] if index else 0] if self.shape else self
+
+    def tolist(self):
+        return [x.tolist() for x in self] if self.shape else self
+
+    # ------------------------------------------------------------------ indexing and writing
+    def __getitem__(self, index):
+        from .indexing import getitem
+
+        return getitem(self, index)
+
+    def __setitem__(self, index, value):
+        from .mutation import setitem
+
+        setitem(self, index, value)
+
+    # ------------------------------------------------------------------ methods of arrays
+    @property
+    def T(self):
+        return np.transpose(self)
+
+    @property
+    def mT(self):
+        return np.swapaxes(self, -1, -2)
+
+    @property
+    def real(self):
+        return np.real(self)
+
+    @property
+    def imag(self):
+        return np.imag(self)
+
+    @property
+    def flat(self):
+        return np.ravel(self)
+
+    def reshape(self, *shape, order="C"):
+        return np.reshape(self, shape[0] if len(shape) == 1 else shape, order=order)
+
+    def transpose(self, *axes):
+        return np.transpose(self, (axes[0] if len(axes) == 1 else axes) or None)
+
+    def flatten(self, order="C"):
+        return np.ravel(self, order).copy()
+
+    def astype(self, dtype, **_):
+        from .indexing import astype
+
+        return astype(self, dtype)
+
+    def copy(self, order="C"):
+        return np.copy(self)
+
+    def __copy__(self):
+        return np.copy(self)
+
+    def __deepcopy__(self, memo):
+        return np.copy(self)
+
+    def conj(self):
+        return np.conjugate(self)
+
+    def fill(self, value):
+        self[...] = value
+
+    def sort(self, axis=-1):
+        self[...] = np.sort(self, axis=axis)
+
+    def __matmul__(self, other):
+        return np.matmul(self, other)
+
+    def __rmatmul__(self, other):
+        return np.matmul(other, self)
+
+    def __imatmul__(self, other):
+        return _in_place(self, np.matmul(self, other))
+
+    def __divmod__(self, other):
+        return self // other, self % other
+
+
+class Primitive:
+    """A function of this package that has a rule: runs on plain arrays, goes to the table on traced ones."""
+
+    def __init__(self, fn):
+        self.fn = fn
+        self.__name__, self.__qualname__ = fn.__name__, fn.__qualname__
+        self.__doc__, self.__module__ = fn.__doc__, fn.__module__
+
+    def __call__(self, *args, **kwargs):
+        for a in args:
+            if isinstance(a, Traced):
+                return apply(TABLE[self], args, kwargs)
+        return self.fn(*args, **kwargs)
+
+
+def apply(record, args, kwargs):
+    """Apply a function of the table to arguments of which some are traced."""
+    if record.definition is not None:
+        return record.definition(*args, **kwargs)
+    top, level, odd = None, 0, False
+    for a in args:
+        if isinstance(a, Traced):
+            if a.level > level:
+                top, level = a, a.level
+        elif a.__class__ not in PLAIN:
+            odd = True
+    if odd:
+        every = record.kind == "scalar" or record.kind == "constant"
+        changed = tuple([operand(a) if every or record.rule(k) else a for k, a in enumerate(args)])
+        if any(map(operator.is_not, changed, args)):
+            return apply(record, changed, kwargs)
+    if record.kind == "constant":
+        return apply_constant(record, args, kwargs)
+    if top is None:
+        return record.fn(*args, **kwargs)
+    return top.process(record, args, kwargs)
+
+
+def call(record, args, kwargs):
+    """Apply a function called in the user's way: arrays may have been passed by keyword."""
+    if record.definition is None and record.kind != "constant":
+        for value in kwargs.values():
+            if isinstance(value, Traced):
+                args, kwargs = by_position(record, args, kwargs)
+                break
+    return apply(record, args, kwargs)
+
+
+def apply_constant(record, args, kwargs):
+    """Apply a function whose derivative is zero on purpose: nothing of its result is differentiated."""
+    if record.complex and any(np.iscomplexobj(raw(a)) for a in args):
+        return record.complex(*args)
+    args = strip_nested(args)
+    kwargs = {key: strip_nested(value) for key, value in kwargs.items()}
+    top = None
+    for a in args:
+        if isinstance(a, Traced) and (top is None or a.level > top.level):  # only `vmap` levels are left
+            top = a
+    return record.fn(*args, **kwargs) if top is None else top.process(record, args, kwargs)
+
+
+def is_traced(x) -> bool:
+    """True for a value that carries a derivative."""
+    return isinstance(x, Traced)
+
+
+def raw(x):
+    """Return the array or number at the bottom of a traced value."""
+    while isinstance(x, Traced):
+        x = x.value
+    return x
+
+
+def strip(x):
+    """Remove the derivatives from a value; the batch axes of `vmap` stay."""
+    while isinstance(x, Traced):
+        if x.batched:
+            return x.rewrap(strip(x.value))
+        x = x.value
+    return x
+
+
+def strip_nested(x):
+    """`strip` inside tuples, lists and slices."""
+    if isinstance(x, Traced):
+        return strip(x)
+    if x.__class__ in (tuple, list):
+        return x.__class__([strip_nested(a) for a in x])
+    if isinstance(x, slice):
+        return slice(strip_nested(x.start), strip_nested(x.stop), strip_nested(x.step))
+    return operand(x) if isinstance(x, np.ndarray) else x
+
+
+def concrete(x, what):
+    """Return the array below a value that a decision depends on."""
+    value = strip(x)
+    if isinstance(value, Traced):
+        raise NotDifferentiable(
+            f"{what} of a value that `vmap` runs over: it differs from one element to the next. "
+            "Choose with np.where, or loop over the elements in Python"
+        )
+    if isinstance(value, np.ndarray) and value.size != 1:
+        return bool(value) if what == "the truth value" else value.item()
+    return value
+
+
+def operand(a):
+    """Turn what a user wrote into something that can be an operand: nested lists and object arrays are stacked."""
+    cls = a.__class__
+    if cls is np.ndarray:
+        return stacked(a) if a.dtype is _OBJECT else a
+    if cls in PLAIN or isinstance(a, Traced):
+        return a
+    if cls is list or cls is tuple:
+        return stack_nested(a)
+    if isinstance(a, np.ndarray):
+        current = getattr(a, "_current", None)
+        return a if current is None else current()
+    return a
+
+
+def stacked(a):
+    """Stack an object array of traced values; other object arrays stay as they are."""
+    items = a.ravel().tolist() if a.ndim else [a.item()]
+    if not any(isinstance(x, Traced) for x in items):
+        return a
+    from .indexing import stack_
+
+    shape = a.shape + np.broadcast_shapes(*(np.shape(x) for x in items))
+    return np.reshape(stack_(*items), shape)
+
+
+def stack_nested(a):
+    """Build an array of nested lists of which some entries may be traced."""
+    if not holds_traced(a):
+        return np.asarray(a)
+    from .indexing import stack_
+
+    return stack_(*[operand(x) for x in a])
+
+
+def holds_traced(a) -> bool:
+    """True if a nested list or tuple has a traced value (or an array that holds them) somewhere."""
+    if isinstance(a, Traced):
+        return True
+    if a.__class__ is list or a.__class__ is tuple:
+        return any(map(holds_traced, a))
+    if isinstance(a, np.ndarray):
+        return operand(a) is not a
+    return False
+
+
+def by_position(record, args, kwargs):
+    """Move traced keyword arguments to the positions the rule knows them by."""
+    import inspect
+
+    names = _POSITIONS.get(record)
+    if names is None:
+        rule = record.rules[0] or record.rules[-1]
+        skip = 1 if isinstance(rule, table.Transpose) else 2
+        names = _POSITIONS[record] = list(inspect.signature(rule.fn).parameters.values())[skip:]
+    args, kwargs = list(args), dict(kwargs)
+    last = max((i for i, p in enumerate(names) if isinstance(kwargs.get(p.name), Traced)), default=-1)
+    for p in names[len(args) : last + 1]:
+        args.append(kwargs.pop(p.name, p.default))
+    for key, value in kwargs.items():
+        if isinstance(value, Traced):
+            raise NotDifferentiable(f"{record.name} is not differentiable with respect to its argument {key!r}")
+    return tuple(args), kwargs
+
+
+_POSITIONS: dict = {}
+
+
+def write_out(out, result):
+    """Serve ``out=``: write into a traced value or a local buffer."""
+    results = result if isinstance(result, tuple) else (result,)
+    for target, value in zip(out, results, strict=True):
+        if target is not None:
+            target[...] = value
+    return out[0] if len(out) == 1 else out
+
+
+def _ufunc_keywords(ufunc, kwargs):
+    kwargs = {k: v for k, v in kwargs.items() if not (k == "where" and v is True or k in ("casting", "order", "subok"))}
+    dtype = kwargs.pop("dtype", None)
+    if kwargs or (dtype is not None and np.dtype(dtype).kind not in "fc"):
+        raise NotDifferentiable(
+            f"np.{ufunc.__name__} of a value being differentiated, with the keyword "
+            f"{sorted(kwargs) or 'dtype'}: apply np.where or .astype to its result instead"
+        )
+    return kwargs
+
+
+def _in_place(target, result):
+    """``x += y``: arrays change in place, so that every other name and view of them sees it; numbers do not."""
+    if not target.shape:
+        return result
+    target[...] = result
+    return target
+
+
+# ---------------------------------------------------------------------- operators, in both orders and in place
+BINARY = {
+    "add": (operator.add, np.add),
+    "sub": (operator.sub, np.subtract),
+    "mul": (operator.mul, np.multiply),
+    "truediv": (operator.truediv, np.true_divide),
+    "pow": (operator.pow, np.power),
+    "mod": (operator.mod, np.remainder),
+    "floordiv": (operator.floordiv, np.floor_divide),
+}
+UNARY = {"neg": (operator.neg, np.negative), "pos": (operator.pos, np.positive), "abs": (operator.abs, np.absolute)}
+COMPARE = {"lt": np.less, "le": np.less_equal, "gt": np.greater, "ge": np.greater_equal, "eq": np.equal,
+           "ne": np.not_equal}  # fmt: skip
+
+
+def _install_operators():
+    def binary(name, ufunc):
+        def forward(self, other):
+            return apply(TABLE[ufunc], (self, other), {})
+
+        def reflected(self, other):
+            return apply(TABLE[ufunc], (other, self), {})
+
+        def in_place(self, other):
+            return _in_place(self, apply(TABLE[ufunc], (self, other), {}))
+
+        setattr(Traced, f"__{name}__", forward)
+        setattr(Traced, f"__r{name}__", reflected)
+        setattr(Traced, f"__i{name}__", in_place)
+
+    def unary(name, ufunc):
+        setattr(Traced, f"__{name}__", lambda self: apply(TABLE[ufunc], (self,), {}))
+
+    def compare(name, ufunc):
+        setattr(Traced, f"__{name}__", lambda self, other: apply(TABLE[ufunc], (self, other), {}))
+
+    for name, (_, ufunc) in BINARY.items():
+        binary(name, ufunc)
+    for name, (_, ufunc) in UNARY.items():
+        unary(name, ufunc)
+    for name, ufunc in COMPARE.items():
+        compare(name, ufunc)
+
+
+def _install_methods():
+    def method(name):
+        fn = getattr(np, name)
+
+        def call_numpy(self, *args, **kwargs):
+            return fn(self, *args, **kwargs)
+
+        call_numpy.__name__ = name
+        return call_numpy
+
+    for name in (
+        "sum mean prod var std max min cumsum cumprod dot ravel squeeze swapaxes repeat take clip trace diagonal argmax "
+        "argmin argsort any all nonzero round searchsorted compress "
+        # NumPy asks the elements of an object array for these by name
+        "sin cos tan arcsin arccos arctan sinh cosh tanh arcsinh arccosh arctanh exp exp2 expm1 log log2 log10 log1p "
+        "sqrt cbrt square reciprocal absolute sign floor ceil rint trunc degrees radians deg2rad rad2deg conjugate fabs "
+        "isfinite isnan isinf arctan2 hypot logaddexp logaddexp2 maximum minimum fmax fmin"
+    ).split():
+        setattr(Traced, name, method(name))
+
+
+_install_operators()
+_install_methods()
