@@ -122,18 +122,18 @@ def dri1(drift, diffusion, times, t, h, y, w, args):
     w3 = 1.7320508075688772 * root * (np.where(w > level, 1.0, 0.0) - np.where(w < -level, 1.0, 0.0))
     f1 = drift(t, y, *args)
     g1 = diffusion(t, y, *args)
-    f2 = drift(t + 0.5 * h, y + 0.5 * h * f1 + 0.35505102572168219 * g1 * w3, *args)
-    f3 = drift(t + h, y + h * (2.0 * f2 - f1) + 1.5797958971132712 * g1 * w3, *args)
-    shift = 0.83459383105041905 * root * g1
-    start = y + 0.69653767820773927 * h * f1
-    g2 = diffusion(t + 0.69653767820773927 * h, start + shift, *args)
-    g3 = diffusion(t + 0.69653767820773927 * h, start - shift, *args)
+    f2 = drift(t + 0.5 * h, y + 0.5 * h * f1 + 0.35505102572168223 * g1 * w3, *args)
+    f3 = drift(t + h, y + h * (2.0 * f2 - f1) + 1.579795897113271 * g1 * w3, *args)
+    shift = 0.8345883285834634 * root * g1
+    start = y + 0.6965376782077393 * h * f1
+    g2 = diffusion(t + 0.6965376782077393 * h, start + shift, *args)
+    g3 = diffusion(t + 0.6965376782077393 * h, start - shift, *args)
     half_square = 0.5 * (w3 * w3 - h) / root
     return (
         y
         + h * (f1 + 4.0 * f2 + f3) / 6.0
-        + (0.28216374269005848 * g1 + 0.35891812865497076 * (g2 + g3)) * w3
-        + 0.59909397148330305 * half_square * (g2 - g3)
+        + (0.2821637426900585 * g1 + 0.35891812865497076 * (g2 + g3)) * w3
+        + 0.5990977621849132 * half_square * (g2 - g3)
     )
 
 
