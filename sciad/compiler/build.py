@@ -32,6 +32,7 @@ class Builder:
     def __init__(self, block: Block | None = None):
         self.block = Block() if block is None else block
         self.line: Line | None = None
+        self.definitions: dict[Value, tuple] = {}  # of ops: what value was computed from
         self._blocks: list[Block] = []
         self._scopes: list[dict] = [{}]
 
@@ -78,8 +79,14 @@ class Builder:
         if out.type == "i":
             out.low, out.high = interval(fn, args)
         self.emit(Op(out, fn, args))
+        self.definitions[out] = (fn, args)
         self._scopes[-1][key] = (out, args)  # args kept alive: the key holds their ids
         return out
+
+    def know(self, node: Op) -> None:
+        """Share an operation that stands elsewhere, in a block that is executed before."""
+        key = (node.fn, tuple(id(a) if isinstance(a, Value) else (type(a), repr(a)) for a in node.args))
+        self._scopes[-1].setdefault(key, (node.out, node.args))
 
     def to_float(self, x: Operand) -> Operand:
         return x if type_of(x) == "f" else self.op("float", x)
@@ -149,8 +156,17 @@ class Builder:
 
     # ------------------------------------------------------------------------------------------------------------ memory
 
-    def load(self, mem: str, address: Address, alias: int = 0, type: str = "f", name: str = "") -> Value:
-        return self.emit(Load(Value("f", name), mem, address, alias)).out
+    def load(self, mem: str, address: Address, alias: int = 0, name: str = "", constant: bool = False) -> Value:
+        """The element at `address`; of memory that is never written (`constant`) it is loaded once."""
+        if not constant:
+            return self.emit(Load(Value("f", name), mem, address, alias)).out
+        key = (mem, *address.key())
+        for scope in reversed(self._scopes):
+            if key in scope:
+                return scope[key][0]
+        out = self.emit(Load(Value("f", name), mem, address, alias)).out
+        self._scopes[-1][key] = (out, address)
+        return out
 
     def store(self, mem: str, address: Address, value: Operand, alias: int = 0, **flags) -> None:
         self.emit(Store(mem, address, self.to_float(value), alias, **flags))

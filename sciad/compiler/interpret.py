@@ -25,16 +25,25 @@ def run(program: ir.Program, *inputs, watch: Callable[[ir.Node, list], None] | N
     """
     memory = {g.name: np.atleast_1d(np.asarray(x, float)).ravel() for g, x in zip(program.inputs, inputs)}
     memory["out"] = np.zeros(program.n_out)
-    memory["T"] = np.full(64, np.nan)
-    memory["C"] = program.constants
-    with np.errstate(all="ignore"):
-        _Machine(memory, watch).block(program.body)
+    execute(program, memory, watch)
     return memory["out"]
+
+
+def execute(program: ir.Program, memory: dict[str, np.ndarray], watch=None) -> None:
+    """Run any program, also a derived one, on flat arrays for its parameters, written in place."""
+    machine = _Machine(dict(memory), watch)
+    machine.memory["C"] = program.constants
+    with np.errstate(all="ignore"):
+        machine.block(program.body)
 
 
 class _Machine:
     def __init__(self, memory, watch):
-        self.memory, self.watch, self.env, self.top = memory, watch, {}, 0
+        self.memory, self.watch, self.env, self.top = memory, watch, {}, {}
+        for arena in ("T", "S"):
+            self.top[arena] = 0
+            for twin in ("", "_bar", "_dot", "_bar_dot"):
+                memory.setdefault(arena + twin, np.full(64, np.nan))
 
     def get(self, x):
         return self.env[x] if isinstance(x, ir.Value) else x
@@ -69,12 +78,14 @@ class _Machine:
 
     def Alloc(self, node):
         size = int(self.get(node.size))
-        self.env[node.out] = self.top
-        self.top += size
-        if self.top > self.memory["T"].size:
-            self.memory["T"] = np.concatenate([self.memory["T"], np.full(self.top, np.nan)])
+        self.env[node.out] = self.top[node.mem]
+        self.top[node.mem] = top = self.top[node.mem] + size
+        for twin in ("", "_bar", "_dot", "_bar_dot"):
+            held = self.memory[node.mem + twin]
+            if top > held.size:
+                self.memory[node.mem + twin] = np.concatenate([held, np.full(top, np.nan)])
         if node.zero:
-            self.memory["T"][self.top - size : self.top] = 0.0
+            self.memory[node.mem][top - size : top] = 0.0
 
     def Call(self, node):
         args = [self.window(v) for v in node.args]
