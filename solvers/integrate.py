@@ -353,24 +353,28 @@ def _kernel(method, propose, n: int):
     """The loop, linked for this method and, where ``n`` is not 0, for this number of unknowns."""
     key = (method, propose, n)
     if key not in _kernels:
-        rows, dense = method.rows, len(method.dense)
-        constants = {
-            **FAMILIES[method.family].constants(method, None),
-            "N": n,
-            "ROWS": rows,
-            "Y": rows,
-            "Y1": rows + 1,
-            "U": rows + 2,
-            "D": rows + 3,
-            "DENSE": method.dense,
-            "DENSE_ROWS": dense,
-            "ALL_ROWS": rows + 3 + dense,
-            "ADAPTIVE": method.adaptive,
-            "CONTROL_ORDER": method.control_order,
-            "propose": propose,
-        }
-        _kernels[key] = native.link(loop.integrate, loop.SIGNATURE, constants)
+        _kernels[key] = native.link(loop.integrate, loop.SIGNATURE, loop_constants(method, propose, n))
     return _kernels[key]
+
+
+def loop_constants(method, propose, n: int) -> dict:
+    """What the linker puts into the loop's kernels for this method, controller kernel and number of unknowns."""
+    rows, dense = method.rows, len(method.dense)
+    return {
+        **FAMILIES[method.family].constants(method, None),
+        "N": n,
+        "ROWS": rows,
+        "Y": rows,
+        "Y1": rows + 1,
+        "U": rows + 2,
+        "D": rows + 3,
+        "DENSE": method.dense,
+        "DENSE_ROWS": dense,
+        "ALL_ROWS": rows + 3 + dense,
+        "ADAPTIVE": method.adaptive,
+        "CONTROL_ORDER": method.control_order,
+        "propose": propose,
+    }
 
 
 _kernels: dict = {}

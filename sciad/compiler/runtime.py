@@ -7,13 +7,15 @@ thing in plain Python. So a kernel is ordinary Python that can be stepped throug
 
 from __future__ import annotations
 
+import ctypes
+
 import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.core.extending import _Intrinsic
 from numba.np.arrayobj import make_array, populate_array
 
-__all__ = ["call", "row", "stack_f64", "unroll", "view"]
+__all__ = ["at_address", "call", "row", "stack_f64", "unroll", "view"]
 
 
 class _Twin(_Intrinsic):
@@ -152,6 +154,23 @@ def view(typing_context, a, start, size):
         return _array(context, builder, kind, builder.gep(source.data, [values[1]]), [values[2]])
 
     return kind(a, types.intp, types.intp), generate
+
+
+def _at_address(address, rows, columns):
+    """The float64 matrix of that shape at a memory address, as a view that must not outlive it."""
+    flat = (ctypes.c_double * (int(rows) * int(columns))).from_address(int(address))
+    return np.frombuffer(flat).reshape(int(rows), int(columns))
+
+
+@_intrinsic(_at_address)
+def at_address(typing_context, address, rows, columns):
+    kind = types.Array(types.float64, 2, "C")
+
+    def generate(context, builder, signature, values):
+        data = builder.inttoptr(values[0], ir.DoubleType().as_pointer())
+        return _array(context, builder, kind, data, [values[1], values[2]])
+
+    return kind(types.intp, types.intp, types.intp), generate
 
 
 def _array(context, builder, kind, data, shape):
