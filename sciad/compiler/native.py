@@ -147,8 +147,11 @@ class _Linker:
             if not isinstance(node, ast.Name) or node.id in local or node.id in found:
                 continue
             if node.id in self.constants:
-                if node.id in function.__globals__:
-                    raise TypeError(f"constant {node.id!r} hides a global of kernel {function.__name__!r}; rename it")
+                hidden = function.__globals__.get(node.id)
+                if hidden is not None and not callable(hidden):
+                    raise TypeError(
+                        f"constant {node.id!r} hides a global of kernel {function.__name__!r}; rename it"
+                    )
                 found[node.id] = _plain(self.constants[node.id])
             elif node.id in function.__globals__:
                 found[node.id] = _plain(function.__globals__[node.id])
