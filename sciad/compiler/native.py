@@ -25,7 +25,7 @@ import numpy as np
 from sciad.compiler.cache import cache_folder, load_module
 from sciad.compiler.specialize import specialize
 
-__all__ = ["cache_folder", "interpret", "kernel", "link", "linked_source", "load_module"]
+__all__ = ["apart", "cache_folder", "interpret", "kernel", "link", "linked_source", "load_module"]
 
 FASTMATH = ("contract", "nsz")
 
@@ -36,6 +36,12 @@ def kernel(function: Callable) -> Callable:
     """
     function.is_kernel = True
     return function
+
+
+def apart(function: Callable) -> Callable:
+    """Mark a kernel that is not to be inlined by force: it is large and called from several places."""
+    function.is_apart = True
+    return kernel(function)
 
 
 def link(
@@ -70,9 +76,11 @@ def link(
     options = f"error_model='numpy', fastmath={flags}"
     head, *functions = text.split(_MARK)
     inner = f"@njit({options}, forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)\n"
+    alone = inner.replace("forceinline=True, ", "")
     outer = f"@njit({signature!r}, cache=True, nogil=True, {options})\n"
     parts = [head, "from numba import njit\n"]
-    parts += [inner + part for part in functions[:-1]] + [outer + functions[-1]]
+    parts += [(alone if part.startswith(_APART) else inner) + part for part in functions[:-1]]
+    parts += [outer + functions[-1]]
     return getattr(load_module("\n\n".join(parts), entry.__name__), entry.__name__)
 
 
@@ -92,6 +100,7 @@ def linked_source(entry: Callable, constants: dict[str, Any] | None = None) -> s
 
 
 _MARK = "# -- kernel\n"
+_APART = "# apart\n"
 
 
 class _Linker:
@@ -136,7 +145,8 @@ class _Linker:
         for node in ast.walk(tree):
             if isinstance(node, ast.Name) and node.id in renamed:
                 node.id = renamed[node.id]
-        self.functions[name] = (function, ast.unparse(tree) + "\n")
+        note = _APART if getattr(function, "is_apart", False) else ""
+        self.functions[name] = (function, note + ast.unparse(tree) + "\n")
 
     def resolve(self, function: Callable, tree: ast.FunctionDef) -> dict[str, Any]:
         """Values of the global names the function uses."""
