@@ -10,11 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from solvers import explicit
+from solvers import control, explicit
 
 SOURCE = Path(__file__).with_name("lotka_volterra.c")
-# The proportional-integral controller h_new = safety h err^-beta1 err_before^-beta2 with its bounds.
-CONTROLLER = {"SAFETY": 0.9, "BETA1": 0.7 / 5, "BETA2": -0.4 / 5, "SHRINK": 0.2, "GROW": 10.0}
 
 
 def compile_limit(folder: Path | None = None) -> ctypes.CDLL:
@@ -34,7 +32,11 @@ def compile_limit(folder: Path | None = None) -> ctypes.CDLL:
 
 def tableau_header() -> str:
     tableau = explicit.Tsit5
-    values = dict(CONTROLLER)
+    controller = control.default(tableau)
+    beta1, beta2, beta3 = (beta / (tableau.control_order + 1) for beta in controller.beta)
+    assert beta3 == 0, "the C program knows proportional-integral control only"
+    values = {"SAFETY": controller.safety, "SHRINK": controller.shrink, "GROW": controller.grow}
+    values |= {"BETA1": beta1, "BETA2": beta2, "CONTROL_ORDER": tableau.control_order}
     for i, row in enumerate((*tableau.a, tableau.b)):
         values |= {f"A_{i + 1}_{j + 1}": value for j, value in enumerate(row)}
     values |= {f"E_{i + 1}": value for i, value in enumerate(tableau.error)}

@@ -103,7 +103,7 @@ int64_t forward(const double *y0, const double *p, const double *times, int64_t 
         EACH scale[c] = atol + rtol * fmax(fabs(y[c]), fabs(ynew[c]));
         double err2 = norm2(error, scale), now = log(fmax(err2, 1e-20));
         if (!(err2 <= 1)) {
-            h *= fmax(SHRINK, SAFETY * exp(-0.5 * (BETA1 + BETA2) * now));   /* fmax drops a NaN */
+            h *= fmax(SHRINK, SAFETY * exp(-0.5 / (CONTROL_ORDER + 1) * now));   /* fmax drops a NaN */
             rejected = 1;
             continue;
         }
