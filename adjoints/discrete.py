@@ -105,11 +105,28 @@ def pull(model, trajectory, p: np.ndarray, gys: np.ndarray, times: bool = False)
     return Cotangents(lam, gp[: model.m], gts, float(gt[0] - gts.sum()))
 
 
-def push(model, trajectory, p, dy0, dp, dts, dt0: float = 0.0) -> np.ndarray:
-    """Tangents (k, n) of the outputs of a trajectory along one direction (dy0, dp, dts, dt0)."""
+def push(model, trajectory, p, dy0, dp, dts=None, dt0: float = 0.0, drecord: np.ndarray | None = None) -> np.ndarray:
+    """Tangents of the outputs of a trajectory along one direction.
+
+    Parameters
+    ----------
+    model, trajectory, p
+        As for `pull`.
+    dy0, dp, dts : ndarray (n,), (m,), (k,)
+        The direction; times stand still if `dts` is None.
+    dt0 : float
+    drecord : ndarray (steps, (1 + rows) n), optional
+        Receives the tangents of the recorded states and stages.
+
+    Returns
+    -------
+    dys : ndarray (k, n)
+    """
     plan = _plan(model, trajectory.method, "push")
     record, place = trajectory.record, trajectory.place
     dout = np.zeros((len(place), model.n))
+    if dts is None:
+        dts = np.zeros(len(place))
     if not len(record):
         dout[:] = dy0
         return dout
@@ -122,7 +139,7 @@ def push(model, trajectory, p, dy0, dp, dts, dt0: float = 0.0) -> np.ndarray:
     state[:] = 0.0
     state[plan.rows["Y1DOT"]] = dy0
     status = plan.kernel(
-        plan.table, whole, record, place, dts, dout, state, p, dp, dt0, desk.work, desk.scratch, desk.pivots
+        plan.table, whole, record, place, dts, dout, _NO_ROWS if drecord is None else drecord, state, p, dp, dt0, desk.work, desk.scratch, desk.pivots
     )
     plan.desks.append(desk)
     if status:
@@ -174,7 +191,7 @@ class _Plan:
         self.kinds = family.pull_kinds if direction == "pull" else family.push_kinds
         self.table = model.table(*self.kinds)
         self.rows = sweep.sweep_rows(method)
-        self.kernel = _kernel(method, direction, model.n if model.specialised else 0)
+        self.kernel = _kernel(method, direction, model)
         self.desks: list[_Desk] = []
 
     def take(self) -> _Desk:
@@ -204,14 +221,17 @@ def _plan(model, method, direction: str) -> _Plan:
     return plan
 
 
-def _kernel(method, direction: str, n: int):
-    key = (method, direction, n)
+def _kernel(method, direction: str, model):
+    links = getattr(model, "links", {})
+    n = model.n if model.specialised else 0
+    key = (method, direction, n, *links.values())
     if key not in _kernels:
         family = FAMILIES[method.family]
         constants = {
             **method_constants(method),
             **sweep.sweep_rows(method),
             **(family.pull if direction == "pull" else family.push),
+            **links,
             "N": n,
         }
         entry, signature = {
@@ -224,6 +244,7 @@ def _kernel(method, direction: str, n: int):
 
 _kernels: dict = {}
 _NONE = np.empty(0)
+_NO_ROWS = np.empty((0, 0))
 
 
 def method_constants(method) -> dict:

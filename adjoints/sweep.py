@@ -31,7 +31,7 @@ PULL_SIGNATURE = (
 )
 PUSH_SIGNATURE = (
     "int64(int64[::1], int64[::1], float64[:,::1], float64[:,::1], float64[::1], float64[:,::1], float64[:,::1], "
-    "float64[::1], float64[::1], float64, float64[::1], float64[:,::1], int64[::1])"
+    "float64[:,::1], float64[::1], float64[::1], float64, float64[::1], float64[:,::1], int64[::1])"
 )
 
 
@@ -136,13 +136,14 @@ def pull_sweep(model, whole, record, place, gout, gtimes, state, p, gp, gt, work
 
 
 @kernel
-def push_sweep(model, whole, record, place, dtimes, dout, state, p, dp, dt, work, scratch, pivots):
+def push_sweep(model, whole, record, place, dtimes, dout, drecord, state, p, dp, dt, work, scratch, pivots):
     """Carry tangents forward over steps LOW .. HIGH-1 of a record.
 
     Parameters
     ----------
     dtimes : (m,) tangents of the output times
     dout : (m, n) tangents of the outputs, written
+    drecord : (HIGH, (1 + ROWS) n) tangents of y and the stages, written unless it has no rows
     state : (SWEEP_ROWS, n); row Y1DOT holds the tangent of y at the first step
     dp, dt : tangents of the parameters and of a shift of all times
     """
@@ -173,6 +174,11 @@ def push_sweep(model, whole, record, place, dtimes, dout, state, p, dp, dt, work
         status = push_step(model, n, t, h, looked, z, saved, p, dp, dt, work, scratch, pivots)
         if status != 0:
             break
+        if r < drecord.shape[0]:
+            for k in range(n):
+                drecord[r, k] = z[YDOT, k]
+                for j in unroll(range(ROWS)):
+                    drecord[r, (1 + j) * n + k] = z[j, k]
         if looked:
             for k in range(n):
                 for m in unroll(range(DENSE_ROWS)):
