@@ -1,7 +1,7 @@
-"""The backward solve of the continuous adjoint, as kernels: the solvers' own loop over another right-hand side.
+"""The backward solve of continuous adjoints, as kernels: the solvers' own loop over another right-hand side.
 
-The state is (lambda, mu). Where the loop calls its model, the linker puts `adjoint_call`, which evaluates the dense
-forward solution at t and there the pullback of f:
+Where the loop calls its model, the linker puts the right-hand side of the method (``call``); ``jump`` adds the cotangent
+of an output where it lies, ``quadrature`` sees each accepted step. All work on the adjoint equation
 
     lambda' = -J(t, y(t))^T lambda,    mu' = -f_p(t, y(t))^T lambda.
 """
@@ -15,7 +15,7 @@ from sciad.compiler.runtime import call as call_model
 from solvers.loop import advance
 from solvers.state import *  # noqa: F403
 
-__all__ = ["HEADER", "SIGNATURE", "adjoint_call", "backward_solve"]
+__all__ = ["add_cotangent", "backward_solve", "forward_state", "no_quadrature", "pull_model"]
 
 # The parameters of the adjoint equation: what it needs to know of the forward solve, then the model's own parameters.
 PULLBACK = 0  # address
@@ -25,24 +25,36 @@ WIDTH = 3
 CURSOR = 4  # the step looked at last
 UNKNOWNS = 5
 PARAMETERS = 6
-HEADER = 7
+PRIMAL = 7  # address
+HEADER = 8
+
+DRIFTED = -10  # the recomputed solution left the stored one
 
 SIGNATURE = (
     "int64(int64[::1], int64[::1], float64[::1], float64[:,::1], float64[:,::1], float64[::1], float64[::1], "
-    "float64[:,::1], float64, float64[::1], float64[:,::1], float64[::1], float64[:,::1], float64[::1], "
+    "float64[:,::1], float64[:,::1], float64[::1], float64, float64[::1], float64[:,::1], float64[::1], float64[::1], "
     "float64[::1], int64[::1])"
 )
 
 
 @kernel
 def backward_solve(
-    model, whole, real, z, tolerance, p, ts, gys, t0, no_times, no_rows, stops, record, work, scratch, pivots
+    model, whole, real, z, tolerance, p, ts, ys, gys, integral, t0, times, rows, stops, work, scratch, pivots
 ):
-    """Integrate from the last output to t0, adding the cotangents `gys` of the outputs where they lie.
+    """Integrate from the last output to t0, adding the cotangents of the outputs where they lie.
 
-    The result is in row Y1 of ``z``. Returns a code of ``solvers.state``.
+    Parameters
+    ----------
+    model, whole, real, z, tolerance, work, scratch, pivots : as for the solvers' loop; the result is in row Y1 of z
+    p : HEADER, then the parameters of the model
+    ts, ys, gys : (k,), (k, n), (k, n) outputs of the forward solve and their cotangents
+    integral : (m,) what `quadrature` accumulates
+    times, rows : empty
+
+    Returns
+    -------
+    code : of ``solvers.state``, or DRIFTED
     """
-    n = int(p[UNKNOWNS])
     log1 = real[LOG1]
     log2 = real[LOG2]
     i = ts.shape[0] - 1
@@ -50,13 +62,13 @@ def backward_solve(
     real[T1] = t
     while True:
         while i >= 0 and ts[i] == t:
-            for k in range(n):
-                z[Y1, k] += gys[i, k]
+            if jump(z, tolerance, p, row(ys, i), row(gys, i)) != 0:
+                return DRIFTED
             i -= 1
         if i < 0 and t == t0:
             return DONE
         target = ts[i] if i >= 0 else t0
-        # A jump: the right-hand side, the first step size and the controller's memory start anew.
+        # After a jump the right-hand side, the first step size and the controller's memory start anew.
         real[END] = target
         real[STEP] = 0.0
         real[LOG1] = log1
@@ -64,18 +76,23 @@ def backward_solve(
         stops[0] = target
         whole[STOP] = 0
         whole[STARTED] = 0
-        code = advance(model, whole, real, z, tolerance, p, no_times, no_rows, no_rows, stops, record, work, scratch, pivots)
+        while True:
+            code = advance(model, whole, real, z, tolerance, p, times, rows, rows, stops, rows, work, scratch, pivots)
+            if code != EVENT:
+                break
+            status = quadrature(model, whole, real, z, p, integral, work)
+            if status != 0:
+                whole[RAISED] = status
+                return MODEL_RAISED
         if code != DONE:
             return code
         t = target
 
 
 @kernel
-def adjoint_call(f, args):
-    """The right-hand side of the adjoint equation, called as a model is."""
-    t, z, p, out, work = args
+def forward_state(t, p, work):
+    """The dense forward solution at t, into the first n elements of the workspace."""
     n = int(p[UNKNOWNS])
-    m = int(p[PARAMETERS])
     steps = int(p[STEPS])
     record = at_address(int(p[RECORD]), steps, int(p[WIDTH]))
     r = int(p[CURSOR])
@@ -86,29 +103,33 @@ def adjoint_call(f, args):
         r += 1
     p[CURSOR] = r
     saved = row(record, r)
-    y = view(work, 0, n)
-    ignored = view(work, n, n)
+    dense_state(n, saved, (t - saved[0]) / saved[1], work)
+
+
+@kernel
+def pull_model(t, y, p, lam, glam, gp, work):
+    """The pullback of f at (t, y), accumulated into glam and gp. The workspace begins with 2 n + 1 numbers of ours."""
+    n = int(p[UNKNOWNS])
+    m = int(p[PARAMETERS])
+    f = view(work, n, n)
     gt = view(work, 2 * n, 1)
-    dense_state(n, saved, (t - saved[0]) / saved[1], y)
-    for k in range(n + m):
-        out[k] = 0.0
-    status = call_model(
-        int(p[PULLBACK]),
-        (
-            t,
-            y,
-            view(p, HEADER, m),
-            view(z, 0, n),
-            ignored,
-            gt,
-            view(out, 0, n),
-            view(out, n, m),
-            view(work, 2 * n + 1, 1),
-        ),
-    )
-    for k in range(n + m):
-        out[k] = -out[k]
-    return status
+    gt[0] = 0.0
+    own = view(work, 2 * n + 1, 1)
+    return call_model(int(p[PULLBACK]), (t, y, view(p, HEADER, m), lam, f, gt, glam, gp, own))
+
+
+@kernel
+def no_quadrature(model, whole, real, z, p, integral, work):
+    """All integrals are part of the state."""
+    return 0
+
+
+@kernel
+def add_cotangent(z, tolerance, p, y, gy):
+    """lambda, the first n components, jumps by the cotangent of the output."""
+    for k in range(int(p[UNKNOWNS])):
+        z[Y1, k] += gy[k]
+    return 0
 
 
 @kernel
