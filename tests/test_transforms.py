@@ -5,8 +5,11 @@ import pytest
 
 from sciad.compiler import interpret
 from sciad.compiler.build import Builder
+from sciad.compiler.emit import emit
 from sciad.compiler.forward import pushforward
 from sciad.compiler.ir import Address, Block, Carried, If, Input, Loop, Phi, Program, Value
+from sciad.compiler.jacobian import jacobian
+from sciad.compiler.module import native_address, python_function, trampoline
 from sciad.compiler.reverse import pullback
 from sciad.compiler.verify import verify
 
@@ -157,3 +160,44 @@ def test_derivatives_of_hand_built_programs(name):
         assert close(both["x_bar"], pull["x_bar"], 1e-13) and close(both["out_dot"], push["out_dot"], 1e-13)
         plus, minus = (evaluate(reverse, x=x + s * h * dx, out_bar=g + s * h * dg)["x_bar"] for s in (1, -1))
         assert close(both["x_bar_dot"], (plus - minus) / (2 * h), 2e-7)
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_emitted_text_computes_what_the_interpreter_does(name):
+    primal = build(name)
+    reverse = pullback(primal)
+    size = 3 * primal.n_out
+    for program in (primal, pushforward(primal), reverse, pushforward(reverse), jacobian(primal, "x")):
+        verify(program)
+        text = emit(program)
+        rng = np.random.default_rng(1)
+        inputs = {g.name: rng.normal(size=g.size) for g in program.inputs}
+        for x in POINTS:
+            inputs["x"] = x
+            expected = evaluate(program, **inputs)
+            found = {g.name: np.array(inputs.get(g.name, np.zeros(g.size))) for g in program.parameters}
+            assert python_function(text)(*found.values()) == 0
+            for g in program.parameters:
+                assert close(found[g.name], expected[g.name], 1e-14), g
+            if "J" in found:
+                push = pushforward(primal)
+                columns = [evaluate(push, x=x, x_dot=e)["out_dot"] for e in np.eye(3)]
+                assert close(found["J"], np.array(columns).T.ravel(), 1e-14) and found["J"].size == size
+
+
+def test_native_code_computes_what_the_interpreter_does():
+    for name in ("newton", "leaving", "arrays"):
+        reverse = pullback(build(name))
+        for program in (reverse, pushforward(reverse)):
+            text = emit(program)
+            rng = np.random.default_rng(1)
+            inputs = {g.name: rng.normal(size=g.size) for g in program.inputs}
+            for x in POINTS:
+                inputs["x"] = x
+                expected = evaluate(program, **inputs)
+                found = {g.name: np.array(inputs.get(g.name, np.zeros(g.size))) for g in program.parameters}
+                work = np.empty(text.layout.work_size + 1)
+                address = native_address(text)
+                assert trampoline("a" * (len(found) + 1))(address, *found.values(), work) == 0
+                for g in program.parameters:
+                    assert close(found[g.name], expected[g.name], 1e-12), g

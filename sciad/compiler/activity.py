@@ -9,7 +9,7 @@ import numpy as np
 from sciad.table import lookup, missing
 
 from .ir import Alloc, Block, Call, Check, If, Load, Loop, Node, Op, Program, Store, Value
-from .regions import accesses, blocks, inner_definitions, is_arena, key_of, merges, operands, results, walk
+from .regions import accesses, blocks, inner_definitions, is_arena, key_of, operands, results
 
 
 def partials_of(fn) -> tuple:
@@ -198,6 +198,8 @@ class _Live:
             written = [(mem, alias) for kind, mem, _, alias in accesses(node) if kind == "store"]
             for mem, alias in written:
                 self.stores.setdefault(key_of(self.program, mem, alias), []).append(node)
+            if isinstance(node, Alloc):  # space is needed where the class is read, whether or not the offset is
+                self.stores.setdefault(key_of(self.program, node.mem, node.alias), []).append(node)
             if isinstance(node, Check) or any(
                 not is_arena(mem) and mem in self.outside for mem, _ in written
             ):
@@ -266,21 +268,3 @@ class _Live:
                     node.index = None
             for inner in blocks(node):
                 self.sweep(inner)
-
-
-def loaded(program: Program) -> set[tuple[str, int]]:
-    """Memory keys that are read anywhere."""
-    keys = set()
-    for node in walk(program.body):
-        for kind, mem, _, alias in accesses(node):
-            if kind == "load" or isinstance(node, Store) and node.add:
-                keys.add(key_of(program, mem, alias))
-    return keys
-
-
-def values_merged(node: Node) -> set[Value]:
-    return set(merges(node))
-
-
-def allocations(program: Program) -> list[Alloc]:
-    return [node for node in walk(program.body) if isinstance(node, Alloc)]

@@ -13,7 +13,7 @@ import numpy as np
 from . import linalg
 from .activity import differentiated, partials_of, remove_dead, varied
 from .build import Builder
-from .ir import Block, Carried, If, Input, Operand, Phi, Program, Value
+from .ir import Block, Carried, If, Input, Load, Operand, Phi, Program, Store, Value
 from .normal import normalize_loops
 from .regions import copy_program, key_of
 
@@ -48,67 +48,73 @@ def _accumulated(program: Program) -> set[str]:
 
 
 class Forward:
-    """One sweep over a program.  `load` gives the tangent of a load and may be replaced (constant seeds)."""
+    """One sweep over a program that pushes `directions` tangents at once.
 
-    def __init__(self, program: Program, active):
+    With one direction the tangents of memory live in its twin; subclasses that push several (a Jacobian's columns)
+    say where theirs come from and go to by `load` and `store`.
+    """
+
+    def __init__(self, program: Program, active, directions: int = 1):
         self.program, self.active = program, active
         self.builder = Builder()
-        self.dot: dict[Value, Operand] = {}
+        self.dots: list[dict[Value, Operand]] = [{} for _ in range(directions)]
 
     def run(self) -> Block:
         with self.builder as b, b.into(Block()) as body:
             self.block(self.program.body)
         return body
 
+    def load(self, node: Load, dot: dict) -> Operand | None:
+        return self.builder.emit(dataclasses.replace(node, out=_partner(node.out), mem=f"{node.mem}_dot")).out
+
+    def store(self, node: Store, dot: dict, tangent: Operand | None) -> None:
+        if tangent is not None or not node.add:
+            value = 0.0 if tangent is None else tangent
+            self.builder.emit(dataclasses.replace(node, mem=f"{node.mem}_dot", value=value))
+
     def block(self, block: Block) -> None:
         for node in block:
             self.builder.line = node.line
             getattr(self, type(node).__name__)(node)
 
-    def tangent(self, x: Operand) -> Operand | None:
-        return self.dot.get(x) if isinstance(x, Value) else None
-
-    def set(self, x: Value, tangent: Operand | None) -> None:
-        if tangent is None or not isinstance(tangent, Value) and tangent == 0:
-            return
-        self.dot[x] = tangent
-        if isinstance(tangent, Value) and not tangent.name and x.name:
-            tangent.name = f"{x.name}_dot"
-
     def Op(self, node):
-        b = self.builder
-        b.emit(node)
-        b.know(node)
+        self.builder.emit(node)
+        self.builder.know(node)
         if node.out not in self.active:
             return
+        for dot in self.dots:
+            tangent = self.tangent(node, dot)
+            if tangent is not None and (isinstance(tangent, Value) or tangent != 0):
+                dot[node.out] = tangent
+                if isinstance(tangent, Value) and not tangent.name and node.out.name:
+                    tangent.name = f"{node.out.name}_dot"
+
+    def tangent(self, node, dot: dict) -> Operand | None:
+        b = self.builder
+        tangents = {k: dot[x] for k in differentiated(node) if isinstance(x := node.args[k], Value) and x in dot}
+        if not tangents:
+            return None
         if node.fn == "select":
-            cond, x, y = node.args
-            dx, dy = self.tangent(x), self.tangent(y)
-            if dx is not None or dy is not None:
-                self.set(node.out, b.select(cond, 0.0 if dx is None else dx, 0.0 if dy is None else dy))
-            return
+            return b.select(node.args[0], tangents.get(1, 0.0), tangents.get(2, 0.0))
         total, partials = None, partials_of(node.fn)
-        for k in differentiated(node):
-            dx = self.tangent(node.args[k])
-            if dx is not None:
-                term = b.op(np.multiply, partials[k](node.out, *node.args), dx)
-                total = term if total is None else b.op(np.add, total, term)
-        self.set(node.out, total)
+        for k, dx in tangents.items():
+            term = b.op(np.multiply, partials[k](node.out, *node.args), dx)
+            total = term if total is None else b.op(np.add, total, term)
+        return total
 
     def Load(self, node):
         self.builder.emit(node)
         if node.out in self.active:
-            out = Value("f", f"{node.out.name}_dot" if node.out.name else "")
-            self.builder.emit(dataclasses.replace(node, out=out, mem=f"{node.mem}_dot"))
-            self.dot[node.out] = out
+            for dot in self.dots:
+                tangent = self.load(node, dot)
+                if tangent is not None:
+                    dot[node.out] = tangent
 
     def Store(self, node):
         self.builder.emit(node)
         if key_of(self.program, node.mem, node.alias) in self.active:
-            tangent = self.tangent(node.value)
-            if tangent is not None or not node.add:
-                value = 0.0 if tangent is None else tangent
-                self.builder.emit(dataclasses.replace(node, mem=f"{node.mem}_dot", value=value))
+            for dot in self.dots:
+                self.store(node, dot, dot.get(node.value) if isinstance(node.value, Value) else None)
 
     def Alloc(self, node):
         self.builder.emit(node)
@@ -130,30 +136,29 @@ class Forward:
                 self.block(arm)
             arms.append(block)
         phis = list(node.phis)
-        for phi in node.phis:
-            sides = [self.tangent(x) for x in (phi.then, phi.orelse)]
-            if any(s is not None for s in sides):
-                out = self.partner(phi.out)
-                phis.append(Phi(out, *(0.0 if s is None else s for s in sides)))
+        for dot in self.dots:
+            for phi in node.phis:
+                sides = [dot.get(x) if isinstance(x, Value) else None for x in (phi.then, phi.orelse)]
+                if any(s is not None for s in sides):
+                    dot[phi.out] = _partner(phi.out)
+                    phis.append(Phi(dot[phi.out], *(0.0 if s is None else s for s in sides)))
         self.builder.emit(If(node.cond, *arms, phis, line=node.line))
 
-    def partner(self, x: Value) -> Value:
-        self.dot[x] = out = Value("f", f"{x.name}_dot" if x.name else "")
-        return out
-
     def Loop(self, node):
-        carried = list(node.carried)
-        for c in node.carried:
-            if c.param in self.active:
-                init = self.tangent(c.init)
-                carried.append(
-                    Carried(self.partner(c.param), 0.0 if init is None else init, 0.0, self.partner(c.out))
-                )
+        pairs = []
+        for dot in self.dots:
+            for c in node.carried:
+                if c.param in self.active:
+                    init = dot.get(c.init, 0.0) if isinstance(c.init, Value) else 0.0
+                    pairs.append((c, dot, Carried(_partner(c.param), init, 0.0, _partner(c.out))))
+                    dot[c.param], dot[c.out] = pairs[-1][2].param, pairs[-1][2].out
         with self.builder.into(Block()) as body:
             self.block(node.body)
-        for c, d in zip(
-            [c for c in node.carried if c.param in self.active], carried[len(node.carried) :], strict=True
-        ):
-            end = self.tangent(c.next)
-            d.next = 0.0 if end is None else end
+        for c, dot, d in pairs:
+            d.next = dot.get(c.next, 0.0) if isinstance(c.next, Value) else 0.0
+        carried = [*node.carried, *(d for _, _, d in pairs)]
         self.builder.emit(dataclasses.replace(node, body=body, carried=carried))
+
+
+def _partner(x: Value) -> Value:
+    return Value("f", f"{x.name}_dot" if x.name else "")
