@@ -10,6 +10,7 @@ from sciad.compiler.forward import pushforward
 from sciad.compiler.ir import Address, Block, Carried, If, Input, Loop, Phi, Program, Value
 from sciad.compiler.jacobian import jacobian
 from sciad.compiler.module import native_address, python_function, trampoline
+from sciad.compiler.optimize import finish, optimize
 from sciad.compiler.reverse import pullback
 from sciad.compiler.verify import verify
 
@@ -165,11 +166,11 @@ def test_derivatives_of_hand_built_programs(name):
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_emitted_text_computes_what_the_interpreter_does(name):
     primal = build(name)
-    reverse = pullback(primal)
     size = 3 * primal.n_out
-    for program in (primal, pushforward(primal), reverse, pushforward(reverse), jacobian(primal, "x")):
-        verify(program)
-        text = emit(program)
+    shared = verify(optimize(primal))
+    reverse = pullback(shared)
+    for program in (primal, pushforward(shared), reverse, pushforward(reverse), jacobian(shared, "x")):
+        text = emit(verify(finish(verify(program))))
         rng = np.random.default_rng(1)
         inputs = {g.name: rng.normal(size=g.size) for g in program.inputs}
         for x in POINTS:

@@ -14,7 +14,7 @@ from .forward import pushforward
 from .ir import Program
 from .jacobian import jacobian
 from .module import module_text, native_address, python_function, trampoline
-from .optimize import optimize
+from .optimize import finish, optimize
 from .reverse import pullback
 
 __all__ = ["KINDS", "CompiledFunction", "Group", "compile_function"]
@@ -154,7 +154,7 @@ class _Shared:
         raise ValueError(f"kind {kind!r}: one of {', '.join(KINDS)}")
 
     def text(self, kind: str) -> Text:
-        return emit(self.program(kind))
+        return emit(finish(self.program(kind)))
 
     def source(self, kind: str) -> str:
         return module_text(self.text(kind))

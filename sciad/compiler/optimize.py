@@ -1,12 +1,29 @@
-"""Passes over the primal before it is differentiated."""
+"""The passes, and when they run."""
 
 from __future__ import annotations
 
 from .activity import remove_dead
 from .ir import Program
 from .regions import copy_program
+from .sharing import hoist, share, sum_outside
 
 
 def optimize(program: Program) -> Program:
-    """An equivalent program: dead code removed."""
-    return remove_dead(copy_program(program))
+    """An equivalent program: before it is differentiated."""
+    program = copy_program(program)
+    share(program)
+    remove_dead(program)
+    hoist(program)
+    share(program)
+    return remove_dead(program)
+
+
+def finish(program: Program) -> Program:
+    """An equivalent program: before it is emitted."""
+    program = copy_program(program)
+    share(program)
+    remove_dead(program)
+    hoist(program)
+    sum_outside(program)
+    share(program)
+    return remove_dead(program)
