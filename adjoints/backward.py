@@ -108,13 +108,16 @@ def forward_state(t, p, work):
 
 @kernel
 def pull_model(t, y, p, lam, glam, gp, work):
-    """The pullback of f at (t, y), accumulated into glam and gp. The workspace begins with 2 n + 1 numbers of ours."""
+    """The pullback of f at (t, y), accumulated into glam and gp.
+
+    The workspace begins with 3 n + m + 1 numbers of ours: y, f, the cotangent of time, n + m to spare.
+    """
     n = int(p[UNKNOWNS])
     m = int(p[PARAMETERS])
     f = view(work, n, n)
     gt = view(work, 2 * n, 1)
     gt[0] = 0.0
-    own = view(work, 2 * n + 1, 1)
+    own = view(work, 3 * n + m + 1, 1)
     return call_model(int(p[PULLBACK]), (t, y, view(p, HEADER, m), lam, f, gt, glam, gp, own))
 
 

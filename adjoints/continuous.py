@@ -79,7 +79,7 @@ class ContinuousAdjoint:
         code = plan.kernel(
             *(plan.table, whole, real, z, self._tolerance(trajectory, p[:m], gys, options, at, size), packed),
             *(ts, trajectory.ys, gys, integral, t0, _NO_TIMES, _NO_ROWS, np.empty(1)),
-            *(np.empty(plan.work_size + 3 * n + 2), np.empty(1), np.empty(1, dtype=np.int64)),
+            *(np.empty(plan.work_size + 3 * n + m + 2), np.empty(1), np.empty(1, dtype=np.int64)),
         )
         if code == state.MODEL_RAISED:
             raise model.failure(int(whole[state.RAISED]))
