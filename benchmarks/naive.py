@@ -23,7 +23,7 @@ def solve(fun, t_span, y0, times, args, rtol, atol):
         new = y + h * _combine(tableau.b, k)
         k.append(fun(t + h, new, *args))
         scale = atol + rtol * np.maximum(np.abs(y), np.abs(new))
-        error = np.sqrt(np.mean((h * _combine(tableau.error, k) / scale) ** 2)) + 1e-10
+        error = np.sqrt(np.sum((h * _combine(tableau.error, k) / scale) ** 2) / len(y)) + 1e-10
         factor = np.clip(0.9 * error**-0.14 * previous**0.08, 0.2, 10.0)
         if error > 1:
             k, h = k[:1], h * np.minimum(factor, 1.0)
