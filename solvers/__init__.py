@@ -1,0 +1,24 @@
+"""Solvers of differential equations, differentiable: ``solve_ivp`` with SciPy's conventions."""
+
+import importlib as _importlib
+
+from solvers.errors import SolverError
+
+# name -> module that has it; imported when first asked for
+_NAMES = {
+    "solve_ivp": "solvers.ivp",
+    "Solution": "solvers.solution",
+    "Controller": "solvers.control",
+    "RungeKutta": "solvers.tableau",
+    **dict.fromkeys(("Euler", "Midpoint", "Heun", "RK4", "BS3", "Dopri5", "Tsit5"), "solvers.explicit"),
+    **dict.fromkeys(("DOP853", "Vern7", "Vern9"), "solvers.explicit_high"),
+}
+
+__all__ = ["SolverError", *_NAMES]
+
+
+def __getattr__(name):
+    if name not in _NAMES:
+        raise AttributeError(f"module 'solvers' has no attribute {name!r}")
+    value = globals()[name] = getattr(_importlib.import_module(_NAMES[name]), name)
+    return value

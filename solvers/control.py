@@ -51,7 +51,8 @@ class Controller:
     kernel : kernel
         ``next = kernel(squared_error, size, accepted, whole, real)``.
     beta : tuple of three floats
-        Exponents of the errors of this and the two previous steps, times 1 / (k + 1), k the order of the estimate.
+        Exponents of the errors of this and the two previous steps, times 1 / (k + 1), k the order of the
+        estimate.
     safety, shrink, grow : float
         next / size is safety times the factor, kept in [shrink, grow].
     """

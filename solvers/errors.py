@@ -6,4 +6,6 @@ __all__ = ["SolverError"]
 
 
 class SolverError(RuntimeError):
-    """A solve that failed where its result was needed for a derivative; the message says when, where and what to do."""
+    """A solve that failed where its result was needed for a derivative; the message says when, where and
+    what to do.
+    """

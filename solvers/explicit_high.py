@@ -160,7 +160,8 @@ _VERN7_DENSE = rows("""
     188.0495196316683
 """)
 
-# The published dense output meets the conditions of order 7 to 3e-7 only (its a_12,11 is given to nine digits).
+# The published dense output meets the conditions of order 7 to 3e-7 only (its a_12,11 is given to nine
+# digits).
 
 Vern7 = RungeKutta(
     name="Vern7",

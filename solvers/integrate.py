@@ -1,7 +1,7 @@
 """From a model and a method to a trajectory: the driver of the integration loop.
 
-``integrate`` is the primitive that ``solve_ivp`` and the adjoints call. What can be prepared once per model, method
-and controller (compiled kernel, table of addresses, workspaces) is kept in a ``Plan``.
+``integrate`` is the primitive that ``solve_ivp`` and the adjoints call. What can be prepared once per
+model, method and controller (compiled kernel, table of addresses, workspaces) is kept in a ``Plan``.
 """
 
 from __future__ import annotations
@@ -59,10 +59,11 @@ class Trajectory:
         Output times that were reached.
     ys : ndarray (k, n)
     record : ndarray (steps, width)
-        Accepted steps, one row [t, h, y (n), stages (rows * n)] each; ``record=1`` leaves out the stages, ``record=0``
-        everything. C-contiguous.
+        Accepted steps, one row [t, h, y (n), stages (rows * n)] each; ``record=1`` leaves out the stages,
+        ``record=0`` everything. C-contiguous.
     place : ndarray (k, 2)
-        For each output the row of its step in ``record``, as a float, and theta in [0, 1]; y(t + theta h) is the output.
+        For each output the row of its step in ``record``, as a float, and theta in [0, 1]; y(t + theta h)
+        is the output.
     t, y : float, ndarray (n,)
         Where the integration stopped.
     code : int
@@ -282,23 +283,25 @@ def failure_message(code: int, t: float, y: np.ndarray, f: np.ndarray, whole, re
     if code == state.TOO_MANY_STEPS:
         attempts = int(whole[state.ACCEPTED] + whole[state.REJECTED])
         return (
-            f"The largest number of steps, max_steps={attempts}, was used up at t = {t:.6g}; allow more steps, loosen "
-            "rtol and atol, or use a method for stiff problems (such as Rodas5P)."
+            f"The largest number of steps, max_steps={attempts}, was used up at t = {t:.6g}; allow more
+            steps, loosen " "rtol and atol, or use a method for stiff problems (such as Rodas5P)."
         )
     text = f"Required step size is less than spacing between numbers. The solution stopped at t = {t:.6g}"
     for what, values in (("y", y), ("the right-hand side", f)):
         bad = np.flatnonzero(~np.isfinite(values))
         if len(bad):
-            return f"{text}, where component {bad[0]} of {what} is {values[bad[0]]}; check the model near this time."
+            return f"{text}, where component {bad[0]} of {what} is {values[bad[0]]}; check the model near
+            this time."
     if not math.isfinite(real[state.ERROR]):
         return (
-            f"{text}: beyond it the model is not finite, however short the step. Check the model there (a pole of the "
-            f"solution, a logarithm or root of a negative number); the largest component is y[{np.abs(y).argmax()}] "
-            f"= {y[np.abs(y).argmax()]:.6g}."
+            f"{text}: beyond it the model is not finite, however short the step. Check the model there (a
+            pole of the " f"solution, a logarithm or root of a negative number); the largest component is
+            y[{np.abs(y).argmax()}] " f"= {y[np.abs(y).argmax()]:.6g}."
         )
     return (
-        f"{text}, where the error of component {np.abs(f).argmax()} cannot be brought under the tolerance (the solution "
-        "may have a singularity or a jump there, or be stiff: try Rodas5P, or put the jump into tstops)."
+        f"{text}, where the error of component {np.abs(f).argmax()} cannot be brought under the tolerance
+        (the solution " "may have a singularity or a jump there, or be stiff: try Rodas5P, or put the jump
+        into tstops)."
     )
 
 
@@ -358,7 +361,9 @@ def _kernel(method, propose, n: int):
 
 
 def loop_constants(method, propose, n: int) -> dict:
-    """What the linker puts into the loop's kernels for this method, controller kernel and number of unknowns."""
+    """What the linker puts into the loop's kernels for this method, controller kernel and number of
+    unknowns.
+    """
     rows, dense = method.rows, len(method.dense)
     return {
         **FAMILIES[method.family].constants(method, None),

@@ -1,8 +1,9 @@
 """The integration loop: one kernel for every method, resumable at each step boundary.
 
 The linker puts in the method's family (``begin``, ``attempt``, ``close``, ``complete``), the step controller
-(``propose``) and the constants of the tableau. Rows of ``z``: the stages (``ROWS`` of them), then ``Y`` (start
-of the step), ``Y1`` (its end), ``U`` (argument of a stage), and ``DENSE_ROWS`` rows ``D`` of the dense output
+(``propose``) and the constants of the tableau. Rows of ``z``: the stages (``ROWS`` of them), then ``Y``
+(start of the step), ``Y1`` (its end), ``U`` (argument of a stage), and ``DENSE_ROWS`` rows ``D`` of the
+dense output
 
     y(theta) = (1-theta) y + theta (y1 + (1-theta) sum_m theta^m d_m).
 """
@@ -35,10 +36,10 @@ def integrate(model, whole, real, state, tolerance, p, ts, out, place, stops, re
     state : (ROWS + 3 + DENSE_ROWS, n), rows as above
     tolerance : (2, n), rtol and atol
     p : flat parameters
-    ts, out, place : output times (m,), outputs (m, n), and for each output the step and theta it lies at (m, 2)
-    stops : times to hit exactly, in order; the last is the end
-    record : (capacity, width) accepted steps as rows [t, h, y, stages]
-    work, scratch, pivots : workspace of the model and of the linear algebra
+    ts, out, place : output times (m,), outputs (m, n), and for each output the step and theta it lies at
+    (m, 2) stops : times to hit exactly, in order; the last is the end record : (capacity, width) accepted
+    steps as rows [t, h, y, stages] work, scratch, pivots : workspace of the model and of the linear
+    algebra
 
     Returns
     -------

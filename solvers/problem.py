@@ -3,21 +3,21 @@
 What an adjoint builds on
 -------------------------
 ``Model``
-    ``n`` unknowns of shape ``shape``, ``m`` flat parameters ``p``. ``model.address(kind)`` is the C entry of kind
-    "primal", "pushforward", "pullback", "jacobian" or "second" (all ``int64 entry(double t, double *y, double *p,
-    ..., double *w)``, with the arguments of the compiler's calling convention), ``model.work_size(kind)`` the
-    float64 of workspace it wants. A model that could not be compiled has the same entries: callbacks into Python,
-    so kernels need not know. ``model.table(*kinds)`` is the int64 array of addresses that kernels take as
-    ``model``; kernels call ``call(model[0], (t, y, p, out, w))``.
-    After an entry returned k != 0, ``model.failure(k)`` is the exception to raise.
+    ``n`` unknowns of shape ``shape``, ``m`` flat parameters ``p``. ``model.address(kind)`` is the C entry
+    of kind "primal", "pushforward", "pullback", "jacobian" or "second" (all ``int64 entry(double t,
+    double *y, double *p, ..., double *w)``, with the arguments of the compiler's calling convention),
+    ``model.work_size(kind)`` the float64 of workspace it wants. A model that could not be compiled has
+    the same entries: callbacks into Python, so kernels need not know. ``model.table(*kinds)`` is the
+    int64 array of addresses that kernels take as ``model``; kernels call ``call(model[0], (t, y, p, out,
+    w))``. After an entry returned k != 0, ``model.failure(k)`` is the exception to raise.
 ``solvers.integrate.integrate(model, method, span, y0, p, ts, options, record=2) -> Trajectory``
-    The primitive under ``solve_ivp``: flat float64 arrays in, a ``Trajectory`` out. See there for its fields: with
-    ``record=2`` one row [t, h, y (n), stages (rows * n)] per accepted step, and for each output time the step and
-    the theta at which it lies.
+    The primitive under ``solve_ivp``: flat float64 arrays in, a ``Trajectory`` out. See there for its
+    fields: with ``record=2`` one row [t, h, y (n), stages (rows * n)] per accepted step, and for each
+    output time the step and the theta at which it lies.
 ``method.dense``, ``method.matrix``, ``method.nodes``, ``method.b``
-    The tableau: rows of the stage matrix as stored in the record (stages, closing row f(t+h, y1), extra stages);
-    the dense output y(theta) = (1-theta) y + theta (y1 + (1-theta) s sum_m theta^m sum_i dense[m][i] stage_i), with
-    s = h for Runge-Kutta methods and s = 1 for Rosenbrock methods.
+    The tableau: rows of the stage matrix as stored in the record (stages, closing row f(t+h, y1), extra
+    stages); the dense output y(theta) = (1-theta) y + theta (y1 + (1-theta) s sum_m theta^m sum_i
+    dense[m][i] stage_i), with s = h for Runge-Kutta methods and s = 1 for Rosenbrock methods.
 ``solvers.ivp.solve``
     The primitive (``sciad.custom``) whose rules the adjoints define; see its docstring.
 """
@@ -104,8 +104,8 @@ class CallbackModel(Model):
     Parameters
     ----------
     kinds : dict of callables
-        Each takes the calling convention's input arrays of its kind (t is a float) and returns the output arrays to
-        be written, in order; gradients are added by the entry, as the convention asks.
+        Each takes the calling convention's input arrays of its kind (t is a float) and returns the output
+        arrays to be written, in order; gradients are added by the entry, as the convention asks.
     """
 
     def __init__(self, shape: tuple[int, ...], m: int, **kinds: Callable):
@@ -133,7 +133,8 @@ class CallbackModel(Model):
 
 _POINTER = ctypes.POINTER(ctypes.c_double)
 
-# Inputs and outputs of each kind after t: sizes as multiples of the model's (n, m, n * n), "+" marks accumulation.
+# Inputs and outputs of each kind after t: sizes as multiples of the model's (n, m, n * n), "+" marks
+# accumulation.
 _CONVENTION = {
     "primal": ("y p", "out"),
     "pushforward": ("y p dt dy dp", "out dout"),

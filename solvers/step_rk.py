@@ -1,7 +1,8 @@
 """One attempted step of an explicit Runge-Kutta method, as kernels.
 
-Constants put in by the linker: ``N`` (number of unknowns, or 0 where it is known at run time only), ``STAGES``,
-``ROWS``, ``A`` (rows of all stages, the closing one and the extra ones), ``B``, ``C``, ``ESTIMATE``, ``DAMPING``.
+Constants put in by the linker: ``N`` (number of unknowns, or 0 where it is known at run time only),
+``STAGES``, ``ROWS``, ``A`` (rows of all stages, the closing one and the extra ones), ``B``, ``C``,
+``ESTIMATE``, ``DAMPING``.
 """
 
 # ruff: noqa: F821
@@ -25,7 +26,9 @@ def rk_begin(model, t, z, p, whole, work, scratch, pivots):
 
 @kernel
 def rk_attempt(model, t, h, z, tolerance, p, whole, work, scratch, pivots):
-    """Try a step from (t, z[Y]); the new state goes to z[Y1]. Returns the mean squared scaled error, maybe not finite."""
+    """Try a step from (t, z[Y]); the new state goes to z[Y1]. Returns the mean squared scaled error,
+    maybe not finite.
+    """
     n = N if N > 0 else whole[SIZE]
     f = model[0]
     for i in unroll(range(1, STAGES)):

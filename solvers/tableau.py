@@ -4,10 +4,10 @@ A method of ``s`` stages advances ``y`` over a step ``h`` by
 
     K_i = f(t + c_i h, y + h sum_j a_ij K_j),    y1 = y + h sum_i b_i K_i.
 
-Rows of the stage matrix are numbered as the solver stores them: ``0 .. s-1`` the stages, ``s`` the closing row
-f(t + h, y1), which is the first stage of the next step (so "first same as last" is not a property to declare
-but a matter of whether the error estimate uses row ``s``), then the extra stages of the dense output, which
-are evaluated only in steps that somebody looks into.
+Rows of the stage matrix are numbered as the solver stores them: ``0 .. s-1`` the stages, ``s`` the
+closing row f(t + h, y1), which is the first stage of the next step (so "first same as last" is not a
+property to declare but a matter of whether the error estimate uses row ``s``), then the extra stages of
+the dense output, which are evaluated only in steps that somebody looks into.
 """
 
 from __future__ import annotations
@@ -40,18 +40,19 @@ class RungeKutta:
     b : row of ``s`` weights
     c : row of ``s`` nodes
     error : row, optional
-        Weights of the local error estimate h sum_i error_i K_i, over ``s`` or ``s + 1`` rows (b minus the weights
-        of the embedded method). Without it the method has a fixed step.
+        Weights of the local error estimate h sum_i error_i K_i, over ``s`` or ``s + 1`` rows (b minus the
+        weights of the embedded method). Without it the method has a fixed step.
     error_order : int, optional
         Order of the embedded method.
     control_order : int, optional
-        Order q of the error estimate as step-size control sees it, err ~ h^(q+1); ``error_order`` unless given.
+        Order q of the error estimate as step-size control sees it, err ~ h^(q+1); ``error_order`` unless
+        given.
     error_damping : row, optional
         Weights of a second estimate e3 that damps the first, |e| = |e5|^2 / sqrt(|e5|^2 + |e3|^2 / 100)
         (Hairer, Norsett & Wanner, Solving ODEs I, II.10).
     interpolant : tuple of rows
-        Row ``i``: coefficients of theta, theta^2, ... in b_i(theta), where y(t + theta h) = y + h sum_i b_i(theta) K_i,
-        over the stages, the closing row and the extra stages.
+        Row ``i``: coefficients of theta, theta^2, ... in b_i(theta), where y(t + theta h) = y + h sum_i
+        b_i(theta) K_i, over the stages, the closing row and the extra stages.
     interpolant_order : int
     extra_a, extra_c : tuple of rows, row
         The extra stages; their rows may use the closing row and earlier extra stages.
@@ -59,7 +60,8 @@ class RungeKutta:
     Raises
     ------
     ValueError
-        If row sums, the order conditions of the method, of its embedded method or of its dense output do not hold.
+        If row sums, the order conditions of the method, of its embedded method or of its dense output do
+        not hold.
     """
 
     name: str
@@ -79,6 +81,7 @@ class RungeKutta:
     tolerance: float = field(default=1e-11, kw_only=True)
 
     family = "explicit"
+    scaled = True  # stages are derivatives: sums of them are multiplied by h
 
     def __post_init__(self):
         if not self.control_order:
@@ -166,7 +169,9 @@ def _check(method: RungeKutta) -> None:
 
 
 def _check_order(method: RungeKutta, weights, order: int, what: str, theta: float = 1.0) -> None:
-    """Butcher's conditions sum_i w_i Phi_i(tree) = theta^|tree| / gamma(tree) for all trees up to ``order``."""
+    """Butcher's conditions sum_i w_i Phi_i(tree) = theta^|tree| / gamma(tree) for all trees up to
+    ``order``.
+    """
     weights = np.asarray(weights, dtype=float)
     for tree in trees_up_to(order):
         phi = elementary_weights(tree, method.matrix)
@@ -174,5 +179,6 @@ def _check_order(method: RungeKutta, weights, order: int, what: str, theta: floa
         scale = 1.0 + float(np.abs(weights) @ np.abs(phi))
         if not gap <= method.tolerance * scale:
             raise ValueError(
-                f"{method.name}: {what} misses the order condition of the tree {tree} of order {tree.size} by {gap:.1e}"
+                f"{method.name}: {what} misses the order condition of the tree {tree} of order {tree.size}
+                by {gap:.1e}"
             )

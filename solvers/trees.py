@@ -41,7 +41,9 @@ def trees_up_to(order: int) -> list[Tree]:
 
 
 def elementary_weights(tree: Tree, matrix: np.ndarray) -> np.ndarray:
-    """Phi_i(tree) for each stage i of a method with the given stage matrix: prod over children of (A Phi(child))_i."""
+    """Phi_i(tree) for each stage i of a method with the given stage matrix: prod over children of (A
+    Phi(child))_i.
+    """
     phi = np.ones(len(matrix))
     for child in tree.children:
         phi = phi * (matrix @ elementary_weights(child, matrix))

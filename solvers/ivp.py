@@ -1,0 +1,381 @@
+"""``solve_ivp``, the front door, and ``solve``, the differentiable primitive behind it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+import sciad
+from sciad import tree
+from sciad.value import Traced
+from solvers import state
+from solvers.build import build_model, parameters
+from solvers.control import Controller
+from solvers.errors import SolverError
+from solvers.integrate import Options, Trajectory, integrate
+from solvers.methods import method_named
+from solvers.problem import Model
+from solvers.solution import DenseOutput, Solution
+
+__all__ = ["Problem", "run", "solve", "solve_ivp"]
+
+
+def solve_ivp(
+    fun: Callable,
+    t_span,
+    y0,
+    method="auto",
+    t_eval=None,
+    dense_output: bool = False,
+    events=None,
+    vectorized: bool = False,
+    args: tuple | None = None,
+    *,
+    rtol=1e-3,
+    atol=1e-6,
+    first_step: float | None = None,
+    max_step: float = math.inf,
+    max_steps: int | None = None,
+    tstops=None,
+    jac=None,
+    jac_sparsity=None,
+    mass_matrix=None,
+    controller: Controller | None = None,
+    adjoint="auto",
+    progress: bool = False,
+) -> Solution:
+    """Solve an initial value problem y' = f(t, y), y(t0) = y0, differentiably.
+
+    Parameters
+    ----------
+    fun : callable
+        ``fun(t, y, *args) -> dy/dt``, of the shape of ``y0``. Written in plain Python and NumPy; it is
+        compiled, or, where that is not possible, called in Python with one warning.
+    t_span : (t0, t1)
+        Integrates backwards if t1 < t0.
+    y0 : array_like
+        Of any shape; time is the last axis of the result. Complex values work with the explicit methods.
+    method : str or tableau
+        See ``solvers.methods.NAMES``.
+    t_eval : array_like, optional
+        Output times, sorted, inside the span. Without it, the steps taken are returned.
+    dense_output : bool
+        Whether ``sol.sol`` is wanted, the solution as a function of time.
+    args : tuple
+        More arguments of ``fun``: any nesting of tuples, lists, dicts, NamedTuples and dataclasses of
+        numbers and arrays.
+    rtol, atol : float or array_like
+        The local error of component k is kept under ``atol + rtol |y_k|`` (root mean square over components).
+    first_step, max_step : float, optional
+    max_steps : int, optional
+        Largest number of attempted steps.
+    tstops : array_like, optional
+        Times inside the span that steps must hit exactly: jumps of the right-hand side, for instance.
+    controller : Controller, optional
+    adjoint : "auto" or an adjoint
+        How derivatives of this solve are computed; see the package ``adjoints``.
+    progress : bool
+        Show the time reached.
+
+    Returns
+    -------
+    solution : Solution
+
+    Raises
+    ------
+    ValueError
+        For arguments that make no sense, saying which and why.
+    SolverError
+        If the solve fails while it is being differentiated. Otherwise a failure is in ``status`` and
+        ``message``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from solvers import solve_ivp
+    >>> sol = solve_ivp(lambda t, y, k: -k * y, (0, 1), np.array([2.0]), t_eval=[0.5, 1.0], args=(3.0,),
+    ...                 method="Tsit5", rtol=1e-8, atol=1e-8)
+    >>> np.round(sol.y, 6)
+    array([[0.44626 , 0.099574]])
+    """
+    tableau = method_named(method)
+    args = _tuple_of(args)
+    t0, t1 = _span(t_span)
+    if y0.__class__ is not np.ndarray or y0.dtype is not _FLOAT:
+        y0 = _array(y0, "y0")
+    shape = np.shape(y0)
+    model, captures = build_model(fun, shape, args)
+    p = parameters(args, captures)
+    ts = None if t_eval is None else _array(t_eval, "t_eval")
+    options = _options(model, rtol, atol, first_step, max_step, max_steps, tstops, controller, dense_output)
+    problem = Problem(model, tableau, options, adjoint)
+
+    if any(isinstance(x, Traced) for x in (t0, t1, ts, y0, p)):
+        return _differentiable(problem, t0, t1, ts, y0, p, dense_output)
+
+    level = 2 if dense_output else int(ts is None)
+    y0, p = _flat(y0), _contiguous(p)
+    ts = _NO_TIMES if ts is None else _contiguous(ts)
+    _check(args, t0, t1, y0, p, ts, first_step)
+    trajectory = integrate(model, tableau, (t0, t1), y0, p, ts, options, level)
+    return _solution(problem, trajectory, y0, shape, t_eval is not None, dense_output)
+
+
+class Problem:
+    """What of a solve is not differentiated: model, method, options, adjoint."""
+
+    __slots__ = ("adjoint", "method", "model", "options", "trajectory")
+
+    def __init__(self, model: Model, method, options: Options, adjoint="auto"):
+        self.model, self.method, self.options, self.adjoint = model, method, options, adjoint
+        self.trajectory: Trajectory | None = None
+
+
+def run(problem: Problem, t0: float, t1: float, ts, y0, p, record: int) -> Trajectory:
+    """Integrate, with ``record`` as in ``integrate``; a failure raises ``SolverError``. Rules of
+    ``solve`` use this.
+
+    All arguments are plain numbers and arrays. The trajectory is also left in ``problem.trajectory``.
+    """
+    y0, p, ts = _flat(y0), _contiguous(p), _contiguous(ts)
+    _check((), t0, t1, y0, p, ts, problem.options.first_step)
+    trajectory = integrate(problem.model, problem.method, (float(t0), float(t1)), y0, p, ts,
+    problem.options, record) problem.trajectory = trajectory if trajectory.code < 0:
+        raise SolverError(f"the solve by {problem.method.name} failed, so it has no derivative. {trajectory.message}")
+    return trajectory
+
+
+def _solve(problem: Problem, t0, t1, ts, y0, p):
+    """Outputs y(ts), shape (k, n), of the solve of ``problem.model`` from (t0, y0) towards t1 with
+    parameters p.
+
+    The differentiable primitive. ``ts`` (k,), ``y0`` (n,) and ``p`` (m,) are flat float64 arrays, traced
+    or not, t0 and t1 numbers; ``problem`` is static. Since outputs are at ``ts``, nothing depends on t1
+    alone.
+    """
+    return run(problem, t0, t1, ts, y0, p, record=0).ys
+
+
+solve = sciad.custom(_solve, rules_from="adjoints")
+
+
+# -- solutions -----------------------------------------------------------------------------------------
+
+
+def _solution(problem, trajectory, y0, shape, timed: bool, dense_output: bool) -> Solution:
+    if timed:
+        t, y = trajectory.ts, trajectory.ys
+    else:
+        t = np.append(trajectory.t_steps, trajectory.t)
+        y = np.concatenate([trajectory.y_steps, trajectory.y[None]])
+    whole = trajectory.whole
+    return Solution(
+        t=t,
+        y=y.T if len(shape) == 1 else np.moveaxis(y.reshape(len(t), *shape), 0, -1),
+        sol=DenseOutput.of(trajectory, shape) if dense_output else None,
+        t_events=None,
+        y_events=None,
+        nfev=int(whole[state.NFEV]),
+        njev=int(whole[state.NJEV]),
+        nlu=int(whole[state.NLU]),
+        accepted=int(whole[state.ACCEPTED]),
+        rejected=int(whole[state.REJECTED]),
+        status=-1 if trajectory.code < 0 else 0,
+        message=trajectory.message or SUCCESS,
+        method=problem.method.name,
+    )
+
+
+SUCCESS = "The solver successfully reached the end of the integration interval."
+
+
+def _differentiable(problem, t0, t1, ts, y0, p, dense_output) -> Solution:
+    """The same through the primitive; under differentiation a failure raises."""
+    shape = np.shape(y0)
+    y0 = np.reshape(y0, (-1,))
+    if ts is None:
+        # The steps' times are held; only the ends move with t0 and t1.
+        plain = run(problem, strip(t0), strip(t1), _NO_TIMES, strip(y0), strip(p), record=1)
+        inner = plain.t_steps[1:].tolist()
+        ts = np.stack([t0, *inner, t1]) if isinstance(t0, Traced) or isinstance(t1, Traced) else (
+            np.array([t0, *inner, t1])
+        )
+    ys = solve(problem, t0, t1, ts, y0, p)
+    y = np.reshape(np.transpose(ys), (*shape, len(strip(ts))))
+    trajectory = problem.trajectory
+    sol = None
+    if dense_output:
+
+        def sol(t):
+            """The solution at t, differentiable: the same steps, taken again."""
+            times = np.reshape(t, (-1,))
+            order = np.argsort(strip(times) * (1.0 if strip(t1) >= strip(t0) else -1.0), kind="stable")
+            back = np.argsort(order)
+            values = np.transpose(solve(problem, t0, t1, times[order], y0, p)[back])
+            return np.reshape(values, shape if np.ndim(t) == 0 else (*shape, len(order)))
+
+    counts = trajectory.counts if trajectory is not None else {}
+    return Solution(
+        t=ts,
+        y=y,
+        sol=sol,
+        t_events=None,
+        y_events=None,
+        nfev=counts.get("nfev", 0),
+        njev=counts.get("njev", 0),
+        nlu=counts.get("nlu", 0),
+        accepted=counts.get("accepted", 0),
+        rejected=counts.get("rejected", 0),
+        status=0,
+        message=SUCCESS,
+        method=problem.method.name,
+    )
+
+
+def strip(x):
+    """The plain value inside a traced one, at any level."""
+    while isinstance(x, Traced):
+        x = x.value
+    return x
+
+
+# -- arguments -----------------------------------------------------------------------------------------
+
+_FLOAT = np.dtype(float)
+_NO_TIMES = np.empty(0)
+
+
+def _tuple_of(args) -> tuple:
+    if args is None:
+        return ()
+    if isinstance(args, tuple):
+        return args
+    try:
+        return (*args,)
+    except TypeError:
+        raise TypeError(f"args must be a tuple, even for one argument: args=({args!r},)") from None
+
+
+def _span(t_span):
+    if isinstance(t_span, Traced):
+        t_span = [t_span[i] for i in range(len(t_span))]
+    try:
+        t0, t1 = t_span
+    except (TypeError, ValueError):
+        raise ValueError(f"t_span must be two times (t0, t1), not {t_span!r}") from None
+    t0 = t0 if isinstance(t0, Traced) else float(t0)
+    t1 = t1 if isinstance(t1, Traced) else float(t1)
+    if not (math.isfinite(strip(t0)) and math.isfinite(strip(t1))):
+        raise ValueError(f"t_span must be two finite times, not {t_span!r}")
+    return t0, t1
+
+
+def _array(x, name: str):
+    """A float array, or a traced one of it."""
+    if isinstance(x, Traced):
+        return x
+    array = np.asarray(x)
+    if array.dtype == object:
+        leaves = [*array.ravel()]
+        if any(isinstance(leaf, Traced) for leaf in leaves):
+            return np.reshape(np.stack(leaves), array.shape)
+    if array.dtype.kind == "c":
+        raise TypeError(f"{name} is complex")
+    try:
+        return array.astype(float)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} must be numbers, not {x!r}") from None
+
+
+def _flat(y0):
+    return np.ascontiguousarray(y0, dtype=float).reshape(-1)
+
+
+def _contiguous(x):
+    """float64, C-contiguous and writable, as kernels want their arrays."""
+    x = np.ascontiguousarray(x, dtype=float)
+    return x if x.flags.writeable else x.copy()
+
+
+def _options(model, rtol, atol, first_step, max_step, max_steps, tstops, controller, dense) -> Options:
+    key = None
+    if rtol.__class__ is float and atol.__class__ is float and tstops is None:
+        key = (rtol, atol, first_step, max_step, max_steps, controller, dense)
+        found = _common.get(key)
+        if found is not None:
+            return found
+    for name, value in (("rtol", rtol), ("atol", atol)):
+        array = np.asarray(value, dtype=float)
+        if not np.all(array >= 0) or array.ndim > 1 and array.size != model.n:
+            raise ValueError(f"{name} must not be negative or NaN, but is {value!r}")
+        if array.ndim and array.size != model.n:
+            raise ValueError(f"{name} has shape {array.shape}, but y0 has {model.n} components: give one number or {model.n}")
+    if np.any((np.asarray(rtol) == 0) & (np.asarray(atol) == 0)):
+        raise ValueError("rtol and atol are both zero: no step could be short enough; set one of them above zero")
+    if not max_step > 0:
+        raise ValueError(f"max_step must be positive, but is {max_step!r}")
+    if first_step is not None and not first_step > 0:
+        raise ValueError(f"first_step must be positive, but is {first_step!r}")
+    if max_steps is not None and max_steps < 1:
+        raise ValueError(f"max_steps must be at least 1, but is {max_steps!r}")
+    options = Options(
+        rtol=rtol if np.ndim(rtol) == 0 else np.asarray(rtol, dtype=float).ravel(),
+        atol=atol if np.ndim(atol) == 0 else np.asarray(atol, dtype=float).ravel(),
+        first_step=first_step,
+        max_step=float(max_step),
+        max_steps=max_steps,
+        stops=() if tstops is None else tuple(np.asarray(tstops, dtype=float).ravel().tolist()),
+        controller=controller,
+        dense_always=dense,
+    )
+    if key is not None and len(_common) < 1000:
+        _common[key] = options
+    return options
+
+
+_common: dict = {}
+
+
+def _check(args, t0, t1, y0, p, ts, first_step) -> None:
+    """Values that no solve can start from, found cheaply and then named precisely."""
+    bad = np.flatnonzero(~np.isfinite(y0)) if not math.isfinite(y0.dot(y0)) else ()
+    if len(bad):
+        raise ValueError(f"y0[{bad[0]}] is {y0[bad[0]]}: the initial values must be finite numbers")
+    bad = np.flatnonzero(~np.isfinite(p)) if not math.isfinite(p.dot(p)) else ()
+    if len(bad):
+        where = f" (in args{_path_of(args, bad[0])})" if args else ""
+        raise ValueError(f"parameter {bad[0]} of args{where} is {p[bad[0]]}: parameters must be finite numbers")
+    if first_step is not None and t1 != t0 and first_step > abs(t1 - t0):
+        raise ValueError(f"first_step = {first_step} is longer than the whole t_span ({abs(t1 - t0)})")
+    if len(ts):
+        _check_times(ts, t0, t1)
+
+
+def _check_times(ts, t0: float, t1: float) -> None:
+    if ts.ndim != 1:
+        raise ValueError(f"t_eval must be one-dimensional, but has shape {ts.shape}")
+    low, high = (t0, t1) if t0 <= t1 else (t1, t0)
+    outside = ts[~((ts >= low) & (ts <= high))]
+    if len(outside):
+        raise ValueError(f"Values in `t_eval` are not within `t_span`: {outside[0]} is outside [{low}, {high}]")
+    steps = np.diff(ts) if t1 >= t0 else -np.diff(ts)
+    if len(steps) and not steps.min() >= 0:
+        k = int(np.argmin(steps))
+        raise ValueError(
+            f"Values in `t_eval` are not properly sorted: t_eval[{k}] = {ts[k]} comes before t_eval[{k +
+            1}] = {ts[k + 1]}"
+        )
+
+
+def _path_of(args, index: int) -> str:
+    """How one would write the leaf that holds flat parameter ``index``."""
+    from solvers.build import is_parameter
+
+    for path, leaf in zip(tree.paths(args), tree.tree_leaves(args), strict=True):
+        if is_parameter(leaf):
+            if index < np.size(leaf):
+                return path + (f"[{index}]" if np.ndim(leaf) else "")
+            index -= np.size(leaf)
+    return ""

@@ -1,0 +1,154 @@
+"""What a solve returns: SciPy's fields, and what happened in words and pictures."""
+
+from __future__ import annotations
+
+import numpy as np
+
+__all__ = ["DenseOutput", "Solution"]
+
+
+class Solution:
+    """Result of ``solve_ivp``, with the fields of SciPy's, readable as attributes and as items.
+
+    Attributes
+    ----------
+    t : ndarray (k,)
+    y : ndarray, shape of y0 + (k,)
+    sol : DenseOutput or None
+    t_events, y_events : list of ndarray, or None
+    nfev, njev, nlu : int
+        Evaluations of the right-hand side and its Jacobian, LU decompositions.
+    status : int
+        0: reached the end; 1: a terminal event; -1: failed.
+    message : str
+    success : bool
+    method : str
+        Name of the method, or of the last one used where they were switched.
+    """
+
+    def __init__(self, **fields):
+        self.__dict__.update(fields)
+
+    @property
+    def success(self) -> bool:
+        return self.status >= 0
+
+    def __getitem__(self, name: str):
+        try:
+            return getattr(self, name)
+        except AttributeError:
+            raise KeyError(name) from None
+
+    def keys(self):
+        return [*self.__dict__, "success"]
+
+    def __repr__(self) -> str:
+        shape = np.shape(self.y)
+        counts = f"{self.accepted} steps, {self.rejected} rejected, {self.nfev} evaluations"
+        if self.nlu:
+            counts += f", {self.njev} Jacobians, {self.nlu} LU decompositions"
+        span = f"t = {self.t[0]:.6g} .. {self.t[-1]:.6g}" if len(self.t) else "no output times reached"
+        return f"<Solution by {self.method}: {span}, y of shape {shape}\n {self.message}\n {counts}>"
+
+    def plot(self, ax=None, components=None, **style):
+        """Draw the components against time with matplotlib.
+
+        Parameters
+        ----------
+        ax : matplotlib axes, optional
+        components : sequence of int, optional
+            Flat indices of the components to draw; all if not given.
+        style
+            Passed on to ``ax.plot``.
+
+        Returns
+        -------
+        ax
+        """
+        import matplotlib.pyplot as plt
+
+        if ax is None:
+            ax = plt.gca()
+        y = np.asarray(self.y).reshape(-1, len(self.t))
+        components = range(len(y)) if components is None else components
+        dense = self.sol is not None and len(self.t) > 1
+        times = np.linspace(self.t[0], self.t[-1], 500) if dense else self.t
+        values = np.asarray(self.sol(times)).reshape(-1, len(times)) if dense else y
+        for k in components:
+            ax.plot(times, values[k], **{"label": f"y[{k}]", **style})
+        ax.set_xlabel("t")
+        ax.legend()
+        return ax
+
+
+class DenseOutput:
+    """The solution as a function of time, by each step's own interpolant.
+
+    Called with a number gives an array of the shape of y0, with an array of k times one of shape (*y0,
+    k). Outside the span the nearest step's polynomial is continued.
+
+    Attributes
+    ----------
+    ts : ndarray (steps + 1,)
+        Ends of the steps.
+    """
+
+    def __init__(self, ts, h, y, ends, d, shape):
+        self.ts, self._h, self._y, self._ends, self._d, self._shape = ts, h, y, ends, d, shape
+
+    @classmethod
+    def of(cls, trajectory, shape) -> DenseOutput:
+        """From a trajectory recorded with its stages and all extra stages."""
+        method, stages = trajectory.method, trajectory.stages
+        ts = np.append(trajectory.t_steps, trajectory.t)
+        y = trajectory.y_steps.copy()
+        ends = np.concatenate([y[1:], trajectory.y[None]])
+        dense = np.array(method.dense).reshape(len(method.dense), -1)
+        d = np.einsum("mj,sjk->msk", dense, stages[:, : dense.shape[1]])
+        if method.scaled:
+            d *= trajectory.h[:, None]
+        return cls(ts, trajectory.h.copy(), y, ends, d, shape)
+
+    @property
+    def t_min(self) -> float:
+        return self.ts.min()
+
+    @property
+    def t_max(self) -> float:
+        return self.ts.max()
+
+    def __call__(self, t):
+        return self._evaluate(t, derivative=False)
+
+    def derivative(self, t):
+        """Time derivative of the interpolant."""
+        return self._evaluate(t, derivative=True)
+
+    def _evaluate(self, t, derivative: bool):
+        times = np.asarray(t, dtype=float)
+        if times.ndim > 1:
+            raise ValueError(f"t must be a number or one-dimensional, not of shape {times.shape}")
+        flat = np.atleast_1d(times)
+        if not len(self._h):
+            values = np.broadcast_to(self._ends, (len(flat), self._ends.shape[-1])) * (not derivative)
+        else:
+            forward = self.ts[-1] >= self.ts[0]
+            ends = self.ts if forward else -self.ts
+            step = np.searchsorted(ends, flat if forward else -flat, side="left") - 1
+            step = np.clip(step, 0, len(self._h) - 1)
+            theta = ((flat - self.ts[step]) / self._h[step])[:, None]
+            # The end of a step is met exactly.
+            theta[flat == self.ts[step + 1]] = 1.0
+            d, y, y1 = self._d[:, step], self._y[step], self._ends[step]
+            q = np.zeros_like(y)
+            slope = np.zeros_like(y)
+            for row in d[::-1]:
+                slope = slope * theta + q
+                q = q * theta + row
+            if derivative:
+                values = (y1 - y + (1 - 2 * theta) * q + theta * (1 - theta) * slope) / self._h[step][:, None]
+            else:
+                values = (1 - theta) * y + theta * (y1 + (1 - theta) * q)
+        if times.ndim == 0:
+            return values[0].reshape(self._shape)
+        return values.T.reshape(*self._shape, len(flat))
