@@ -7,7 +7,10 @@ first asked for.
 import importlib as _importlib
 
 from . import dual as _dual
+from . import mutation as _mutation
 from . import rules_array as _rules_array
+from . import rules_linalg as _rules_linalg
+from . import rules_select as _rules_select
 from . import rules_ufunc as _rules_ufunc
 from . import tape as _tape
 from .api import grad, jvp, value_and_grad, vjp

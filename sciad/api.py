@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
+from .plain import np
 
 from .dual import Dual
 from .errors import NotDifferentiable, NotScalar
+from .rebind import rebound
 from .tape import Tape, Var, backward
 from .tree import LEAF, describe, flatten, paths, unflatten
 from .value import Traced, next_level, operand
@@ -69,7 +70,8 @@ def value_and_grad(f: Callable, argnums: int | tuple[int, ...] = 0, has_aux: boo
         tape = Tape()
         args, inputs = _lift(f, args, argnums, tape.variable)
         try:
-            out = f(*args, **kwargs)
+            with rebound:
+                out = f(*args, **kwargs)
             aux = None
             if has_aux:
                 out, aux = out
@@ -103,7 +105,8 @@ def vjp(f: Callable, *primals: Any) -> tuple[Any, Callable]:
     tape = Tape()
     args, inputs = _lift(f, primals, tuple(range(len(primals))), tape.variable)
     try:
-        leaves, structure = flatten(f(*args))
+        with rebound:
+            leaves, structure = flatten(f(*args))
         leaves = [operand(leaf) for leaf in leaves]
     finally:
         tape.close()
@@ -160,7 +163,8 @@ def jvp(f: Callable, primals: tuple, tangents: tuple) -> tuple[Any, Any]:
             x = _leaf(f, x, lambda i=i, k=k, tree=primal: f"{k}{paths(tree)[i]}")
             pairs.append(Dual(x, _like(t, x, "tangent"), level) if _is_number(x) else x)
         args.append(unflatten(structure, pairs))
-    leaves, structure = flatten(f(*args))
+    with rebound:
+        leaves, structure = flatten(f(*args))
     leaves = [operand(leaf) for leaf in leaves]
     mine = [leaf.__class__ is Dual and leaf.level == level for leaf in leaves]
     values = [a.value if m else a for a, m in zip(leaves, mine, strict=True)]

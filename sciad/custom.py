@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
+from .plain import np
 
 from . import table
 from .dual import Dual

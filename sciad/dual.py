@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
+from .plain import np
 
 from . import table
 from .table import TABLE, Push
+from .tree import register_leaf
 from .value import BINARY, PLAIN, Traced, apply
 
 
@@ -46,6 +47,9 @@ class Dual(Traced):
         return Dual(y, dy, self.level)
 
 
+register_leaf(Dual)
+
+
 def scalar_tangent(record, y, values, tangents):
     """Sum partial * tangent over the active arguments of an elementwise function."""
     total = None
@@ -69,7 +73,7 @@ def array_tangent(record, y, values, tangents, kwargs):
     """Sum the derivatives along the tangents of the active arguments of an array function."""
     if record.joint:
         moved = [
-            t if t is not None else np.zeros_like(v) if record.rule(k) else v
+            t if t is not None else np.zeros(np.shape(v))[()] if record.rule(k) else v
             for k, (v, t) in enumerate(zip(values, tangents, strict=True))
         ]
         return record.fn(*moved, **kwargs)

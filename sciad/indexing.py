@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
+from .plain import np
 
 from .table import TABLE, Repeat, linear
 from .value import Primitive, Traced, apply, operand, strip, strip_nested
@@ -113,6 +113,8 @@ linear(setitem_, lambda g, x, value, index: setitem_(g, 0.0, index), _written, j
 linear(stack_, Repeat(lambda g, k, *parts: g[k]), joint=True)
 linear(concatenate_, None, Repeat(_take_part), joint=True)
 linear(astype_, lambda g, x, dtype: astype(g, x.dtype))
+
+TABLE[getitem_].view = True
 
 
 def _getitem_batched(x, index):

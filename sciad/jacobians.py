@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
+from .plain import np
 
 from .api import grad, jvp, vjp
 from .tree import flatten, unflatten

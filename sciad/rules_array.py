@@ -7,7 +7,7 @@ its forward and reverse derivatives of every order follow from the one definitio
 import operator
 from math import prod
 
-import numpy as np
+from .plain import np
 
 from .indexing import concatenate_, getitem_, scatter_, stack_, stop_gradient
 from .table import TABLE, Repeat, alias, composite, constant, linear
@@ -171,12 +171,18 @@ composite(np.einsum, _einsum)
 # ---------------------------------------------------------------------- sums and what is made of them
 
 
-def _spread(g, shape, axis, keepdims):
-    """Give a reduced axis back to a cotangent, as a view."""
-    if axis is not None and not keepdims and np.ndim(g) != len(shape):
+def _spread(g, shape, axis=None, keepdims=False):
+    """Give the reduced axes back to a cotangent."""
+    if g.shape == shape:
+        return g
+    if axis is not None and not keepdims:
         axes = axis if isinstance(axis, tuple) else (axis,)
-        g = np.expand_dims(g, tuple(k % len(shape) for k in axes))
-    return np.broadcast_to(g, shape)
+        g = np.expand_dims(g, tuple([k % len(shape) for k in axes]))
+    if isinstance(g, Traced):
+        return np.broadcast_to(g, shape)
+    full = np.empty(shape, g.dtype)
+    full[...] = g
+    return full
 
 
 def _count(x, axis):
@@ -186,21 +192,21 @@ def _count(x, axis):
     return prod(shape[k] for k in (axis if isinstance(axis, tuple) else (axis,)))
 
 
-def _masked(x, where, fill):
-    return x if where is True else np.where(where, x, fill)
-
-
 @Primitive
 def sum_(x, axis=None, keepdims=False):
     return np.add.reduce(x, axis=axis, keepdims=keepdims)
 
 
-linear(sum_, lambda g, x, axis=None, keepdims=False: _spread(g, np.shape(x), axis, keepdims))
+linear(sum_, lambda g, x, axis=None, keepdims=False: _spread(g, x.shape, axis, keepdims))
 
 
-def _sum(x, axis=None, dtype=None, out=None, keepdims=False, initial=0, where=True):
-    y = sum_(_masked(operand(x), where, 0.0), axis=_axis(axis), keepdims=bool(keepdims))
-    return y if initial is np._NoValue or initial.__class__ is int and initial == 0 else y + initial
+def _sum(x, axis=None, dtype=None, out=None, keepdims=False, initial=None, where=True):
+    x = operand(x) if where is True else np.where(where, x, 0.0)
+    if axis is None and not keepdims:
+        y = sum_(x)
+    else:
+        y = sum_(x, axis=_axis(axis), keepdims=bool(keepdims))
+    return y if initial is None or initial is np._NoValue else y + initial
 
 
 def _mean(x, axis=None, dtype=None, out=None, keepdims=False, where=True):
@@ -222,7 +228,8 @@ def _axis(axis):
     return None if axis is None else tuple(map(int, axis)) if isinstance(axis, (tuple, list)) else int(axis)
 
 
-composite(np.sum, _sum, also=[(np.add, "reduce")])
+composite(np.sum, _sum)
+composite((np.add, "reduce"), lambda x, axis=0, *args, **kwargs: _sum(x, axis, *args, **kwargs))
 composite(np.mean, _mean)
 composite(np.var, _var)
 composite(np.std, lambda *args, **kwargs: np.sqrt(_var(*args, **kwargs)))
@@ -260,7 +267,8 @@ def _cumsum(x, axis=None, dtype=None, out=None):
     return cumsum_(np.ravel(x), 0) if axis is None else cumsum_(x, axis)
 
 
-composite(np.cumsum, _cumsum, also=[(np.add, "accumulate")])
+composite(np.cumsum, _cumsum)
+composite((np.add, "accumulate"), lambda x, axis=0: _cumsum(x, axis))
 
 # ---------------------------------------------------------------------- shapes: the transpose is the way back
 
@@ -340,7 +348,7 @@ def _ravel(x, order="C"):
 
 composite(np.reshape, _reshape)
 composite(np.ravel, _ravel)
-composite(np.transpose, _transpose, also=[np.matrix_transpose] if False else [])
+composite(np.transpose, _transpose, also=[np.permute_dims])
 composite(np.matrix_transpose, _mT)
 composite(np.moveaxis, _moveaxis)
 composite(np.swapaxes, _swapaxes)
@@ -463,6 +471,8 @@ def copy_(x):
 linear(real_, lambda g, x: g)
 linear(imag_, lambda g, x: -1j * g)
 linear(copy_, lambda g, x: g)
+for _view in (reshape_, transpose_, broadcast_to_, real_, imag_):
+    TABLE[_view].view = True
 
 
 def _nan_to_num(x, nan, posinf, neginf):
@@ -471,7 +481,7 @@ def _nan_to_num(x, nan, posinf, neginf):
     return where_(np.isfinite(value), x, clean)
 
 
-constant(np.shape, np.ndim, np.size, np.zeros_like, np.ones_like, np.empty_like, np.full_like, np.argmax, np.argmin,
+constant(np.shape, np.ndim, np.size, np.argmax, np.argmin,
          np.argsort, np.argpartition, np.nonzero, np.flatnonzero, np.argwhere, np.searchsorted, np.any, np.all,
          np.isclose, np.allclose, np.array_equal, np.count_nonzero, np.iscomplexobj, np.isrealobj, np.isreal,
          np.result_type, np.round, np.fix, np.isin, np.digitize, np.bincount, np.may_share_memory, np.shares_memory,

@@ -40,14 +40,16 @@ class Record:
         Linear in all its arguments together (as `np.where` in its branches), not in each alone (as `np.matmul`).
     complex : callable or None
         For kind "constant": a definition for complex arguments, where the derivative is not zero after all.
+    view : bool
+        The result may show the memory of the first argument.
     """
 
-    __slots__ = ("fn", "name", "kind", "partials", "rules", "definition", "joint", "complex", "note")
+    __slots__ = ("fn", "name", "kind", "partials", "rules", "definition", "joint", "complex", "view", "note")
 
     def __init__(self, fn, kind, partials=(), rules=(), definition=None, joint=False, name=None, note=""):
         self.fn, self.kind, self.rules, self.definition = fn, kind, tuple(rules), definition
         self.partials = tuple(p or _no_partial(fn, k) for k, p in enumerate(partials))
-        self.joint, self.note, self.complex = joint, note, None
+        self.joint, self.note, self.complex, self.view = joint, note, None, False
         self.name = name or name_of(fn)
 
     def __repr__(self) -> str:

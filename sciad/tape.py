@@ -7,12 +7,13 @@ is a topological order, so the sweep is a loop: no recursion and no sorting, how
 
 from __future__ import annotations
 
-import numpy as np
+from .plain import np
 
 from . import table
 from .dual import add_results
 from .errors import EscapedValue
 from .table import TABLE, Push, Repeat
+from .tree import register_leaf
 from .value import BINARY, PLAIN, Traced, apply, next_level
 
 _F64 = np.dtype(np.float64)
@@ -167,6 +168,9 @@ def accumulate(grads, j, c, x):
     grads[j] = c if old is None else old + c
 
 
+register_leaf(Var)
+
+
 class _Linear:
     """Reverse rule of an array function: a declared transpose, or the transpose of its push."""
 
@@ -210,7 +214,7 @@ class _Item:
 def transpose_push(push, g, y, args, k, kwargs):
     """Transpose the linear map dx -> push(y, dx, ...) by running it on a tape of its own."""
     tape = Tape()
-    start = np.zeros_like(args[k])
+    start = np.zeros(args[k].shape, args[k].dtype)
     dx = tape.variable(start)
     out = push(y, dx, *args, **kwargs)
     pairs = zip(out, g, strict=True) if isinstance(out, tuple) else [(out, g)]

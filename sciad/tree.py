@@ -14,7 +14,7 @@ import numpy as np
 
 LEAF = None  # the structure of a leaf: compared by identity on the fast paths
 
-_LEAF_TYPES = frozenset({np.ndarray, float, int, complex, bool, str, bytes, np.float64, np.float32, np.int64, np.bool_})
+_LEAF_TYPES = {np.ndarray, float, int, complex, bool, str, bytes, np.float64, np.float32, np.int64, np.bool_}
 
 
 def flatten(tree: Any) -> tuple[list, Any]:
@@ -54,6 +54,11 @@ def tree_map(fn: Callable, tree: Any, *others: Any) -> Any:
             raise ValueError(f"trees of different structure: {describe(structure)} and {describe(found)}")
         columns.append(more)
     return unflatten(structure, [fn(*row) for row in zip(*columns, strict=True)])
+
+
+def register_leaf(cls: type) -> None:
+    """Name a class whose instances are leaves, so that they are recognised at once."""
+    _LEAF_TYPES.add(cls)
 
 
 def tree_leaves(tree: Any) -> list:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import operator
 
-import numpy as np
+from .plain import np
 
 from . import table
 from .errors import NotDifferentiable
@@ -103,8 +103,13 @@ class Traced:
 
         return to_float(self)
 
+    def __array__(self, dtype=None, copy=None):
+        from .mutation import to_object_array
+
+        return to_object_array(self, dtype)
+
     def __complex__(self):
-        raise NotDifferentiable(_PLAIN_NUMBER.format("complex()"))
+        raise NotDifferentiable("complex() of a value being differentiated: write z = x + 0j, or np.real and np.imag")
 
     def __index__(self):
         raise NotDifferentiable(
@@ -243,6 +248,8 @@ def apply(record, args, kwargs):
         return apply_constant(record, args, kwargs)
     if top is None:
         return record.fn(*args, **kwargs)
+    if record.view:
+        return linked(top.process(record, args, kwargs), args[0])
     return top.process(record, args, kwargs)
 
 
@@ -254,6 +261,16 @@ def call(record, args, kwargs):
                 args, kwargs = by_position(record, args, kwargs)
                 break
     return apply(record, args, kwargs)
+
+
+def linked(view, parent):
+    """Note that a result shows the memory of an argument, if it does: writes through one are seen by the other."""
+    memory = raw(view)
+    if memory.__class__ is np.ndarray and memory.base is not None and isinstance(parent, Traced):
+        from .mutation import link
+
+        link(view, parent)
+    return view
 
 
 def apply_constant(record, args, kwargs):
@@ -323,10 +340,8 @@ def operand(a):
         return a
     if cls is list or cls is tuple:
         return stack_nested(a)
-    if isinstance(a, np.ndarray):
-        current = getattr(a, "_current", None)
-        return a if current is None else current()
-    return a
+    current = getattr(a, "_current", None)  # a local buffer
+    return a if current is None else current()
 
 
 def stacked(a):
@@ -350,14 +365,13 @@ def stack_nested(a):
 
 
 def holds_traced(a) -> bool:
-    """True if a nested list or tuple has a traced value (or an array that holds them) somewhere."""
-    if isinstance(a, Traced):
-        return True
-    if a.__class__ is list or a.__class__ is tuple:
+    """True if a value, or a nested list or tuple of values, carries a derivative somewhere."""
+    cls = a.__class__
+    if cls in PLAIN:
+        return False
+    if cls is list or cls is tuple:
         return any(map(holds_traced, a))
-    if isinstance(a, np.ndarray):
-        return operand(a) is not a
-    return False
+    return isinstance(a, Traced) or (isinstance(a, np.ndarray) and isinstance(operand(a), Traced))
 
 
 def by_position(record, args, kwargs):
