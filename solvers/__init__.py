@@ -8,6 +8,8 @@ from solvers.errors import SolverError
 _NAMES = {
     "solve_ivp": "solvers.ivp",
     "Solution": "solvers.solution",
+    "solve_sde": "solvers.sde",
+    "BrownianMotion": "solvers.brownian",
     "Controller": "solvers.control",
     "RungeKutta": "solvers.tableau",
     **dict.fromkeys(("Euler", "Midpoint", "Heun", "RK4", "BS3", "Dopri5", "Tsit5"), "solvers.explicit"),

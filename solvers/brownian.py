@@ -26,7 +26,7 @@ import math
 
 import numpy as np
 
-from sciad.compiler.native import kernel, link
+from sciad.compiler.native import apart, kernel, link
 from solvers.philox import normal_pair
 
 __all__ = ["BrownianMotion"]
@@ -175,7 +175,7 @@ def increments(path, s, t, start, width, key, table, out):
     return 0
 
 
-@kernel
+@apart
 def increment(path, component, s, t, start, width, key, table):
     """``W(t) - W(s)`` and the integral of ``W(r) - W(s)`` over ``[s, t]``, s <= t."""
     x = cell_position(s, start, width)
@@ -215,7 +215,7 @@ def cell_position(t, start, width):
     return nearest if abs(x - nearest) <= slack else x
 
 
-@kernel
+@apart
 def cell_w(path, component, k, width, key, table):
     """Increment of cell k: given, or random. Two neighbours share one evaluation of the generator."""
     if table.shape[1] > 0:
@@ -225,21 +225,21 @@ def cell_w(path, component, k, width, key, table):
     return math.sqrt(width) * (b if (k & 1) == 1 else a)
 
 
-@kernel
+@apart
 def cell_h(path, component, k, width, key):
     """Space-time Levy area of cell k."""
     a, b = normal_pair(k >> 1, 0, path, STREAMS * component + CELL_H, key)
     return math.sqrt(width / 12.0) * (b if (k & 1) == 1 else a)
 
 
-@kernel
+@apart
 def cell(path, component, k, width, key, table):
     """Increment of cell k, and the integral of the path over it."""
     w = cell_w(path, component, k, width, key, table)
     return w, width * (0.5 * w + cell_h(path, component, k, width, key))
 
 
-@kernel
+@apart
 def prefix(path, component, k, u, width, key, table):
     """Increment over the first `u` of cell k, and its integral, by halving down to where `u` lies."""
     total = 0.0

@@ -1,0 +1,275 @@
+"""A stochastic problem made ready to run: compiled step, time grid, noise, and the kernels over its paths."""
+
+from __future__ import annotations
+
+import functools
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from sciad.compiler.native import link
+from solvers import ensemble, sde_adaptive, sde_loop
+from solvers.brownian import SNAP, BrownianMotion
+
+__all__ = ["Grid", "Info", "Problem", "fixed_grid", "shape_of_noise"]
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """Fixed steps.
+
+    Attributes
+    ----------
+    times : ndarray (K + 1,)
+        Ends of the steps.
+    cells : ndarray (K,)
+        Cell of the Brownian motion that is the step, or -1.
+    slots : ndarray (K + 1,)
+        Output column of the state at that time, or -1.
+    ts : ndarray (T,)
+        Output times.
+    """
+
+    times: np.ndarray
+    cells: np.ndarray
+    slots: np.ndarray
+    ts: np.ndarray
+
+
+def fixed_grid(t0, t1, dt, t_eval, brownian: BrownianMotion) -> Grid:
+    """Steps of dt from t0 on, cut where an output time lies."""
+    from solvers.sde import check_outputs
+
+    count = max(1, math.ceil((t1 - t0) / dt * (1 - 1e-12) - 1e-9))
+    times = t0 + dt * np.arange(count + 1)
+    times[-1] = t1
+    if t_eval is None:
+        slots = np.arange(len(times))
+        ts = times
+    else:
+        ts = np.asarray(t_eval, float)
+        check_outputs(ts, t0, t1)
+        # an output time that is a step's end up to rounding is that end
+        near = np.clip(np.searchsorted(times, ts), 0, count)
+        near = np.where(
+            np.abs(times[np.maximum(near - 1, 0)] - ts) < np.abs(times[near] - ts), near - 1, near
+        )
+        snapped = np.where(np.abs(times[near] - ts) <= SNAP * dt, times[near], ts)
+        times = np.union1d(times, snapped)
+        slots = np.full(len(times), -1)
+        slots[np.searchsorted(times, snapped)] = np.arange(len(ts))
+    return Grid(times, cells_of(times, brownian), slots.astype(np.int64), ts)
+
+
+def cells_of(times, brownian: BrownianMotion) -> np.ndarray:
+    """For each interval between times the cell of the motion that it is, or -1."""
+    position = (times - brownian.start) / brownian.dt
+    nearest = np.round(position)
+    edge = np.abs(position - nearest) <= SNAP
+    whole = edge[:-1] & edge[1:] & (np.diff(nearest) == 1)
+    return np.where(whole, nearest[:-1], -1).astype(np.int64)
+
+
+def shape_of_noise(drift, diffusion, noise, t0, y0, args):
+    """How the diffusion acts ("diagonal", "scalar" or "general") and the shape of the noise.
+
+    Raises
+    ------
+    ValueError
+        If drift or diffusion return something of another shape than `noise` calls for.
+    """
+    shape = np.shape(y0)
+    y = np.array(y0, float)[()] if not shape else np.array(y0, float)
+    with np.errstate(all="ignore"):
+        f = np.shape(drift(t0, y, *args))
+        g = np.shape(diffusion(t0, y, *args))
+    if f != shape:
+        raise ValueError(f"drift returns shape {f} for a state of shape {shape}; they must be equal")
+    if noise in ("diagonal", "scalar"):
+        if g != shape:
+            raise ValueError(f"diffusion returns shape {g}; {noise} noise wants that of the state, {shape}")
+        return noise, (shape if noise == "diagonal" else ())
+    if noise == "additive" and g == shape:
+        return "diagonal", shape
+    if len(g) != len(shape) + 1 or g[:-1] != shape:
+        also = f" or {shape}" if noise == "additive" else ""
+        raise ValueError(
+            f"diffusion returns shape {g}; {noise} noise wants {(*shape, 'm')}{also}: the state's shape and an axis "
+            "for the noise"
+        )
+    return "general", g[-1:]
+
+
+@dataclass
+class Info:
+    """What is known of a run."""
+
+    success: bool = True
+    message: str = "The solver successfully reached the end of the integration interval."
+    accepted: int = 0
+    rejected: int = 0
+
+
+class Problem:
+    """Everything about a solve but its numbers y0 and p; an opaque constant to the transforms."""
+
+    def __init__(self, **parts):
+        self.__dict__.update(parts)
+        self.info = Info()
+        self.count = 1 if self.paths is None else int(self.paths)
+        self.records: list = []  # of adaptive runs: the ends of the steps of each path
+
+    @property
+    def n(self) -> int:
+        return math.prod(self.shape)
+
+    @property
+    def components(self) -> int:
+        return self.brownian.size
+
+    @property
+    def outputs(self) -> np.ndarray:
+        """Output times."""
+        if self.grid is not None:
+            return self.grid.ts
+        ends, choice = self.ts
+        return self.records[0] if choice is None else ends[choice]
+
+    def noise(self) -> tuple:
+        """The arguments of kernels that say which noise it is."""
+        b = self.brownian
+        return b.start, b.dt, b.key, b.table, self.components
+
+    def forward(self, y0, p, first: int = 0, stop: int | None = None) -> np.ndarray:
+        """Outputs (T, n, paths) of paths first..stop."""
+        stop = self.count if stop is None else stop
+        if self.grid is None:
+            return self._adaptive(y0, p, first, stop)
+        out = np.empty((len(self.grid.ts), self.n, stop))
+        run = self.sweep("forward", ("primal",))
+        ensemble.run(
+            lambda part: run(part, y0, p, out), self.parts_of(first, stop), self.threads, self.progress
+        )
+        grid = self.grid
+        self.info = Info(accepted=len(grid.cells) * (stop - first))
+        self._judge(out[-1, :, first:], first, grid.ts[-1])
+        return out[:, :, first:] if first else out
+
+    def parts_of(self, first: int, stop: int) -> list[tuple[int, int]]:
+        """Paths in the parts that threads work on."""
+        return [(first + a, first + b) for a, b in ensemble.chunks(stop - first, sde_loop.LANES)]
+
+    def sweep(self, name: str, kinds: tuple[str, ...]):
+        """A function ``run((first, stop), y0, p, *rest, grid=None)`` that calls a kernel of ``solvers.sde_loop``."""
+        table, work, lanes = self.step.entries(*kinds)
+        kernel = _linked(name, lanes, 1 + self.method.space_time)
+        noise = self.noise()
+
+        def run(part, y0, p, *rest, grid=self.grid):
+            state = np.array([*part, work, 0], dtype=np.int64)
+            columns = y0.reshape(len(y0), -1)
+            code = kernel(table, state, grid.times, grid.cells, grid.slots, columns, p, *noise, *rest)
+            if code:
+                raise self.step.failure(int(state[3]))
+
+        return run
+
+    def in_parts(self, y0, p, take, size: int = 4096) -> None:
+        """Call ``take`` with the outputs of some paths at a time."""
+        for first in range(0, self.count, size):
+            take(self.forward(y0, p, first, min(first + size, self.count)))
+
+    def _judge(self, last, first, t):
+        bad = ~np.isfinite(last)
+        if bad.any():
+            component, path = (int(i[0]) for i in np.nonzero(bad))
+            self.info.success = False
+            self.info.message = (
+                f"{int(bad.any(0).sum())} of {bad.shape[1]} paths are not finite at t = {t:.6g}, the first being path "
+                f"{first + path} with component {component} = {last[component, path]}; take smaller steps, or check "
+                "the model for values outside of its domain."
+            )
+
+    def _adaptive(self, y0, p, first, stop):
+        table, work, _ = self.embedded.entries("primal")
+        entry = (
+            int(self.embedded.function.address("primal"))
+            if hasattr(self.embedded, "function")
+            else int(table[0])
+        )
+        kernel = _linked_adaptive(1 + self.method.space_time)
+        ends, choice = self.ts
+        noise = self.noise()
+        control = np.array(self.control, float)
+        self.info = Info()
+
+        def run(part):
+            desk = np.empty(3 * self.n + 2 * self.components + work + 1)
+            outs, records, counts = [], [], np.zeros(3, dtype=np.int64)
+            for path in range(*part):
+                capacity = 256
+                while True:
+                    ys, record = np.full((len(ends), self.n), np.nan), np.empty(capacity)
+                    code = kernel(entry, path, control, ends, y0, p, *noise, ys, record, counts, desk)
+                    if code != sde_adaptive.FULL:
+                        break
+                    capacity *= 4
+                if code == 0:
+                    raise self.embedded.failure(int(counts[2]))
+                if code < 0:
+                    self._stopped(code, path, record[0])
+                    outs.append(ys)
+                    records.append(ends)
+                    continue
+                outs.append(ys)
+                records.append(record[:code].copy())
+                self.info.accepted += int(counts[0])
+                self.info.rejected += int(counts[1])
+            return outs, records
+
+        done = ensemble.run(run, self.parts_of(first, stop), self.threads, self.progress)
+        self.records = [r for _, records in done for r in records]
+        if choice is None and self.info.success:
+            return self._along(y0, p)
+        out = np.ascontiguousarray(np.stack([y for outs, _ in done for y in outs], axis=-1))
+        return out if choice is None else np.ascontiguousarray(out[choice])
+
+    def _along(self, y0, p):
+        """All states of the single path, its steps being known."""
+        grid = self.recorded_grid(0)
+        out = np.empty((len(grid.ts), self.n, 1))
+        self.sweep("forward", ("primal",))((0, 1), y0, p, out, grid=grid)
+        return out
+
+    def recorded_grid(self, k: int) -> Grid:
+        """The steps of the k-th path of an adaptive run, as fixed ones."""
+        times = self.records[k]
+        ends, choice = self.ts
+        ts = times if choice is None else ends[choice]
+        slots = np.full(len(times), -1)
+        slots[np.searchsorted(times, ts)] = np.arange(len(ts))
+        return Grid(times, np.full(len(times) - 1, -1), slots, ts)
+
+    def _stopped(self, code, path, t):
+        self.info.success = False
+        if code == sde_adaptive.TOO_MANY:
+            what = f"used up max_steps = {self.control[4]}: allow more, or loosen rtol and atol"
+        else:
+            what = "needs steps shorter than the noise is resolved: loosen rtol and atol, or check the model there"
+        self.info.message = f"Path {path} at t = {t:.6g} {what}."
+
+
+@functools.cache
+def _linked(name: str, lanes: bool, noises: int):
+    suffix = "lanes" if lanes else "by_address"
+    constants = {"NOISES": noises}
+    for role in ("advance", "advance_tangent", "retreat"):
+        constants[role] = getattr(sde_loop, f"{role}_{suffix}")
+    signature = {"forward": sde_loop.FORWARD, "tangent": sde_loop.TANGENT}.get(name, sde_loop.BACKWARD)
+    return link(getattr(sde_loop, name), signature, constants)
+
+
+@functools.cache
+def _linked_adaptive(noises: int):
+    return link(sde_adaptive.adaptive, sde_adaptive.SIGNATURE, {"NOISES": noises})
