@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,22 +15,11 @@ from .jacobian import jacobian
 from .module import module_text, native_address, python_function, trampoline
 from .optimize import finish, optimize
 from .reverse import pullback
+from .trace import Group, Traced, trace
 
 __all__ = ["KINDS", "CompiledFunction", "Group", "compile_function"]
 
 KINDS = ("primal", "pushforward", "pullback", "jacobian", "second")
-
-
-class Group(NamedTuple):
-    """An argument of the compiled function.
-
-    `template` is a pytree of example values: shapes and the values of Python ints and bools are compiled in, the values
-    of floats are not.  A `scalar` group is one float, passed by value.
-    """
-
-    name: str
-    template: Any
-    scalar: bool = False
 
 
 def compile_function(fun: Callable, groups: list[Group]) -> CompiledFunction:
@@ -40,8 +28,7 @@ def compile_function(fun: Callable, groups: list[Group]) -> CompiledFunction:
     Parameters
     ----------
     fun : callable
-        Takes one argument per group (`fence` says what its source may contain).  For a group whose template is an
-        `Arguments` tuple, its entries are positional arguments.
+        Takes one argument per group, those of a `spread` group as positional arguments.
     groups : list of Group
 
     Returns
@@ -57,13 +44,8 @@ def compile_function(fun: Callable, groups: list[Group]) -> CompiledFunction:
     key = (_code(fun), tuple(_structure(g) for g in groups))
     variants = _compiled.setdefault(key, [])
     for function in variants:
-        if function.fun is fun and function.current():
-            return function
-    for function in variants:
-        if function.matches(fun):
-            return function.bound_to(fun)
-    from .trace import trace
-
+        if function.shared.matches(fun):
+            return function if function.fun is fun else function.bound_to(fun)
     function = CompiledFunction(fun, _Shared(trace(fun, groups)))
     variants.append(function)
     return function
@@ -90,12 +72,12 @@ class CompiledFunction:
     sites : list of Site
     """
 
-    def __init__(self, fun: Callable, shared: _Shared, captures: list | None = None):
+    def __init__(self, fun: Callable, shared: _Shared):
         self.fun, self.shared = fun, shared
         program = shared.primal
-        self.captures = program.captures if captures is None else captures
+        self.captures = [c.bind(fun) for c in shared.traced.captures]
         self.n_in = {g.name: g.size for g in program.inputs}
-        self.n_out, self.out_tree, self.sites = program.n_out, program.out_tree, program.sites
+        self.n_out, self.out_tree, self.sites = program.n_out, shared.traced.out_tree, program.sites
 
     def address(self, kind: str) -> int:
         """Address of the C entry."""
@@ -118,25 +100,24 @@ class CompiledFunction:
         """The same emitted text as a plain Python function of the same arrays."""
         return self.shared.interpreted(kind)
 
-    # a function object made anew from the same code
-
-    def current(self) -> bool:
-        return self.matches(self.fun)
-
-    def matches(self, fun: Callable) -> bool:
-        return all(_same(read(fun), expected) for read, expected in self.shared.primal.guards)
+    def gather(self) -> tuple:
+        """Present values of the captures."""
+        return self.shared.traced.gather(self.fun)
 
     def bound_to(self, fun: Callable) -> CompiledFunction:
-        return CompiledFunction(fun, self.shared, [c.bind(fun) for c in self.captures])
+        """The same code for a function object made anew."""
+        return CompiledFunction(fun, self.shared)
 
 
 class _Shared:
     """What all function objects of one code share: programs and compiled kinds."""
 
-    def __init__(self, traced: Program):
-        self.primal = optimize(traced)
-        names = [g.name for g in traced.inputs]
-        self.wrt = "y" if "y" in names else next((g.name for g in traced.inputs if not g.scalar), names[0])
+    def __init__(self, traced: Traced):
+        self.traced, self.matches = traced, traced.matches
+        self.primal = optimize(traced.program)
+        inputs = self.primal.inputs
+        names = [g.name for g in inputs]
+        self.wrt = "y" if "y" in names else next((g.name for g in inputs if not g.scalar), names[0])
         for name in ("program", "text", "address", "entry", "source", "interpreted"):  # one of each per kind
             setattr(self, name, functools.cache(getattr(self, name)))
 
@@ -177,7 +158,7 @@ def _code(fun):
 
 def _structure(group: Group):
     leaves, structure = flatten(group.template)
-    return group.name, group.scalar, structure, tuple(_leaf(x) for x in leaves)
+    return group.name, group.scalar, group.spread, structure, tuple(_leaf(x) for x in leaves)
 
 
 def _leaf(x):
@@ -188,12 +169,3 @@ def _leaf(x):
     if isinstance(x, bool | int | str):
         return type(x), x
     return np.shape(x)
-
-
-def _same(a, b) -> bool:
-    if a is b:
-        return True
-    try:
-        return bool(type(a) is type(b) and a == b)
-    except ValueError:  # arrays
-        return bool(np.array_equal(a, b))

@@ -10,6 +10,7 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.np.arrayobj import make_array
 
+from . import elementary
 from .runtime import _intrinsic
 
 __all__ = ["fill", "pointer_to", "shift", "where"]
@@ -77,30 +78,64 @@ def pointer_to(typing_context, array):
     return types.CPointer(types.float64)(array), generate
 
 
-_LLVM = {"sin": "sin", "cos": "cos", "exp": "exp", "log": "log", "sqrt": "sqrt", "floor": "floor", "ceil": "ceil"}
-_LLVM |= {"trunc": "trunc", "rint": "rint", "log2": "log2", "log10": "log10", "exp2": "exp2", "fabs": "fabs"}
-_LIBM = ["tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh", "expm1", "log1p", "cbrt"]
-_LIBM += ["erf", "erfc", "lgamma", "tgamma"]
-_NUMPY = {"asin": "arcsin", "acos": "arccos", "atan": "arctan", "asinh": "arcsinh", "acosh": "arccosh", "atanh": "arctanh"}
+def _special(name):
+    """A function of scipy.special, which is not imported before it is called."""
+
+    def call(*args):
+        import scipy.special
+
+        return getattr(scipy.special, name)(*args)
+
+    call.__name__ = name
+    return call
 
 
-def _declare(name, symbol, python):
+def _declare(name: str, python, arity: int, build) -> None:
+    """Enter a function of floats; `build` makes its LLVM value from those of its arguments."""
+
     @_intrinsic(python)
-    def function(typing_context, x):
+    def function(typing_context, *arguments):
         def generate(context, builder, signature, values):
-            kind = ir.FunctionType(ir.DoubleType(), [ir.DoubleType()])
-            return builder.call(cgutils.get_or_insert_function(builder.module, kind, symbol), values)
+            values = [builder.extract_value(values[0], k) for k in range(arity)]
+            return build(builder, *values)
 
-        return types.float64(types.float64), generate
+        if len(arguments) == 1 and isinstance(arguments[0], types.BaseTuple):
+            arguments = tuple(arguments[0])
+        return types.float64(types.StarArgTuple([types.float64] * arity)), generate
 
     function.__name__ = name
     globals()[name] = function
     __all__.append(name)
 
 
-for _name, _symbol in _LLVM.items():
-    _declare(_name, f"llvm.{_symbol}.f64", getattr(np, _name))
-for _name in _LIBM:
-    _numpy = _NUMPY.get(_name, _name)
-    if hasattr(np, _numpy):
-        _declare(_numpy, _name, getattr(np, _numpy))
+def _external(symbol: str, arity: int):
+    """A function of LLVM's or of the C library."""
+
+    def build(builder, *values):
+        kind = ir.FunctionType(ir.DoubleType(), [ir.DoubleType()] * arity)
+        return builder.call(cgutils.get_or_insert_function(builder.module, kind, symbol), values)
+
+    return build
+
+
+def _own(function):
+    """A function of `elementary`."""
+    return lambda builder, *values: function(*(elementary.Float(builder, v) for v in values)).value
+
+
+for _name in ("sin", "cos", "sqrt", "floor", "ceil", "trunc", "rint", "log2", "log10", "exp2", "fabs"):
+    _declare(_name, getattr(np, _name), 1, _external(f"llvm.{_name}.f64", 1))
+for _name in ("copysign",):
+    _declare(_name, getattr(np, _name), 2, _external(f"llvm.{_name}.f64", 2))
+for _name in ("exp", "expm1", "log", "log1p", "tanh"):
+    _declare(_name, getattr(np, _name), 1, _own(getattr(elementary, _name)))
+_declare("logaddexp", np.logaddexp, 2, _own(elementary.logaddexp))
+_declare("expit", _special("expit"), 1, _own(elementary.expit))
+for _name in ("tan", "sinh", "cosh", "cbrt"):
+    _declare(_name, getattr(np, _name), 1, _external(_name, 1))
+for _name in ("sin", "cos", "tan", "sinh", "cosh", "tanh"):
+    _declare(f"arc{_name}", getattr(np, f"arc{_name}"), 1, _external(f"a{_name}", 1))
+for _name, _symbol in {"arctan2": "atan2", "hypot": "hypot", "fmod": "fmod", "nextafter": "nextafter"}.items():
+    _declare(_name, getattr(np, _name), 2, _external(_symbol, 2))
+for _name, _symbol in {"erf": "erf", "erfc": "erfc", "gamma": "tgamma", "gammaln": "lgamma"}.items():
+    _declare(_name, _special(_name), 1, _external(_symbol, 1))
