@@ -53,8 +53,9 @@ def build_model(fun: Callable, shape: tuple[int, ...], args: tuple) -> tuple[Mod
             if hasattr(fun, "__code__"):
                 _refused.add(fun.__code__)
         warnings.warn(
-            f"the right-hand side {getattr(fun, '__name__', fun)!r} is not compiled but called in Python
-            at every " f"stage, which is slower; the result is the same. {reason}", InterpretedModel,
+            f"the right-hand side {getattr(fun, '__name__', fun)!r} is not compiled but called in Python at "
+            f"every stage, which is slower; the result is the same. {reason}",
+            InterpretedModel,
             stacklevel=4,
         )
     return _interpreted(fun, shape, args), []
@@ -94,9 +95,9 @@ _models: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
 
 def _compiled(fun, shape, args) -> tuple[Model, list]:
-    from sciad.compiler import Arguments, Group, compile_function
+    from sciad.compiler import Group, compile_function
 
-    groups = [Group("t", 0.0, scalar=True), Group("y", _template(shape)), Group("p", Arguments(args))]
+    groups = [Group("t", 0.0, scalar=True), Group("y", _template(shape)), Group("p", args, spread=True)]
     function = compile_function(fun, groups)
     models = _models.setdefault(function.shared, {})
     model = models.get(shape)
@@ -151,8 +152,8 @@ def _interpreted(fun, shape, args) -> CallbackModel:
         out = flat(t, y, p)
         if isinstance(out, Traced):
             raise sciad.NotDifferentiable(
-                "the right-hand side captures a value that is being differentiated and cannot be compiled;
-                pass that " "value through args"
+                "the right-hand side captures a value that is being differentiated and cannot be compiled; pass that "
+                "value through args"
             )
         return (out,)
 

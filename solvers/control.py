@@ -1,6 +1,6 @@
 """Step-size controllers: kernels that see numbers, and the values a user passes to choose one."""
 
-# ruff: noqa: F403, F405, F821
+# ruff: noqa: F403, F405
 from __future__ import annotations
 
 import math

@@ -141,9 +141,12 @@ def run(problem: Problem, t0: float, t1: float, ts, y0, p, record: int) -> Traje
     """
     y0, p, ts = _flat(y0), _contiguous(p), _contiguous(ts)
     _check((), t0, t1, y0, p, ts, problem.options.first_step)
-    trajectory = integrate(problem.model, problem.method, (float(t0), float(t1)), y0, p, ts,
-    problem.options, record) problem.trajectory = trajectory if trajectory.code < 0:
-        raise SolverError(f"the solve by {problem.method.name} failed, so it has no derivative. {trajectory.message}")
+    span = (float(t0), float(t1))
+    trajectory = integrate(problem.model, problem.method, span, y0, p, ts, problem.options, record)
+    problem.trajectory = trajectory
+    if trajectory.code < 0:
+        name = problem.method.name
+        raise SolverError(f"the solve by {name} failed, so it has no derivative. {trajectory.message}")
     return trajectory
 
 
@@ -199,8 +202,10 @@ def _differentiable(problem, t0, t1, ts, y0, p, dense_output) -> Solution:
         # The steps' times are held; only the ends move with t0 and t1.
         plain = run(problem, strip(t0), strip(t1), _NO_TIMES, strip(y0), strip(p), record=1)
         inner = plain.t_steps[1:].tolist()
-        ts = np.stack([t0, *inner, t1]) if isinstance(t0, Traced) or isinstance(t1, Traced) else (
-            np.array([t0, *inner, t1])
+        ts = (
+            np.stack([t0, *inner, t1])
+            if isinstance(t0, Traced) or isinstance(t1, Traced)
+            else (np.array([t0, *inner, t1]))
         )
     ys = solve(problem, t0, t1, ts, y0, p)
     y = np.reshape(np.transpose(ys), (*shape, len(strip(ts))))
@@ -311,9 +316,13 @@ def _options(model, rtol, atol, first_step, max_step, max_steps, tstops, control
         if not np.all(array >= 0) or array.ndim > 1 and array.size != model.n:
             raise ValueError(f"{name} must not be negative or NaN, but is {value!r}")
         if array.ndim and array.size != model.n:
-            raise ValueError(f"{name} has shape {array.shape}, but y0 has {model.n} components: give one number or {model.n}")
+            raise ValueError(
+                f"{name} has shape {array.shape}, but y0 has {model.n} components: give one number or {model.n}"
+            )
     if np.any((np.asarray(rtol) == 0) & (np.asarray(atol) == 0)):
-        raise ValueError("rtol and atol are both zero: no step could be short enough; set one of them above zero")
+        raise ValueError(
+            "rtol and atol are both zero: no step is short enough for that; set one of them above zero"
+        )
     if not max_step > 0:
         raise ValueError(f"max_step must be positive, but is {max_step!r}")
     if first_step is not None and not first_step > 0:
@@ -346,7 +355,9 @@ def _check(args, t0, t1, y0, p, ts, first_step) -> None:
     bad = np.flatnonzero(~np.isfinite(p)) if not math.isfinite(p.dot(p)) else ()
     if len(bad):
         where = f" (in args{_path_of(args, bad[0])})" if args else ""
-        raise ValueError(f"parameter {bad[0]} of args{where} is {p[bad[0]]}: parameters must be finite numbers")
+        raise ValueError(
+            f"parameter {bad[0]} of args{where} is {p[bad[0]]}: parameters must be finite numbers"
+        )
     if first_step is not None and t1 != t0 and first_step > abs(t1 - t0):
         raise ValueError(f"first_step = {first_step} is longer than the whole t_span ({abs(t1 - t0)})")
     if len(ts):
@@ -359,13 +370,15 @@ def _check_times(ts, t0: float, t1: float) -> None:
     low, high = (t0, t1) if t0 <= t1 else (t1, t0)
     outside = ts[~((ts >= low) & (ts <= high))]
     if len(outside):
-        raise ValueError(f"Values in `t_eval` are not within `t_span`: {outside[0]} is outside [{low}, {high}]")
+        raise ValueError(
+            f"Values in `t_eval` are not within `t_span`: {outside[0]} is not in [{low}, {high}]"
+        )
     steps = np.diff(ts) if t1 >= t0 else -np.diff(ts)
     if len(steps) and not steps.min() >= 0:
         k = int(np.argmin(steps))
         raise ValueError(
-            f"Values in `t_eval` are not properly sorted: t_eval[{k}] = {ts[k]} comes before t_eval[{k +
-            1}] = {ts[k + 1]}"
+            f"Values in `t_eval` are not properly sorted: t_eval[{k}] = {ts[k]} comes before "
+            f"t_eval[{k + 1}] = {ts[k + 1]}"
         )
 
 

@@ -8,7 +8,7 @@ dense output
     y(theta) = (1-theta) y + theta (y1 + (1-theta) sum_m theta^m d_m).
 """
 
-# ruff: noqa: F403, F405, F821
+# ruff: noqa: F403, F405
 from __future__ import annotations
 
 import math

@@ -179,6 +179,6 @@ def _check_order(method: RungeKutta, weights, order: int, what: str, theta: floa
         scale = 1.0 + float(np.abs(weights) @ np.abs(phi))
         if not gap <= method.tolerance * scale:
             raise ValueError(
-                f"{method.name}: {what} misses the order condition of the tree {tree} of order {tree.size}
-                by {gap:.1e}"
+                f"{method.name}: {what} misses the order condition of the tree {tree} (order {tree.size}) "
+                f"by {gap:.1e}"
             )
