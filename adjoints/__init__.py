@@ -1,0 +1,18 @@
+"""Sensitivity methods of the solvers: one file each, registered as the derivative rules of the solvers' primitives."""
+
+from adjoints import rules as _rules
+from adjoints.backsolve import BacksolveAdjoint
+from adjoints.discrete import DiscreteAdjoint
+from adjoints.forward import ForwardSensitivity
+from adjoints.gauss import GaussAdjoint
+from adjoints.interpolating import InterpolatingAdjoint
+
+__all__ = [
+    "BacksolveAdjoint",
+    "DiscreteAdjoint",
+    "ForwardSensitivity",
+    "GaussAdjoint",
+    "InterpolatingAdjoint",
+]
+
+del _rules

@@ -34,7 +34,7 @@ class DiscreteAdjoint:
 
     record = 2  # what it needs of each step: the stages too
 
-    def pullback(self, model, trajectory, p, gys, times: bool) -> Cotangents:
+    def pullback(self, model, trajectory, p, gys, times: bool, options) -> Cotangents:
         """Cotangents of the inputs of a solve from those of its outputs; see `pull`."""
         return pull(model, trajectory, p, gys, times)
 

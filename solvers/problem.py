@@ -51,6 +51,15 @@ class Model:
     def failure(self, status: int) -> Exception:
         return RuntimeError(f"the model stopped at its raise site {status}")
 
+    def evaluate(self, t: float, y: np.ndarray, p: np.ndarray) -> np.ndarray:
+        """f(t, y, p), shape (n,)."""
+        arrays = [np.ascontiguousarray(x, dtype=float) for x in (y, p)] + [np.empty(self.n), self.work("primal")]
+        entry = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_double, *[_POINTER] * 4)(self.address("primal"))
+        status = entry(t, *(a.ctypes.data_as(_POINTER) for a in arrays))
+        if status:
+            raise self.failure(status)
+        return arrays[2]
+
     def table(self, *kinds: str) -> np.ndarray:
         """Addresses of ``kinds`` as kernels take them."""
         return np.array([self.address(kind) for kind in kinds], dtype=np.int64)

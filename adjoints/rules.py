@@ -1,0 +1,151 @@
+"""Derivative rules of the solvers' primitive, to any nesting of two orders.
+
+``solve`` (in `solvers.ivp`) maps (t0, t1, ts, y0, p) to the outputs. Its pullback by the chosen adjoint and its tangent are
+primitives of their own, `pull_solve` and `push_solve`, so that they can be differentiated in turn; what both need of the
+second order is one thing, `adjoints.second.pull_pair`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+import sciad
+from adjoints.choose import chosen
+from adjoints.discrete import push
+from adjoints.second import pull_pair
+from sciad.value import is_traced
+from solvers.ivp import Problem, run, solve
+
+__all__ = ["pull_solve", "push_solve"]
+
+
+@solve.def_pullback
+def _solve_pullback(args):
+    problem, t0, t1, ts, y0, p = args
+    if any(map(is_traced, (t0, t1, ts, y0, p))):
+        ys = solve(*args)
+        return ys, lambda gys: _through(problem, t0, t1, ts, y0, p, gys)
+    adjoint = chosen(problem)
+    trajectory = run(problem, t0, t1, ts, y0, p, adjoint.record)
+
+    def pull(gys):
+        if is_traced(gys):
+            return _through(problem, t0, t1, ts, y0, p, gys)
+        c = adjoint.pullback(problem.model, trajectory, _plain(p), _plain(gys), problem.times, problem.options)
+        if not problem.times:
+            return None, None, None, None, c.y0, c.p
+        return None, c.t0, None, c.ts, c.y0, c.p
+
+    return trajectory.ys, pull
+
+
+@solve.def_pushforward
+def _solve_pushforward(args, tangents):
+    problem, t0, t1, ts, y0, p = args
+    _, dt0, _, dts, dy0, dp = tangents
+    dy0 = np.zeros(np.shape(y0)) if dy0 is None else dy0
+    dp = np.zeros(np.shape(p)) if dp is None else dp
+    if any(map(is_traced, (t0, t1, ts, y0, p, dt0, dts, dy0, dp))):
+        _refuse_times(dt0, dts, t0, ts)
+        return push_solve(problem, t0, t1, ts, y0, p, dy0, dp)
+    trajectory = run(problem, t0, t1, ts, y0, p, record=2)
+    moved = None if dts is None and dt0 is None else _plain(np.zeros(len(ts)) if dts is None else dts)
+    dys = push(
+        *(problem.model, trajectory, _plain(p), _plain(dy0), _plain(dp)),
+        *(moved, 0.0 if dt0 is None else float(dt0)),
+    )
+    return trajectory.ys, dys
+
+
+# -- second order --------------------------------------------------------------------------------------------------------
+
+
+def _pull(problem: Problem, t0, t1, ts, y0, p, gys):
+    """Cotangents (y0, p) of a solve from those of its outputs; differentiable."""
+    trajectory = run(problem, t0, t1, ts, y0, p, chosen(problem).record)
+    c = chosen(problem).pullback(problem.model, trajectory, _plain(p), _plain(gys), False, problem.options)
+    return c.y0, c.p
+
+
+def _push(problem: Problem, t0, t1, ts, y0, p, dy0, dp):
+    """Outputs of a solve and their tangents along (dy0, dp); differentiable."""
+    trajectory = run(problem, t0, t1, ts, y0, p, record=2)
+    return trajectory.ys, push(problem.model, trajectory, _plain(p), _plain(dy0), _plain(dp))
+
+
+pull_solve = sciad.custom(_pull)
+push_solve = sciad.custom(_push)
+
+
+@pull_solve.def_pushforward
+def _pull_pushforward(args, tangents):
+    problem, t0, t1, ts, y0, p, gys = args
+    _, dt0, _, dts, dy0, dp, dgys = tangents
+    _refuse_times(dt0, dts)
+    _refuse_third(args, tangents)
+    trajectory = run(problem, t0, t1, ts, y0, p, record=2)
+    zero = np.zeros_like
+    c, dc = pull_pair(
+        *(problem.model, trajectory, _plain(p)),
+        *(zero(y0) if dy0 is None else _plain(dy0), zero(p) if dp is None else _plain(dp)),
+        *(_plain(gys), zero(gys) if dgys is None else _plain(dgys)),
+    )
+    return (c.y0, c.p), (dc.y0, dc.p)
+
+
+@pull_solve.def_pullback
+def _pull_pullback(args):
+    problem, t0, t1, ts, y0, p, gys = args
+    _refuse_third(args)
+    out = _pull(*args)
+    trajectory = run(problem, t0, t1, ts, y0, p, record=2)
+
+    def pull(bars):
+        # <bar, J^T g> = <J bar, g>: linear in g, and in (y0, p) the mixed second derivative.
+        dy0, dp = map(_plain, bars)
+        dys = push(problem.model, trajectory, _plain(p), dy0, dp)
+        _, dc = pull_pair(problem.model, trajectory, _plain(p), dy0, dp, _plain(gys), np.zeros_like(gys))
+        return None, None, None, None, dc.y0, dc.p, dys
+
+    return out, pull
+
+
+@push_solve.def_pullback
+def _push_pullback(args):
+    problem, t0, t1, ts, y0, p, dy0, dp = args
+    _refuse_third(args)
+    trajectory = run(problem, t0, t1, ts, y0, p, record=2)
+    dys = push(problem.model, trajectory, _plain(p), _plain(dy0), _plain(dp))
+
+    def pull(bars):
+        bar, dbar = map(_plain, bars)
+        c, dc = pull_pair(problem.model, trajectory, _plain(p), _plain(dy0), _plain(dp), dbar, bar)
+        return None, None, None, None, dc.y0, dc.p, c.y0, c.p
+
+    return (trajectory.ys, dys), pull
+
+
+def _through(problem, t0, t1, ts, y0, p, gys):
+    """The cotangents of `solve` by the differentiable primitive."""
+    _refuse_times(t0 if is_traced(t0) else None, ts if is_traced(ts) else None)
+    gy0, gp = pull_solve(problem, t0, t1, ts, y0, p, gys)
+    return None, None, None, None, gy0, gp
+
+
+def _refuse_times(*moving):
+    if any(x is not None and (is_traced(x) or np.any(x)) for x in moving):
+        raise sciad.NotDifferentiable(
+            "second derivatives of a solve with respect to t_span or t_eval are not available; differentiate twice with "
+            "respect to y0 and args only"
+        )
+
+
+def _refuse_third(*groups):
+    if any(is_traced(x) for group in groups for x in group):
+        raise sciad.NotDifferentiable("third derivatives of a solve are not available")
+
+
+def _plain(x) -> np.ndarray:
+    """float64, C-contiguous and writable, as kernels want their arrays."""
+    x = np.ascontiguousarray(x, dtype=float)
+    return x if x.flags.writeable else x.copy()
