@@ -139,23 +139,29 @@ def _clip(x: Float, low: float, high: float) -> Float:
     return x._new(ir.Constant(_DOUBLE, low)).where(x < low, x)
 
 
-def expm1(x: Float) -> Float:
-    y = _clip(x, -40.0, 710.0)
+def _expm1(y: Float):
+    """``exp(y) - 1`` for y <= 709, what its rounding lost, and of what it is made."""
     n, r, c = _octaves(y)
-    b = x.builder
-    q = (polynomial(r, _EXP[2:]) * (r * r) + c) + r
-    half = b.ashr(n, _int(1))
-    first, second = _power_of_two(x, half), _power_of_two(x, b.sub(n, half))
-    s = first * second
-    small = s * q + (s - 1.0)
-    large = (q + 1.0) * first * second - 1.0  # where 2**n overflows
-    return x.where(x.equals(0.0), large.where(x > 700.0, small))
+    s = _power_of_two(y, n)
+    tail = polynomial(r, _EXP[2:]) * (r * r) + c
+    q = r + tail
+    part, rest = s * q, s - 1.0
+    e = rest + part
+    return e, part - (e - rest) + s * ((r - q) + tail), q, n
+
+
+def expm1(x: Float) -> Float:
+    e, lost, q, n = _expm1(_clip(x, -40.0, 710.0))
+    huge = (q + 1.0) * 2.0**512 * _power_of_two(x, x.builder.sub(n, _int(512)))  # 2**n may overflow, this need not
+    return x.where(x.equals(0.0), huge.where(x > 709.0, e + lost))
 
 
 def tanh(x: Float) -> Float:
-    a = x.call("llvm.fabs.f64")
-    e = expm1(_clip(a, 0.0, 22.0) * 2.0)
-    y = e / (e + 2.0)
+    e, lost, _, _ = _expm1(_clip(x.call("llvm.fabs.f64"), 0.0, 22.0) * 2.0)
+    below = e + 2.0
+    inverse = 1.0 / below
+    y = e * inverse
+    y = y + ((e - y * below) + (lost - y * ((e - (below - 2.0)) + lost))) * inverse
     return y.call("llvm.copysign.f64", x)
 
 
