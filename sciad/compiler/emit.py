@@ -236,7 +236,7 @@ class _Emitter:
                 self.line(f"{top} += {self.expression(node.size)}")
                 if self.layout.grows[node.mem]:
                     self.line(f"if {top} > {node.mem}_size: return {-1 if node.mem == 'T' else -2}")
-        if node.zero:
+        if node.zero and node.mem in self.layout.twins[node.mem]:
             self.functions.add("fill")
             self.line(f"fill({node.mem}, {at}, {self.expression(node.size)}, 0.0)", node)
 
