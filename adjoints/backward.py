@@ -31,21 +31,20 @@ HEADER = 8
 DRIFTED = -10  # the recomputed solution left the stored one
 
 SIGNATURE = (
-    "int64(int64[::1], int64[::1], float64[::1], float64[:,::1], float64[:,::1], float64[::1], float64[::1], "
-    "float64[:,::1], float64[:,::1], float64[::1], float64, float64[::1], float64[:,::1], float64[::1], float64[::1], "
-    "float64[::1], int64[::1])"
+    "int64(int64[::1], int64[::1], float64[::1], float64[:,::1], float64[::1], float64[::1], "
+    "float64[:,::1], float64[:,::1], float64[::1], float64, float64[::1], float64[:,::1], float64[::1])"
 )
 
 
 @kernel
 def backward_solve(
-    model, whole, real, z, tolerance, p, ts, ys, gys, integral, t0, times, rows, stops, work, scratch, pivots
+    model, whole, real, z, p, ts, ys, gys, integral, t0, times, rows, scratch
 ):
     """Integrate from the last output to t0, adding the cotangents of the outputs where they lie.
 
     Parameters
     ----------
-    model, whole, real, z, tolerance, work, scratch, pivots : as for the solvers' loop; the result is in row Y1 of z
+    model, whole, real, z, scratch : as for the solvers' loop; the result is in row Y1 of z
     p : HEADER, then the parameters of the model
     ts, ys, gys : (k,), (k, n), (k, n) outputs of the forward solve and their cotangents
     integral : (m,) what `quadrature` accumulates
@@ -62,7 +61,7 @@ def backward_solve(
     real[T1] = t
     while True:
         while i >= 0 and ts[i] == t:
-            if jump(z, tolerance, p, row(ys, i), row(gys, i)) != 0:
+            if jump(z, p, row(ys, i), row(gys, i)) != 0:
                 return DRIFTED
             i -= 1
         if i < 0 and t == t0:
@@ -73,14 +72,14 @@ def backward_solve(
         real[STEP] = 0.0
         real[LOG1] = log1
         real[LOG2] = log2
-        stops[0] = target
+        real[REAL_SIZE] = target
         whole[STOP] = 0
         whole[STARTED] = 0
         while True:
-            code = advance(model, whole, real, z, tolerance, p, times, rows, rows, stops, rows, work, scratch, pivots)
+            code = advance(model, whole, real, z, p, times, rows, rows, rows, scratch)
             if code != EVENT:
                 break
-            status = quadrature(model, whole, real, z, p, integral, work)
+            status = quadrature(model, whole, real, z, p, integral, scratch)
             if status != 0:
                 whole[RAISED] = status
                 return MODEL_RAISED
@@ -128,7 +127,7 @@ def no_quadrature(model, whole, real, z, p, integral, work):
 
 
 @kernel
-def add_cotangent(z, tolerance, p, y, gy):
+def add_cotangent(z, p, y, gy):
     """lambda, the first n components, jumps by the cotangent of the output."""
     for k in range(int(p[UNKNOWNS])):
         z[Y1, k] += gy[k]

@@ -72,14 +72,15 @@ class ContinuousAdjoint:
         real[state.LARGEST] = np.inf
         z = np.zeros((plan.rows, size))
         y1 = z[plan.method.rows + 1]
+        z[plan.tolerance] = self._tolerance(trajectory, p[:m], gys, options, at, size)
         if "y" in at:
             y1[at["y"]] = trajectory.ys[-1]
         integral = np.zeros(max(1, m))
         t0, y0 = record[0, 0], record[0, 2 : 2 + n]
         code = plan.kernel(
-            *(plan.table, whole, real, z, self._tolerance(trajectory, p[:m], gys, options, at, size), packed),
-            *(ts, trajectory.ys, gys, integral, t0, _NO_TIMES, _NO_ROWS, np.empty(1)),
-            *(np.empty(plan.work_size + 3 * n + m + 2), np.empty(1), np.empty(1, dtype=np.int64)),
+            *(plan.table, whole, real, z, packed),
+            *(ts, trajectory.ys, gys, integral, t0, _NO_TIMES, _NO_ROWS),
+            np.empty(plan.work_size + 3 * n + m + 2),
         )
         if code == state.MODEL_RAISED:
             raise model.failure(int(whole[state.RAISED]))
@@ -135,10 +136,11 @@ class _Plan:
         self.table = model.table("pullback", "primal")
         self.work_size = max(model.work_size("pullback"), model.work_size("primal"))
         controller = control.default(method)
-        self.real = np.zeros(state.REAL_SIZE)
+        self.real = np.zeros(state.REAL_SIZE + 1)
         controller.write(self.real, method)
         constants = {**loop_constants(method, controller.kernel, 0), **kernels}
         self.rows = constants["ALL_ROWS"]
+        self.tolerance = slice(constants["RTOL"], constants["ATOL"] + 1)
         key = (method, *kernels.values())
         if key not in _kernels:
             _kernels[key] = native.link(backward.backward_solve, backward.SIGNATURE, constants)

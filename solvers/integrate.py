@@ -166,9 +166,9 @@ class Plan:
         self.model = model
         self.method = method
         self.controller = controller or control.default(method)
-        self.kinds = FAMILIES[method.family].kinds
+        self.family = FAMILIES[method.family]
+        self.kinds = self.family.kinds
         self.table = model.table(*self.kinds)
-        self.constants = FAMILIES[method.family].constants(method, self.controller)
         size = model.n if model.specialised else 0
         self.kernel = _kernel(method, self.controller.kernel, size)
         self.real = np.zeros(state.REAL_SIZE)
@@ -189,34 +189,36 @@ class Desk:
     def __init__(self, plan: Plan):
         n, method = plan.model.n, plan.method
         self.whole = np.zeros(state.WHOLE_SIZE, dtype=np.int64)
-        self.real = np.zeros(state.REAL_SIZE)
-        self.z = np.zeros((method.rows + 3 + len(method.dense), n))
-        self.tolerance = np.empty((2, n))
-        self.work = plan.model.work(*plan.kinds)
-        scratch, pivots = FAMILIES[method.family].workspace(plan.model)
-        self.scratch = np.empty(scratch)
-        self.pivots = np.empty(pivots, dtype=np.int64)
+        self.real = np.zeros(state.REAL_SIZE + 1)
+        self.z = np.zeros((method.rows + 5 + len(method.dense), n))
+        work = plan.model.work_size_of(*plan.kinds)
+        self.blank = self.whole.copy()
+        self.blank[state.SIZE] = n
+        self.blank[state.LINEAR_ALGEBRA] = work
+        self.blank[state.BUDGET] = -1
+        self.scratch = np.empty(work + plan.family.workspace(plan.model))
 
 
 def _run(plan: Plan, desk: Desk, span, y0, p, ts, options: Options, record: int) -> Trajectory:
     method, n = plan.method, plan.model.n
     whole, real, z = desk.whole, desk.real, desk.z
-    whole[:] = 0
-    whole[state.SIZE] = n
+    whole[:] = desk.blank
     whole[state.RECORD_LEVEL] = record
     whole[state.DENSE_ALWAYS] = options.dense_always
     whole[state.MAX_STEPS] = -1 if options.max_steps is None else options.max_steps
-    whole[state.BUDGET] = -1
     t0, t1 = span
-    real[:] = plan.real
+    if options.stops:
+        real = np.append(plan.real, [*options.stops, t1])
+    else:
+        real[:-1] = plan.real
+        real[-1] = t1
     real[state.T0] = real[state.T1] = t0
     real[state.END] = t1
     real[state.LARGEST] = options.max_step
     real[state.STEP] = _first_step(method, options)
     z[method.rows + 1] = y0
-    desk.tolerance[0] = options.rtol
-    desk.tolerance[1] = options.atol
-    stops = np.array([*options.stops, t1], dtype=float)
+    z[method.rows + 3] = options.rtol
+    z[method.rows + 4] = options.atol
     ys = np.empty((len(ts), n))
     if record:
         width = 2 + n * (1 + method.rows * (record > 1))
@@ -226,22 +228,7 @@ def _run(plan: Plan, desk: Desk, span, y0, p, ts, options: Options, record: int)
         rows, place = _NOTHING, _NOTHING
 
     while True:
-        code = plan.kernel(
-            plan.table,
-            whole,
-            real,
-            z,
-            desk.tolerance,
-            p,
-            ts,
-            ys,
-            place,
-            stops,
-            rows,
-            desk.work,
-            desk.scratch,
-            desk.pivots,
-        )
+        code = plan.kernel(plan.table, whole, real, z, p, ts, ys, place, rows, desk.scratch)
         if code != state.RECORD_FULL:
             break
         plan.capacity = 2 * len(rows)
@@ -347,7 +334,7 @@ FAMILIES = {
             "complete": step_rk.rk_complete,
         },
         tables=_explicit_tables,
-        workspace=lambda model: (1, 1),
+        workspace=lambda model: 1,
         scaled=True,
     )
 }
@@ -373,10 +360,12 @@ def loop_constants(method, propose, n: int) -> dict:
         "Y": rows,
         "Y1": rows + 1,
         "U": rows + 2,
-        "D": rows + 3,
+        "RTOL": rows + 3,
+        "ATOL": rows + 4,
+        "D": rows + 5,
         "DENSE": method.dense,
         "DENSE_ROWS": dense,
-        "ALL_ROWS": rows + 3 + dense,
+        "ALL_ROWS": rows + 5 + dense,
         "ADAPTIVE": method.adaptive,
         "CONTROL_ORDER": method.control_order,
         "propose": propose,

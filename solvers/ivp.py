@@ -126,11 +126,12 @@ def solve_ivp(
 class Problem:
     """What of a solve is not differentiated: model, method, options, adjoint."""
 
-    __slots__ = ("adjoint", "method", "model", "options", "trajectory")
+    __slots__ = ("adjoint", "method", "model", "options", "times", "trajectory")
 
     def __init__(self, model: Model, method, options: Options, adjoint="auto"):
         self.model, self.method, self.options, self.adjoint = model, method, options, adjoint
         self.trajectory: Trajectory | None = None
+        self.times = False  # whether derivatives with respect to t0, t1 or ts are wanted
 
 
 def run(problem: Problem, t0: float, t1: float, ts, y0, p, record: int) -> Trajectory:
@@ -207,6 +208,7 @@ def _differentiable(problem, t0, t1, ts, y0, p, dense_output) -> Solution:
             if isinstance(t0, Traced) or isinstance(t1, Traced)
             else (np.array([t0, *inner, t1]))
         )
+    problem.times = any(isinstance(x, Traced) for x in (t0, t1, ts))
     ys = solve(problem, t0, t1, ts, y0, p)
     y = np.reshape(np.transpose(ys), (*shape, len(strip(ts))))
     trajectory = problem.trajectory

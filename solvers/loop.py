@@ -20,26 +20,25 @@ from solvers.state import *
 __all__ = ["SIGNATURE", "integrate"]
 
 SIGNATURE = (
-    "int64(int64[::1], int64[::1], float64[::1], float64[:,::1], float64[:,::1], float64[::1], float64[::1], "
-    "float64[:,::1], float64[:,::1], float64[::1], float64[:,::1], float64[::1], float64[::1], int64[::1])"
+    "int64(int64[::1], int64[::1], float64[::1], float64[:,::1], float64[::1], float64[::1], float64[:,::1], "
+    "float64[:,::1], float64[:,::1], float64[::1])"
 )
 
 
 @kernel
-def integrate(model, whole, real, state, tolerance, p, ts, out, place, stops, record, work, scratch, pivots):
+def integrate(model, whole, real, state, p, ts, out, place, record, scratch):
     """Go on from where ``whole``, ``real`` and ``state`` are until something has to be decided elsewhere.
 
     Parameters
     ----------
     model : addresses (compiled) or callables (interpreted) of f, its Jacobian and its pushforward
-    whole, real : scalars of the state, see ``solvers.state``
-    state : (ROWS + 3 + DENSE_ROWS, n), rows as above
-    tolerance : (2, n), rtol and atol
+    whole, real : scalars of the state, see ``solvers.state``; ``real`` ends with the times to hit exactly, in
+        order, the last of which is the end
+    state : (ALL_ROWS, n), rows as above
     p : flat parameters
-    ts, out, place : output times (m,), outputs (m, n), and for each output the step and theta it lies at
-    (m, 2) stops : times to hit exactly, in order; the last is the end record : (capacity, width) accepted
-    steps as rows [t, h, y, stages] work, scratch, pivots : workspace of the model and of the linear
-    algebra
+    ts, out, place : output times (m,), outputs (m, n), and for each output the step and theta it lies at (m, 2)
+    record : (capacity, width) accepted steps as rows [t, h, y, stages]
+    scratch : workspace of the model and, behind it, of the linear algebra
 
     Returns
     -------
@@ -53,7 +52,7 @@ def integrate(model, whole, real, state, tolerance, p, ts, out, place, stops, re
         for i in range(ALL_ROWS):
             for k in range(n):
                 z[i, k] = state[i, k]
-    code = advance(model, whole, real, z, tolerance, p, ts, out, place, stops, record, work, scratch, pivots)
+    code = advance(model, whole, real, z, p, ts, out, place, record, scratch)
     if N > 0:
         for i in range(ALL_ROWS):
             for k in range(n):
@@ -62,12 +61,12 @@ def integrate(model, whole, real, state, tolerance, p, ts, out, place, stops, re
 
 
 @kernel
-def advance(model, whole, real, z, tolerance, p, ts, out, place, stops, record, work, scratch, pivots):
+def advance(model, whole, real, z, p, ts, out, place, record, scratch):
     n = N if N > 0 else whole[SIZE]
     end = real[END]
     direction = 1.0 if end >= real[T1] else -1.0
     if whole[STARTED] == 0:
-        status = first_step(model, real, z, tolerance, p, whole, work, direction)
+        status = first_step(model, real, z, p, whole, scratch, direction)
         if status != 0:
             return MODEL_RAISED
         whole[STARTED] = 1
@@ -75,7 +74,7 @@ def advance(model, whole, real, z, tolerance, p, ts, out, place, stops, record, 
         if whole[PENDING] != 0:
             if whole[RECORD_LEVEL] > 0 and whole[RECORDED] == record.shape[0]:
                 return RECORD_FULL
-            status = deliver(model, real, z, p, whole, work, ts, out, place, record, direction)
+            status = deliver(model, real, z, p, whole, scratch, ts, out, place, record, direction)
             if status != 0:
                 return MODEL_RAISED
             whole[PENDING] = 0
@@ -88,12 +87,12 @@ def advance(model, whole, real, z, tolerance, p, ts, out, place, stops, record, 
         # A new step begins where the last one ended.
         for k in range(n):
             z[Y, k] = z[Y1, k]
-        status = begin(model, t, z, p, whole, work, scratch, pivots)
+        status = begin(model, t, z, p, whole, scratch)
         if status != 0:
             return MODEL_RAISED
         whole[EXTRA_DONE] = 0
         whole[DENSE_DONE] = 0
-        stop = stops[whole[STOP]]
+        stop = real[REAL_SIZE + whole[STOP]]
         smallest = 10.0 * 2.220446049250313e-16 * abs(t) + 1e-322
         size = max(min(real[STEP], real[LARGEST]), smallest)
         while True:
@@ -110,7 +109,7 @@ def advance(model, whole, real, z, tolerance, p, ts, out, place, stops, record, 
             clipped = left <= size * 1.0000000001
             t1 = stop if clipped else t + size * direction
             h = t1 - t
-            square = attempt(model, t, h, z, tolerance, p, whole, work, scratch, pivots)
+            square = attempt(model, t, h, z, p, whole, scratch)
             if whole[RAISED] != 0:
                 return MODEL_RAISED
             real[ERROR] = square
@@ -128,10 +127,10 @@ def advance(model, whole, real, z, tolerance, p, ts, out, place, stops, record, 
         real[T0] = t
         real[T1] = t1
         real[LIMIT] = t1
-        if clipped and whole[STOP] + 1 < stops.shape[0]:
+        if clipped and REAL_SIZE + whole[STOP] + 1 < real.shape[0]:
             whole[STOP] += 1
         if not CLOSED:
-            status = close(model, t1, z, p, whole, work)
+            status = close(model, t1, z, p, whole, scratch)
             if status != 0:
                 return MODEL_RAISED
         whole[PENDING] = 1
@@ -140,7 +139,7 @@ def advance(model, whole, real, z, tolerance, p, ts, out, place, stops, record, 
 
 
 @kernel
-def deliver(model, real, z, p, whole, work, ts, out, place, record, direction):
+def deliver(model, real, z, p, whole, scratch, ts, out, place, record, direction):
     """Write the outputs that lie in the last step, and the step itself into the record."""
     n = N if N > 0 else whole[SIZE]
     t = real[T0]
@@ -155,7 +154,7 @@ def deliver(model, real, z, p, whole, work, ts, out, place, record, direction):
                 out[i, k] = z[Y1, k]
         else:
             theta = (ts[i] - t) / h
-            status = prepare_dense(model, t, h, z, p, whole, work)
+            status = prepare_dense(model, t, h, z, p, whole, scratch)
             if status != 0:
                 return status
             for k in range(n):
@@ -168,7 +167,7 @@ def deliver(model, real, z, p, whole, work, ts, out, place, record, direction):
     level = whole[RECORD_LEVEL]
     if level > 0:
         if level > 1 and whole[DENSE_ALWAYS] != 0:
-            status = prepare_dense(model, t, h, z, p, whole, work)
+            status = prepare_dense(model, t, h, z, p, whole, scratch)
             if status != 0:
                 return status
         r = whole[RECORDED]
@@ -186,11 +185,11 @@ def deliver(model, real, z, p, whole, work, ts, out, place, record, direction):
 
 
 @kernel
-def prepare_dense(model, t, h, z, p, whole, work):
+def prepare_dense(model, t, h, z, p, whole, scratch):
     """Extra stages and the vectors d_m, once per step."""
     n = N if N > 0 else whole[SIZE]
     if whole[DENSE_DONE] == 0:
-        status = complete(model, t, h, z, p, whole, work)
+        status = complete(model, t, h, z, p, whole, scratch)
         if status != 0:
             return status
         for k in range(n):
@@ -213,19 +212,19 @@ def dense_value(z, theta, k):
 
 
 @kernel
-def first_step(model, real, z, tolerance, p, whole, work, direction):
+def first_step(model, real, z, p, whole, scratch, direction):
     """f at the start, and the first step size (Hairer, Norsett & Wanner, Solving ODEs I, II.4)."""
     n = N if N > 0 else whole[SIZE]
     t = real[T1]
     whole[RAISED] = 0
-    status = close(model, t, z, p, whole, work)
+    status = close(model, t, z, p, whole, scratch)
     if status != 0 or real[STEP] > 0.0:
         return status
     span = min(abs(real[END] - t), real[LARGEST])
     d0 = 0.0
     d1 = 0.0
     for k in range(n):
-        scale = tolerance[1, k] + tolerance[0, k] * abs(z[Y1, k])
+        scale = z[ATOL, k] + z[RTOL, k] * abs(z[Y1, k])
         d0 += (z[Y1, k] / scale) ** 2
         d1 += (z[CLOSING, k] / scale) ** 2
     d0 = math.sqrt(d0 / n)
@@ -234,14 +233,14 @@ def first_step(model, real, z, tolerance, p, whole, work, direction):
     trial = min(trial, span)
     for k in range(n):
         z[U, k] = z[Y1, k] + trial * direction * z[CLOSING, k]
-    status = call(model[0], (t + trial * direction, row(z, U), p, row(z, Y), work))
+    status = call(model[0], (t + trial * direction, row(z, U), p, row(z, Y), scratch))
     whole[NFEV] += 1
     if status != 0:
         whole[RAISED] = status
         return status
     d2 = 0.0
     for k in range(n):
-        scale = tolerance[1, k] + tolerance[0, k] * abs(z[Y1, k])
+        scale = z[ATOL, k] + z[RTOL, k] * abs(z[Y1, k])
         d2 += ((z[Y, k] - z[CLOSING, k]) / scale) ** 2
     d2 = math.sqrt(d2 / n) / trial
     if d1 <= 1e-15 and d2 <= 1e-15:

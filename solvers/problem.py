@@ -64,9 +64,12 @@ class Model:
         """Addresses of ``kinds`` as kernels take them."""
         return np.array([self.address(kind) for kind in kinds], dtype=np.int64)
 
+    def work_size_of(self, *kinds: str) -> int:
+        """Workspace enough for any of ``kinds``; at least one float64."""
+        return max(1, *(self.work_size(kind) for kind in kinds))
+
     def work(self, *kinds: str) -> np.ndarray:
-        """Workspace enough for any of ``kinds``."""
-        return np.empty(max(1, *(self.work_size(kind) for kind in kinds)))
+        return np.empty(self.work_size_of(*kinds))
 
     @property
     def specialised(self) -> bool:

@@ -28,7 +28,8 @@ EVENTS = 17  # number of event functions
 EXTRA_DONE = 18  # 1: extra stages of the present step are there
 DENSE_DONE = 19  # 1: coefficients of the dense output of the present step are there
 FRESH = 20  # 1: the Jacobian belongs to the present t, y
-STIFF_STEPS = 21  # counters of the stiffness test
+LINEAR_ALGEBRA = 21  # where in the scratch space the linear algebra's part begins
+STIFF_STEPS = 22  # counters of the stiffness test
 WHOLE_SIZE = 32
 
 # real[...]: floats

@@ -16,7 +16,7 @@ __all__ = ["rk_attempt", "rk_begin", "rk_close", "rk_complete"]
 
 
 @kernel
-def rk_begin(model, t, z, p, whole, work, scratch, pivots):
+def rk_begin(model, t, z, p, whole, scratch):
     """The closing row of the last step is the first stage of this one."""
     n = N if N > 0 else whole[SIZE]
     for k in range(n):
@@ -25,7 +25,7 @@ def rk_begin(model, t, z, p, whole, work, scratch, pivots):
 
 
 @kernel
-def rk_attempt(model, t, h, z, tolerance, p, whole, work, scratch, pivots):
+def rk_attempt(model, t, h, z, p, whole, scratch):
     """Try a step from (t, z[Y]); the new state goes to z[Y1]. Returns the mean squared scaled error,
     maybe not finite.
     """
@@ -38,7 +38,7 @@ def rk_attempt(model, t, h, z, tolerance, p, whole, work, scratch, pivots):
                 if A[i][j] != 0.0:
                     total += A[i][j] * z[j, k]
             z[U, k] = z[Y, k] + h * total
-        status = call(f, (t + C[i] * h, row(z, U), p, row(z, i), work))
+        status = call(f, (t + C[i] * h, row(z, U), p, row(z, i), scratch))
         if status != 0:
             whole[RAISED] = status
             return 0.0
@@ -50,7 +50,7 @@ def rk_attempt(model, t, h, z, tolerance, p, whole, work, scratch, pivots):
         z[Y1, k] = z[Y, k] + h * total
     whole[NFEV] += STAGES - 1
     if CLOSED:
-        status = rk_close(model, t + h, z, p, whole, work)
+        status = rk_close(model, t + h, z, p, whole, scratch)
         if status != 0:
             return 0.0
     square = 0.0
@@ -61,7 +61,7 @@ def rk_attempt(model, t, h, z, tolerance, p, whole, work, scratch, pivots):
             for j in unroll(range(len(ESTIMATE))):
                 if ESTIMATE[j] != 0.0:
                     error += ESTIMATE[j] * z[j, k]
-            scale = tolerance[1, k] + tolerance[0, k] * max(abs(z[Y, k]), abs(z[Y1, k]))
+            scale = z[ATOL, k] + z[RTOL, k] * max(abs(z[Y, k]), abs(z[Y1, k]))
             error = error * (h / scale)
             square += error * error
             if len(DAMPING) > 0:
@@ -77,16 +77,16 @@ def rk_attempt(model, t, h, z, tolerance, p, whole, work, scratch, pivots):
 
 
 @kernel
-def rk_close(model, t, z, p, whole, work):
+def rk_close(model, t, z, p, whole, scratch):
     """f at the end of the step."""
-    status = call(model[0], (t, row(z, Y1), p, row(z, STAGES), work))
+    status = call(model[0], (t, row(z, Y1), p, row(z, STAGES), scratch))
     whole[NFEV] += 1
     whole[RAISED] = status
     return status
 
 
 @kernel
-def rk_complete(model, t, h, z, p, whole, work):
+def rk_complete(model, t, h, z, p, whole, scratch):
     """Extra stages of the dense output, once per step."""
     n = N if N > 0 else whole[SIZE]
     if ROWS > STAGES + 1 and whole[EXTRA_DONE] == 0:
@@ -98,7 +98,7 @@ def rk_complete(model, t, h, z, p, whole, work):
                     if A[i][j] != 0.0:
                         total += A[i][j] * z[j, k]
                 z[U, k] = z[Y, k] + h * total
-            status = call(model[0], (t + C[i] * h, row(z, U), p, row(z, i), work))
+            status = call(model[0], (t + C[i] * h, row(z, U), p, row(z, i), scratch))
             if status != 0:
                 whole[RAISED] = status
                 return status
