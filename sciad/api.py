@@ -70,7 +70,7 @@ def value_and_grad(f: Callable, argnums: int | tuple[int, ...] = 0, has_aux: boo
         tape = Tape()
         args, inputs = _lift(f, args, argnums, tape.variable)
         try:
-            with rebound:
+            with rebound(f):
                 out = f(*args, **kwargs)
             aux = None
             if has_aux:
@@ -105,7 +105,7 @@ def vjp(f: Callable, *primals: Any) -> tuple[Any, Callable]:
     tape = Tape()
     args, inputs = _lift(f, primals, tuple(range(len(primals))), tape.variable)
     try:
-        with rebound:
+        with rebound(f):
             leaves, structure = flatten(f(*args))
         leaves = [operand(leaf) for leaf in leaves]
     finally:
@@ -163,7 +163,7 @@ def jvp(f: Callable, primals: tuple, tangents: tuple) -> tuple[Any, Any]:
             x = _leaf(f, x, lambda i=i, k=k, tree=primal: f"{k}{paths(tree)[i]}")
             pairs.append(Dual(x, _like(t, x, "tangent"), level) if _is_number(x) else x)
         args.append(unflatten(structure, pairs))
-    with rebound:
+    with rebound(f):
         leaves, structure = flatten(f(*args))
     leaves = [operand(leaf) for leaf in leaves]
     mine = [leaf.__class__ is Dual and leaf.level == level for leaf in leaves]

@@ -153,7 +153,8 @@ class Buffer(np.ndarray):
         if obj is None or self.base is None:
             self._home = None
         else:
-            self._home = getattr(obj, "_home", None) or (obj if isinstance(obj, Buffer) else None)
+            home = getattr(obj, "_home", None)
+            self._home = obj if home is None and isinstance(obj, Buffer) else home
 
     def _root(self):
         home = self._home

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 import sys
 import threading
+import types
 from functools import wraps
 
 from .errors import SciadError
@@ -22,45 +23,73 @@ from .value import Traced, call, holds_traced, operand, stack_nested, strip
 _lock = threading.Lock()
 _depth: dict[int, int] = {}  # running transforms by thread
 _patches: dict[str, tuple[dict, dict, dict]] = {}  # module -> its namespace, traced and original functions
+_by_original: dict = {}
 get_ident = threading.get_ident
+_SLOT = type(object.__init__)
+_FUNCTIONS = (type(np.reshape), types.FunctionType, types.BuiltinFunctionType)
 
 
-class Rebound:
-    """Context of a running transform."""
+class rebound:
+    """Context in which the function `f` runs differentiated; it may be entered again inside."""
 
-    __slots__ = ()
+    __slots__ = ("f",)
+
+    def __init__(self, f):
+        self.f = f
 
     def __enter__(self):
         me = get_ident()
         with _lock:
-            first = not _depth
-            _depth[me] = _depth.get(me, 0) + 1
-            if first:
+            if not _depth:
                 if len(_patches) < len(_SOURCES):
                     _prepare()
                 for namespace, traced, _ in _patches.values():
                     namespace.update(traced)
+            _depth[me] = _depth.get(me, 0) + 1
+            _rebind_imports(self.f)
 
     def __exit__(self, kind, error, trace):
-        self._restore()
-        # NumPy hides what went wrong in a scalar write behind "setting an array element with a sequence"
-        if isinstance(error, ValueError) and isinstance(error.__cause__, SciadError):
-            raise error.__cause__ from None
-
-    def _restore(self):
         me = get_ident()
         with _lock:
-            n = _depth[me] - 1
-            if n:
-                _depth[me] = n
-            else:
+            n = _depth[me] = _depth[me] - 1
+            if not n:
                 del _depth[me]
                 if not _depth:
                     for namespace, _, original in _patches.values():
                         namespace.update(original)
+                    for namespace, _, original in _bound:
+                        namespace.update(original)
+                    _bound.clear()
+        # NumPy hides what went wrong in a scalar write behind "setting an array element with a sequence"
+        if isinstance(error, ValueError) and isinstance(error.__cause__, SciadError):
+            raise error.__cause__ from None
 
 
-rebound = Rebound()
+_bound: list[tuple[dict, dict, dict]] = []  # modules in which functions were imported by name
+_imports: dict[int, tuple[int, dict, dict]] = {}  # what was found in a module, by its namespace and size
+
+
+def _rebind_imports(f):
+    """Rebind ``from numpy import zeros`` in the module of the function, too."""
+    while not hasattr(f, "__globals__"):
+        f = getattr(f, "__func__", None) or getattr(f, "__wrapped__", None) or getattr(f, "func", None) or getattr(
+            type(f), "__call__", None)  # fmt: skip
+        if f is None or isinstance(f, _SLOT):
+            return
+    namespace = f.__globals__
+    found = _imports.get(id(namespace))
+    if found is None or found[0] != len(namespace):
+        traced, original = {}, {}
+        for name, value in list(namespace.items()):
+            if isinstance(value, _FUNCTIONS) and name != "np":
+                new = _by_original.get(value)
+                if new is not None:
+                    traced[name], original[name] = new, value
+        found = _imports[id(namespace)] = (len(namespace), traced, original)
+    if found[1] and not namespace.get("__name__", "").startswith(("numpy", "scipy", "sciad.")):
+        if all(namespace is not other for other, _, _ in _bound):
+            _bound.append((namespace, found[1], found[2]))
+            namespace.update(found[1])
 
 
 def _prepare():
@@ -74,6 +103,8 @@ def _prepare():
             wrap = _creating if module == "numpy" else _dispatching
             traced = {name: wrap(name, fn) for name, fn in original.items()}
             _patches[module] = (namespace, traced, original)
+            _by_original.update((fn, traced[name]) for name, fn in original.items())
+            _imports.clear()
 
 
 def _dispatching(name, fn):
@@ -107,7 +138,7 @@ def _creating(name, fn):
 
     @wraps(fn)
     def create(*args, **kwargs):
-        if get_ident() not in _depth:
+        if get_ident() not in _depth or sys._getframe(1).f_globals.get("__name__", "").split(".")[0] in _LIBRARIES:
             return fn(*args, **kwargs)
         if traced_version is not None and (any(map(holds_traced, args)) or any(map(holds_traced, kwargs.values()))):
             return traced_version(*args, **kwargs)
@@ -144,10 +175,17 @@ def _full(shape, fill_value, dtype=None, order="C", *, device=None, like=None):
     return np.copy(np.broadcast_to(operand(fill_value), shape))
 
 
-_FROM_TRACED = {"array": _array, "asarray": _asarray, "asanyarray": _asarray, "ascontiguousarray": _asarray, "full": _full}
+def _full_like(a, fill_value, dtype=None, order="K", subok=True, shape=None, *, device=None):
+    return _full(np.shape(a) if shape is None else shape, fill_value)
+
+
+_FROM_TRACED = {"array": _array, "asarray": _asarray, "asanyarray": _asarray, "ascontiguousarray": _asarray, "full": _full,
+                "full_like": _full_like}  # fmt: skip
 _CREATE = ("zeros", "ones", "empty", "full", "array", "asarray", "asanyarray", "ascontiguousarray", "eye", "identity",
            "arange", "linspace", "zeros_like", "ones_like", "empty_like", "full_like", "copy", "tile", "repeat", "diag",
            "concatenate", "stack", "outer", "logspace", "geomspace", "tri", "fromiter", "vstack", "hstack")  # fmt: skip
+# code of these packages gets plain arrays: what it makes of them is its own affair
+_LIBRARIES = frozenset({"numpy", "scipy", "numba", "sciad", "solvers", "adjoints", "matplotlib"})
 _CONTAINERS = (list, tuple, np.ndarray)
 
 

@@ -71,12 +71,12 @@ array(_linalg.pinv, Push(_push_pinv))
 
 def _lstsq(a, b, rcond=None):
     a, b = operand(a), operand(b)
-    _, residuals, rank, s = np.linalg.lstsq(strip(a), strip(b), rcond)
+    _, residuals, rank, _ = np.linalg.lstsq(strip(a), strip(b), rcond)
     x = np.matmul(np.linalg.pinv(a), b)
     if residuals.size:
         residuals = np.sum((b - np.matmul(a, x)) ** 2, axis=0)
         residuals = residuals if np.ndim(b) == 2 else residuals[None]
-    return x, residuals, rank, s
+    return x, residuals, rank, _svd(a, compute_uv=False)
 
 
 composite(_linalg.lstsq, _lstsq)

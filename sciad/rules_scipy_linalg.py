@@ -8,8 +8,8 @@ from .plain import np
 import scipy.linalg as sl
 
 from .rules_linalg import _cholesky, _eigh, _lstsq, _mH, _mT, _norm, _qr, _solve, _svd, solve_
-from .table import Push, array, composite, linear
-from .value import Primitive, operand, strip
+from .table import Push, array, composite
+from .value import Primitive, operand
 
 
 @Primitive
@@ -114,6 +114,11 @@ def _solve_banded(l_and_u, ab, b, overwrite_ab=False, overwrite_b=False, check_f
     return _solve(a, b)
 
 
+def _scipy_lstsq(a, b):
+    x, residuals, rank, s = _lstsq(a, b)
+    return x, residuals[0] if np.ndim(b) == 1 and residuals.size else residuals, rank, s
+
+
 def _block_diag(*arrays):
     arrays = [np.atleast_2d(operand(x)) for x in arrays]
     width = sum(x.shape[1] for x in arrays)
@@ -163,6 +168,5 @@ composite(sl.svd, _scipy_svd)
 composite(sl.svdvals, lambda a, *args, **kwargs: _svd(a, compute_uv=False))
 composite(sl.qr, lambda a, overwrite_a=False, lwork=None, mode="full", pivoting=False, check_finite=True: _qr(
     a, {"full": "complete", "economic": "reduced", "r": "r"}[mode]))  # fmt: skip
-composite(sl.lstsq, lambda a, b, *args, **kwargs: _lstsq(a, b))
+composite(sl.lstsq, lambda a, b, *args, **kwargs: _scipy_lstsq(a, b))
 composite(sl.block_diag, _block_diag)
-assert linear and strip

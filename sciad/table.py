@@ -103,13 +103,12 @@ def scalar(fn, *partials, also=()) -> Record:
 
 def linear(fn, *transposes, joint=False, also=()) -> Record:
     """Declare the transposes of a function linear in each argument (or, with `joint`, in all together)."""
-    rules = [t if t is None or isinstance(t, Transpose) else Transpose(t) for t in transposes]
-    return _enter(Record(fn, "linear", rules=rules, joint=joint), also)
+    return _enter(Record(fn, "linear", rules=_rules(transposes), joint=joint), also)
 
 
 def array(fn, *rules, also=()) -> Record:
-    """Declare one rule per argument: a `Push` (nonlinear) or a `Transpose` (linear)."""
-    return _enter(Record(fn, "array", rules=rules), also)
+    """Declare one rule per argument: a `Push`, or the transpose if the function is linear in it."""
+    return _enter(Record(fn, "array", rules=_rules(rules)), also)
 
 
 def composite(fn, definition, also=(), note="") -> Record:
@@ -184,6 +183,10 @@ def name_of(fn) -> str:
     if module.startswith("scipy"):
         return ".".join(p for p in module.split(".") if not p.startswith("_")) + "." + name
     return f"{module}.{name}" if module == "math" else name
+
+
+def _rules(rules):
+    return [r if r is None or isinstance(r, (Transpose, Push)) else Transpose(r) for r in rules]
 
 
 def _enter(record, also):
