@@ -107,7 +107,14 @@ class Builder:
             return self.op(np.multiply, args[0], args[0])
         if fn is np.add:
             a, b = args
-            if is_num[0] and a == 0 and type_of(a) <= type_of(b) or is_num[0] and a == 0 and type_of(b) == "f":
+            if (
+                is_num[0]
+                and a == 0
+                and type_of(a) <= type_of(b)
+                or is_num[0]
+                and a == 0
+                and type_of(b) == "f"
+            ):
                 return b
             if is_num[1] and b == 0 and (type_of(a) == "f" or type_of(b) == "i"):
                 return a if type_of(a) != "b" else None
@@ -118,11 +125,21 @@ class Builder:
         elif fn is np.multiply:
             a, b = args
             for x, other, num in ((a, b, is_num[0]), (b, a, is_num[1])):
-                if num and not isinstance(x, bool) and x == 1 and (type_of(other) == "f" or type_of(x) == type_of(other) == "i"):
+                if (
+                    num
+                    and not isinstance(x, bool)
+                    and x == 1
+                    and (type_of(other) == "f" or type_of(x) == type_of(other) == "i")
+                ):
                     return other
                 if num and type(x) is int and x == 0 and type_of(other) == "i":
                     return 0
-                if num and not isinstance(x, bool) and x == -1 and (type_of(other) == "f" or type_of(x) == type_of(other) == "i"):
+                if (
+                    num
+                    and not isinstance(x, bool)
+                    and x == -1
+                    and (type_of(other) == "f" or type_of(x) == type_of(other) == "i")
+                ):
                     return self.op(np.negative, other)
         elif fn is np.divide:
             if is_num[1] and args[1] == 1 and type_of(args[0]) == "f":
@@ -156,7 +173,9 @@ class Builder:
 
     # ------------------------------------------------------------------------------------------------------------ memory
 
-    def load(self, mem: str, address: Address, alias: int = 0, name: str = "", constant: bool = False) -> Value:
+    def load(
+        self, mem: str, address: Address, alias: int = 0, name: str = "", constant: bool = False
+    ) -> Value:
         """The element at `address`; of memory that is never written (`constant`) it is loaded once."""
         if not constant:
             return self.emit(Load(Value("f", name), mem, address, alias)).out
@@ -210,7 +229,11 @@ def fold(fn, args):
         return float(args[0])
     if fn == "select":
         return args[1] if args[0] else args[2]
-    if fn in _FOLD and all(type(a) is int for a in args) and not (fn in (np.floor_divide, np.remainder) and args[1] == 0):
+    if (
+        fn in _FOLD
+        and all(type(a) is int for a in args)
+        and not (fn in (np.floor_divide, np.remainder) and args[1] == 0)
+    ):
         return _FOLD[fn](*args)  # exact: Python's ints do not wrap
     with np.errstate(all="ignore"):
         return np.asarray(fn(*args)).item()
@@ -223,7 +246,13 @@ def _bounds(x) -> tuple[float, float]:
 def interval(fn, args) -> tuple[float, float]:
     """Bounds of an int result from those of its arguments."""
     if fn == "int":
-        return _bounds(args[0]) if type_of(args[0]) == "i" else (0, 1) if type_of(args[0]) == "b" else (-INF, INF)
+        return (
+            _bounds(args[0])
+            if type_of(args[0]) == "i"
+            else (0, 1)
+            if type_of(args[0]) == "b"
+            else (-INF, INF)
+        )
     if fn == "select":
         (a, b), (c, d) = _bounds(args[1]), _bounds(args[2])
         return min(a, c), max(b, d)

@@ -1,0 +1,402 @@
+"""Functions that make arrays."""
+
+from __future__ import annotations
+
+import ast
+
+import numpy as np
+
+from ..arrays import (
+    SMALL,
+    Deferred,
+    allocate,
+    as_lazy,
+    assign,
+    broadcast_shape,
+    cast,
+    copy,
+    element,
+    elementwise,
+    filled,
+    force,
+    indices,
+    reads_of,
+    row_major,
+    small,
+    static_shape,
+)
+from ..build import type_of
+from ..fence import Refusal
+from ..indexing import Slice, view
+from ..ir import Value
+from ..values import Array, DictBox, Host, Lazy, ListBox, Range, Small, is_array, is_scalar
+from .table import lower
+
+
+@lower(np.array)
+def array(t, x, dtype=None, copy=None):
+    made = t.as_array(x)
+    fresh = (
+        isinstance(t.node, ast.Call)
+        and t.node.args
+        and isinstance(t.node.args[0], (ast.ListComp, ast.List, ast.Tuple))
+    )
+    if is_array(made) and copy is not False and (made is x or (not fresh and isinstance(made, Array))):
+        made = duplicate(t, made)
+    return converted(t, made, dtype)
+
+
+@lower(np.asarray, np.ascontiguousarray)
+def asarray(t, a, dtype=None):
+    return converted(t, t.as_array(a), dtype)
+
+
+@lower(np.atleast_1d)
+def _atleast_1d(t, x):
+    x = t.as_array(x)
+    return x if is_array(x) else small(t, (1,), [x], type_of(x))
+
+
+def duplicate(t, x):
+    made = copy(t, x)
+    return made
+
+
+@lower(np.copy, method="copy")
+def _copy(t, x):
+    return duplicate(t, x) if is_array(x) else x
+
+
+def converted(t, x, dtype):
+    if dtype is None:
+        return x
+    kind = t.kind_of_dtype(dtype)
+    if is_array(x) and x.kind != kind:
+        return elementwise(t, lambda v: cast(t, v, kind), x, kind=kind)
+    return cast(t, x, kind) if is_scalar(x) else x
+
+
+def shape_argument(t, shape) -> tuple:
+    items = [shape] if is_scalar(shape) else t.items(shape)
+    for n in items:
+        if not (is_scalar(n) and type_of(n) == "i"):
+            raise Refusal(
+                f"{t.describe(n)} in a shape",
+                "Shapes are integers known while compiling, or int(...) of a number.",
+            )
+        if type(n) is int and n < 0:
+            raise Refusal("a negative length")
+    return tuple(items)
+
+
+@lower(np.zeros)
+def zeros(t, shape, dtype=float):
+    return filled(t, shape_argument(t, shape), 0, t.kind_of_dtype(dtype))
+
+
+@lower(np.ones)
+def ones(t, shape, dtype=float):
+    return filled(t, shape_argument(t, shape), 1, t.kind_of_dtype(dtype))
+
+
+@lower(np.empty)
+def empty(t, shape, dtype=float):
+    return filled(t, shape_argument(t, shape), None, t.kind_of_dtype(dtype))
+
+
+@lower(np.full)
+def full(t, shape, fill_value, dtype=None):
+    kind = type_of(fill_value) if dtype is None and is_scalar(fill_value) else t.kind_of_dtype(dtype or float)
+    shape = shape_argument(t, shape)
+    if is_scalar(fill_value):
+        return filled(t, shape, cast(t, fill_value, kind), kind)
+    return broadcast_to(t, t.as_array(fill_value), shape)
+
+
+def _like(value):
+    def lowering(t, a, dtype=None, shape=None):
+        a = t.as_array(a)
+        shape = (a.shape if is_array(a) else ()) if shape is None else shape_argument(t, shape)
+        kind = (a.kind if is_array(a) else type_of(a)) if dtype is None else t.kind_of_dtype(dtype)
+        made = filled(t, shape, value, kind)
+        return made if shape else made.elem(())
+
+    return lowering
+
+
+lower(np.zeros_like)(_like(0))
+lower(np.ones_like)(_like(1))
+lower(np.empty_like)(_like(None))
+
+
+@lower(np.full_like)
+def _full_like(t, a, fill_value, dtype=None):
+    return full(t, a.shape, fill_value, dtype or {"f": float, "i": int, "b": bool}[a.kind])
+
+
+@lower(np.arange)
+def arange(t, start, stop=None, step=1, dtype=None):
+    if stop is None:
+        start, stop = 0, start
+    args = (start, stop, step)
+    if all(type_of(a) == "i" for a in args) and type(step) is int:
+        count = t.iteration(Range(start, stop, step)).count
+        kind = "i"
+    elif not any(isinstance(a, Value) for a in args):
+        count, kind = len(np.arange(*args)), "f"
+    else:
+        raise Refusal(
+            "np.arange with a length that depends on values", "Use np.linspace or start + step*np.arange(n)."
+        )
+    op = t.builder.op
+    made = Lazy((count,), lambda idx: op(np.add, start, op(np.multiply, idx[0], step)), kind)
+    if kind == "f":
+        made = elementwise(t, t.builder.to_float, made, kind="f")
+    return converted(t, made, dtype)
+
+
+@lower(np.linspace)
+def linspace(t, start, stop, num=50, endpoint=True):
+    if type(num) is not int:
+        raise Refusal("np.linspace with a length not known while compiling")
+    start, stop = t.builder.to_float(start), t.builder.to_float(stop)
+    div = num - 1 if endpoint else num
+    op = t.builder.op
+    step = op(np.divide, op(np.subtract, stop, start), float(div)) if div > 0 else 0.0
+
+    def elem(idx):
+        (i,) = idx
+        if type(i) is int and endpoint and i == num - 1 and num > 1:
+            return stop
+        value = op(np.add, op(np.multiply, op("float", i), step), start)
+        if isinstance(i, Value) and endpoint and num > 1:
+            return t.builder.select(op(np.equal, i, num - 1), stop, value)
+        return value
+
+    return Lazy((num,), elem, "f")
+
+
+@lower(np.eye, np.identity)
+def eye(t, N, M=None, k=0, dtype=float):
+    shape = (N, N if M is None else M)
+    op = t.builder.op
+
+    def elem(idx):
+        return op("float", op(np.equal, op(np.add, idx[0], k), idx[1]))
+
+    return converted(t, Lazy(shape, elem, "f"), dtype)
+
+
+@lower(np.diag)
+def diag(t, v, k=0):
+    v = t.settled(t.as_array(v))
+    if len(v.shape) == 2:
+        return diagonal(t, v, k)
+    n = v.shape[0]
+    total = n + abs(k)
+    if static_shape(v.shape) and total * total <= SMALL:
+        cells = [
+            element(t, v, (min(i, j),)) if j - i == k else cast(t, 0, v.kind)
+            for i in range(total)
+            for j in range(total)
+        ]
+        return small(t, (total, total), cells, v.kind)
+    made = allocate(t, (total, total), v.kind, zero=True)
+    assign(t, diagonal(t, made, k), v)
+    return made
+
+
+@lower(np.diagonal, method="diagonal")
+def diagonal(t, a, offset=0):
+    a = t.settled(a)
+    rows, columns = a.shape[-2:]
+    if not static_shape(a.shape) or len(a.shape) != 2:
+        raise Refusal("the diagonal of this array")
+    n = min(rows + min(offset, 0), columns - max(offset, 0))
+    i, j = max(-offset, 0), max(offset, 0)
+    if isinstance(a, Small):
+        return Small(a.box, (n,), tuple(a.cells[(i + k) * columns + j + k] for k in range(n)), a.kind)
+    at = a.address + (t.affine(i) * a.strides[0] + t.affine(j) * a.strides[1])
+    return Array(a.mem, at, (n,), (a.strides[0] + a.strides[1],), a.alias, a.kind, a.site)
+
+
+@lower(np.broadcast_to)
+def broadcast_to(t, x, shape):
+    x = t.as_array(x)
+    shape = shape_argument(t, shape)
+    if is_scalar(x):
+        return filled(t, shape, x, type_of(x))
+    broadcast_shape(t, x.shape, shape)
+    from ..arrays import getter
+
+    get = getter(t, x, shape)
+    return Lazy(shape, get, x.kind, tuple((r, False) for r, _ in reads_of(x)), work=False)
+
+
+# --------------------------------------------------------------------------------------------------
+
+
+@lower(np.concatenate)
+def concatenate(t, arrays, axis=0):
+    pieces = [p if is_array(p) else t.as_array(p) for p in t.items(arrays)]
+    if not all(is_array(p) for p in pieces):
+        raise Refusal("np.concatenate of numbers", "Use np.array([...]) or np.hstack.")
+    if axis is None:
+        from .shaping import ravel
+
+        pieces, axis = [ravel(t, p) for p in pieces], 0
+    pieces = [force(t, p) if isinstance(p, Lazy) and p.forced is not None else p for p in pieces]
+    axis = axis % len(pieces[0].shape)
+    kind = "f" if any(p.kind == "f" for p in pieces) else pieces[0].kind
+    total = 0
+    for p in pieces:
+        total = t.builder.op(np.add, total, p.shape[axis])
+    shape = pieces[0].shape[:axis] + (total,) + pieces[0].shape[axis + 1 :]
+    if (
+        static_shape(shape)
+        and np.prod(shape) <= SMALL
+        and all(isinstance(p, Small) or np.prod(p.shape) <= 8 for p in pieces)
+    ):
+        pieces = [force(t, p) for p in pieces]
+        parts = [
+            np.array([Cell(element(t, p, idx)) for idx in indices(p.shape)]).reshape(p.shape) for p in pieces
+        ]
+        joined = np.concatenate(parts, axis)
+        return small(t, joined.shape, [c.value for c in joined.ravel()], kind)
+
+    def write(target):
+        at = 0
+        for p in pieces:
+            keys = [Slice(None, None, None)] * len(shape)
+            end = t.builder.op(np.add, at, p.shape[axis])
+            keys[axis] = Slice(at, end, None)
+            part = view(t, target, keys)
+            assign(t, part, p, fresh=target.mem == "T" and static_shape(shape))
+            at = end
+
+    return Deferred(shape, write, kind, tuple((r, False) for p in pieces for r, _ in reads_of(p)))
+
+
+class Cell:
+    """Keeps NumPy from looking into an operand."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value):
+        self.value = value
+
+
+@lower(np.stack)
+def stack(t, arrays, axis=0):
+    items = [t.as_array(a) for a in t.items(arrays)]
+    if all(is_scalar(a) for a in items):
+        return t.stack_scalars(items)
+    ndim = len(items[0].shape) + 1
+    axis = axis % ndim
+    keys = [Slice(None, None, None)] * (ndim - 1)
+    keys.insert(axis, None)
+    return concatenate(t, [view(t, force(t, a) if isinstance(a, Deferred) else a, keys) for a in items], axis)
+
+
+@lower(np.hstack)
+def hstack(t, tup):
+    items = [_atleast_1d(t, a) for a in t.items(tup)]
+    return concatenate(t, items, 0 if len(items[0].shape) == 1 else 1)
+
+
+@lower(np.vstack)
+def vstack(t, tup):
+    items = [_atleast_1d(t, a) for a in t.items(tup)]
+    rows = [view(t, force(t, a), [None, Slice(None, None, None)]) if len(a.shape) == 1 else a for a in items]
+    return concatenate(t, rows, 0)
+
+
+@lower(np.column_stack)
+def column_stack(t, tup):
+    items = [_atleast_1d(t, a) for a in t.items(tup)]
+    columns = [
+        view(t, force(t, a), [Slice(None, None, None), None]) if len(a.shape) == 1 else a for a in items
+    ]
+    return concatenate(t, columns, 1)
+
+
+@lower(np.append)
+def append(t, arr, values, axis=None):
+    return concatenate(t, [_atleast_1d(t, arr), _atleast_1d(t, values)], axis)
+
+
+@lower(np.tile)
+def tile(t, A, reps):
+    a = _atleast_1d(t, A)
+    if type(reps) is not int or len(a.shape) != 1:
+        raise Refusal("np.tile of anything but a vector, a known number of times")
+    return concatenate(t, [a] * reps, 0)
+
+
+@lower(np.repeat)
+def repeat(t, a, repeats):
+    a = t.settled(_atleast_1d(t, a))
+    if type(repeats) is not int or len(a.shape) != 1:
+        raise Refusal("np.repeat of anything but a vector, a known number of times")
+    length = t.builder.op(np.multiply, a.shape[0], repeats)
+    return Lazy(
+        (length,),
+        lambda idx: element(t, a, (t.builder.op(np.floor_divide, idx[0], repeats),)),
+        a.kind,
+        reads_of(a),
+    )
+
+
+@lower(np.meshgrid)
+def meshgrid(t, x, y, indexing="xy"):
+    x, y = t.settled(x), t.settled(y)
+    rows, columns = (y, x) if indexing == "xy" else (x, y)
+    shape = (rows.shape[0], columns.shape[0])
+    along = Lazy(shape, lambda idx: element(t, columns, (idx[1],)), columns.kind, reads_of(columns))
+    down = Lazy(shape, lambda idx: element(t, rows, (idx[0],)), rows.kind, reads_of(rows))
+    return t.list(
+        [t.settled(along), t.settled(down)] if indexing == "xy" else [t.settled(down), t.settled(along)]
+    )
+
+
+class Creation:
+    """Conversions the interpreter offers to all lowerings."""
+
+    def as_array(self, x):
+        """Lists and tuples as arrays; numbers and arrays as they are."""
+        if is_scalar(x) or is_array(x):
+            return (
+                Array(x.mem, x.address, x.shape, x.strides, x.alias, x.kind, x.site)
+                if getattr(x, "sequence", False)
+                else x
+            )
+        x = self.unwrapped(x)
+        if isinstance(x, (ListBox, tuple, Range)) or (
+            isinstance(x, Host) and isinstance(x.obj, (list, tuple))
+        ):
+            items = [self.as_array(e) for e in self.items(x)]
+            if all(is_scalar(e) for e in items):
+                return self.stack_scalars(items)
+            return stack(self, items)
+        if is_scalar(x):
+            return x
+        raise Refusal(f"{self.describe(x)} where a number or an array is expected")
+
+    def stack_scalars(self, items):
+        kinds = {type_of(e) for e in items}
+        kind = "f" if "f" in kinds or not kinds else "i" if "i" in kinds else "b"
+        return small(self, (len(items),), items, kind)
+
+    def kind_of_dtype(self, dtype) -> str:
+        if isinstance(dtype, str) and dtype in ("f", "i", "b"):
+            return dtype
+        try:
+            found = np.dtype(dtype).kind
+        except TypeError:
+            raise Refusal(f"dtype {dtype!r}") from None
+        if found not in "fiub" or np.dtype(dtype) in (np.float32, np.float16):
+            raise Refusal(f"dtype {dtype}", "Use float (float64), int or bool.")
+        return {"u": "i"}.get(found, found)
+
+
+__all__ = ["Creation", "DictBox", "as_lazy", "row_major"]

@@ -1,0 +1,308 @@
+"""Functions that look at arrays in another shape or order."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ..arrays import (
+    SMALL,
+    allocate,
+    assign,
+    copy,
+    element,
+    elementwise,
+    force,
+    indices,
+    reads_of,
+    row_major,
+    small,
+    static_shape,
+)
+from ..build import type_of
+from ..fence import Refusal
+from ..indexing import Slice, get_item, transposed, view
+from ..ir import Value
+from ..values import Array, Deferred, Lazy, Small, is_array, is_scalar
+from .creation import concatenate, shape_argument
+from .table import ATTRIBUTES, METHODS, lower
+
+
+@lower(np.reshape)
+def reshape(t, a, shape):
+    a = t.settled(t.as_array(a))
+    if is_scalar(a):
+        a = small(t, (1,), [a], "f")
+    shape = list(shape_argument_free(t, shape))
+    if not static_shape(a.shape):
+        raise Refusal("reshaping an array of unknown shape")
+    size = math.prod(a.shape)
+    if -1 in shape:
+        known = -math.prod(shape)
+        shape[shape.index(-1)] = size // known if known else 0
+    if math.prod(shape) != size:
+        raise Refusal(f"cannot reshape an array of size {size} into shape {tuple(shape)}")
+    if isinstance(a, Small):
+        return Small(a.box, tuple(shape), a.cells, a.kind)
+    if a.strides != row_major(t, a.shape):
+        merged = _merged_strides(a.shape, a.strides, shape)
+        if merged is not None:
+            return Array(a.mem, a.address, tuple(shape), merged, a.alias, a.kind, a.site)
+        a = copy(t, a)
+        if isinstance(a, Small):
+            return Small(a.box, tuple(shape), a.cells, a.kind)
+    return Array(a.mem, a.address, tuple(shape), row_major(t, shape), a.alias, a.kind, a.site)
+
+
+def shape_argument_free(t, shape):
+    items = [shape] if is_scalar(shape) else t.items(shape)
+    if all(type(n) is int and n >= -1 for n in items):
+        return items
+    return shape_argument(t, shape)
+
+
+def _merged_strides(shape, strides, new):
+    """Strides of a view in a new shape, where one exists (adding or dropping dimensions of length one)."""
+    if not static_shape(strides):
+        return None
+    dims = [(n, s) for n, s in zip(shape, strides, strict=True) if n != 1]
+    if [n for n, _ in dims] != [n for n in new if n != 1]:
+        return None
+    rest = iter(dims)
+    return tuple(next(rest)[1] if n != 1 else 0 for n in new)
+
+
+def _reshape_method(t, a, *shape, order="C"):
+    if order != "C":
+        raise Refusal("reshape in another order than C", "Transpose before.")
+    return reshape(t, a, shape[0] if len(shape) == 1 else tuple(shape))
+
+
+METHODS["array", "reshape"] = _reshape_method
+
+
+@lower(np.ravel, method="ravel")
+def ravel(t, a):
+    a = t.as_array(a)
+    return reshape(t, a, -1) if is_array(a) else small(t, (1,), [a], "f")
+
+
+def _flatten(t, a):
+    return copy(t, ravel(t, a))
+
+
+METHODS["array", "flatten"] = _flatten
+
+
+@lower(np.transpose)
+def transpose(t, a, axes=None):
+    a = t.as_array(a)
+    if is_scalar(a):
+        return a
+    order = list(range(len(a.shape)))[::-1] if axes is None else [k % len(a.shape) for k in t.items(axes)]
+    return transposed(t, a, order)
+
+
+def _transpose_method(t, a, *axes):
+    if not axes or axes[0] is None:
+        return transpose(t, a)
+    return transpose(t, a, axes[0] if len(axes) == 1 and not is_scalar(axes[0]) else tuple(axes))
+
+
+METHODS["array", "transpose"] = _transpose_method
+ATTRIBUTES["T"] = transpose
+
+
+@lower(np.swapaxes, method="swapaxes")
+def swapaxes(t, a, axis1, axis2):
+    order = list(range(len(a.shape)))
+    order[axis1], order[axis2] = order[axis2], order[axis1]
+    return transposed(t, a, order)
+
+
+@lower(np.moveaxis)
+def moveaxis(t, a, source, destination):
+    n = len(a.shape)
+    order = [k for k in range(n) if k != source % n]
+    order.insert(destination % n, source % n)
+    return transposed(t, a, order)
+
+
+@lower(np.squeeze, method="squeeze")
+def squeeze(t, a, axis=None):
+    a = t.settled(a)
+    drop = (
+        [k for k, n in enumerate(a.shape) if type(n) is int and n == 1]
+        if axis is None
+        else [axis % len(a.shape)]
+    )
+    return view(t, a, [0 if k in drop else Slice(None, None, None) for k in range(len(a.shape))])
+
+
+@lower(np.expand_dims)
+def expand_dims(t, a, axis):
+    a = t.settled(a)
+    keys = [Slice(None, None, None) for _ in a.shape]
+    keys.insert(axis % (len(a.shape) + 1), None)
+    return view(t, a, keys)
+
+
+@lower(np.flip)
+def flip(t, m, axis=None):
+    axes = range(len(m.shape)) if axis is None else [axis % len(m.shape)]
+    return get_item(t, m, tuple(Slice(None, None, -1 if k in axes else None) for k in range(len(m.shape))))
+
+
+lower(np.flipud)(lambda t, m: flip(t, m, 0))
+lower(np.fliplr)(lambda t, m: flip(t, m, 1))
+
+
+@lower(np.roll)
+def roll(t, a, shift, axis=None):
+    a = t.settled(t.as_array(a))
+    if type(shift) is not int:
+        raise Refusal(
+            "np.roll by a number not known while compiling",
+            "Use an index array: a[(np.arange(n) - shift) % n].",
+        )
+    if axis is None:
+        if len(a.shape) > 1:
+            return reshape(t, roll(t, ravel(t, a), shift), a.shape)
+        axis = 0
+    n = a.shape[axis]
+    shift = shift % n if type(n) is int else shift
+    if shift == 0:
+        return copy(t, a)
+    keys = [Slice(None, None, None)] * len(a.shape)
+
+    def part(start, stop):
+        keys[axis] = Slice(start, stop, None)
+        return view(t, a, list(keys))
+
+    return concatenate(t, [part(-shift, None), part(None, -shift)], axis)
+
+
+@lower(np.split, np.array_split)
+def split(t, ary, indices_or_sections, axis=0):
+    a = t.settled(ary)
+    n = a.shape[axis]
+    if type(indices_or_sections) is int:
+        if n % indices_or_sections:
+            raise Refusal("np.split does not result in an equal division")
+        width = n // indices_or_sections
+        cuts = list(range(width, n, width))
+    else:
+        cuts = t.items(indices_or_sections)
+    keys = [Slice(None, None, None)] * len(a.shape)
+    parts = []
+    for start, stop in zip([0, *cuts], [*cuts, None], strict=True):
+        keys[axis] = Slice(start, stop, None)
+        parts.append(view(t, a, list(keys)))
+    return t.list(parts)
+
+
+@lower(np.diff)
+def diff(t, a, n=1, axis=-1):
+    a = t.settled(t.as_array(a))
+    for _ in range(n):
+        keys = [Slice(None, None, None)] * len(a.shape)
+        keys[axis] = Slice(1, None, None)
+        upper = view(t, a, list(keys))
+        keys[axis] = Slice(None, -1, None)
+        a = elementwise(t, np.subtract, upper, view(t, a, list(keys)))
+        a = t.settled(a) if n > 1 else a
+    return a
+
+
+@lower(np.outer)
+def outer(t, a, b):
+    a, b = ravel(t, a), ravel(t, b)
+    everything = Slice(None, None, None)
+    return elementwise(t, np.multiply, view(t, a, [everything, None]), view(t, b, [None, everything]))
+
+
+@lower(np.tril)
+def tril(t, m, k=0):
+    return _triangle(t, m, k, lower_part=True)
+
+
+@lower(np.triu)
+def triu(t, m, k=0):
+    return _triangle(t, m, k, lower_part=False)
+
+
+def _triangle(t, m, k, lower_part):
+    m = t.settled(m)
+    op = t.builder.op
+    compare = np.less_equal if lower_part else np.greater_equal
+
+    def elem(idx):
+        inside = op(compare, op(np.subtract, idx[-1], idx[-2]), k)
+        return t.builder.select(inside, element(t, m, idx), 0.0)
+
+    return Lazy(m.shape, elem, m.kind, reads_of(m))
+
+
+@lower(np.gradient)
+def gradient(t, f, dx=1.0):
+    f = t.settled(f)
+    if len(f.shape) != 1 or not is_scalar(dx) or isinstance(f.shape[0], Value) or f.shape[0] < 2:
+        raise Refusal("np.gradient of anything but a vector with one spacing")
+    n = f.shape[0]
+
+    def difference(i, j, width):
+        return t.apply(np.divide, [t.apply(np.subtract, [element(t, f, (i,)), element(t, f, (j,))]), width])
+
+    ends = [difference(1, 0, dx), difference(n - 1, n - 2, dx)]
+    twice = t.apply(np.multiply, [2.0, dx])
+    if n <= SMALL and isinstance(f, Small):
+        return small(
+            t, (n,), [ends[0], *(difference(i + 1, i - 1, twice) for i in range(1, n - 1)), ends[1]], "f"
+        )
+    made = allocate(t, (n,), "f")
+    for place, value in zip((0, n - 1), ends, strict=True):
+        from ..arrays import store
+
+        store(t, made, (place,), value)
+    inner = view(t, made, [Slice(1, n - 1, None)])
+    op = t.builder.op
+    assign(
+        t,
+        inner,
+        Lazy((n - 2,), lambda idx: difference(op(np.add, idx[0], 2), idx[0], twice), "f", reads_of(f)),
+    )
+    return made
+
+
+def _shape(t, a):
+    return tuple(a.shape) if is_array(a) else ()
+
+
+ATTRIBUTES["shape"] = _shape
+ATTRIBUTES["ndim"] = lambda t, a: len(a.shape) if is_array(a) else 0
+ATTRIBUTES["size"] = lambda t, a: _size(t, a)
+ATTRIBUTES["dtype"] = lambda t, a: np.dtype(
+    {"f": float, "i": int, "b": bool}[a.kind if is_array(a) else type_of(a)]
+)
+ATTRIBUTES["real"] = lambda t, a: a
+ATTRIBUTES["flat"] = lambda t, a: ravel(t, a)
+
+
+@lower(np.size)
+def _size(t, a, axis=None):
+    a = t.as_array(a)
+    if is_scalar(a):
+        return 1
+    if axis is not None:
+        return a.shape[axis]
+    total = 1
+    for n in a.shape:
+        total = t.builder.op(np.multiply, total, n)
+    return total
+
+
+lower(np.shape)(lambda t, a: _shape(t, t.as_array(a)))
+lower(np.ndim)(lambda t, a: len(_shape(t, t.as_array(a))))
+
+__all__ = ["Deferred", "force", "indices"]

@@ -1,0 +1,536 @@
+"""Reading the user's source: statements are executed on traced values, and what they do is emitted as IR."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+
+import numpy as np
+
+from . import arrays, indexing
+from .build import Builder, type_of
+from .calls import Calls
+from .expressions import Expressions
+from .fence import NeedUnroll, Refusal, located
+from .functions.creation import Creation
+from .functions.reductions import Reductions
+from .ir import Block, Line, Program, Site, Value
+from .normalize import RETURNED, VALUE
+from .source import Source
+from .state import State
+from .values import (
+    UNDEFINED,
+    Array,
+    Deferred,
+    DictBox,
+    Host,
+    Iteration,
+    Lazy,
+    ListBox,
+    Range,
+    RecordBox,
+    Small,
+    is_array,
+    is_scalar,
+)
+
+UNROLL_TRIPS, UNROLL_NODES = 4, 200  # loops of this size are written out
+FORCED_TRIPS = 512  # the most a loop that must be written out may run
+
+
+class Frame:
+    """A function being traced: its names, and where to look up the others."""
+
+    def __init__(self, box, source, function, depth: int, parent=None):
+        self.box, self.source, self.function, self.parent, self.depth = box, source, function, parent, depth
+        self.outer_names: set[str] = set()
+
+
+class Tracer(Expressions, Calls, Creation, Reductions, State):
+    """Executes normalised statements; expressions and calls are in the base classes."""
+
+    def __init__(self, program: Program, captures, decisions: dict, detail: bool = False):
+        super().__init__(program, Builder(program.body))
+        self.captures, self.decisions, self.detail = captures, decisions, detail
+        self.prologue = Block()
+        self.node: ast.AST | None = None
+        self.path: tuple = ()
+        self.constant_class = program.new_class()
+        self.group_classes = {g.name: program.new_class() for g in program.inputs}
+        self._constants: list[float] = []
+        self._inputs: dict[tuple, Value] = {}
+        self._sites: dict[tuple, int] = {}
+        self._lines: dict[tuple, Line] = {}
+        self.last_line: Line | None = None
+        self._outside: dict[tuple, object] = {}
+        self.auto_named: dict[Value, None] = {}
+
+    def enter_root(self) -> None:
+        """The caller of the function to trace."""
+        self.frame = Frame(self.box({}), Source("<caller>", "<unknown>", None, None, [], True), None, 0)
+
+    # ----------------------------------------------------------------------------------------------
+
+    def run(self, statements) -> None:
+        for statement in statements:
+            if self.dead:
+                return
+            self.builder.line = self.last_line = self.line_of(statement)
+            handler = _STATEMENTS.get(type(statement))
+            try:
+                if handler is None:
+                    raise Refusal(
+                        f"`{type(statement).__name__.lower()}` statements", _HINTS.get(type(statement))
+                    )
+                self.node = statement
+                handler(self, statement)
+            except Refusal as refusal:
+                raise located(refusal, self.frame.source.filename, self.node) from refusal
+            except NeedUnroll as need:
+                if need.error is None:
+                    need.error = located(need.refusal, self.frame.source.filename, self.node)
+                raise
+
+    def _assign(self, s: ast.Assign):
+        value = self.eval(s.value)
+        if len(s.targets) > 1:
+            value = self.settled(value)
+        for target in s.targets:
+            self.bind(target, value)
+
+    def bind(self, target, value) -> None:
+        """``target = value`` for a name, tuple, item or attribute."""
+        self.node = target
+        if isinstance(target, ast.Name):
+            self.set_name(target.id, value)
+        elif isinstance(target, (ast.Tuple, ast.List)):
+            self._unpack(target, value)
+        elif isinstance(target, ast.Subscript):
+            owner = self.eval(target.value)
+            key = self.subscript(target.slice)
+            self.node = target
+            self.set_item(owner, key, value)
+        elif isinstance(target, ast.Attribute):
+            self.set_attribute(self.eval(target.value), target.attr, value)
+        else:
+            raise Refusal(f"assignment to a {type(target).__name__.lower()}")
+
+    def set_name(self, name: str, value) -> None:
+        if name != VALUE or len(self._journals) > self.frame.depth:
+            value = self.settled(value)
+        frame = self.frame
+        while name in frame.outer_names:
+            frame = frame.parent
+        self.label(value, name)
+        self.write(frame.box, name, value)
+
+    def label(self, value, name: str) -> None:
+        """Give new scalars the name the user gives them."""
+        if name.startswith("#"):
+            return
+        if isinstance(value, Value) and (not value.name or value in self.auto_named):
+            value.name = name
+            self.auto_named.pop(value, None)
+        elif isinstance(value, Small) and len(value.cells) <= arrays.SMALL:
+            for k, cell in enumerate(value.cells):
+                v = value.box.slots.get(cell)
+                if isinstance(v, Value) and not v.name:
+                    v.name = f"{name}_{k}"
+        elif isinstance(value, Array) and len(value.address.terms) == 1:
+            at = value.address.terms[0][1]
+            if at.name == "at":
+                at.name = f"{name}_at"
+
+    def _unpack(self, target, value):
+        stars = [k for k, e in enumerate(target.elts) if isinstance(e, ast.Starred)]
+        items = self.items(value, len(target.elts) if not stars else None)
+        if stars:
+            after = len(target.elts) - stars[0] - 1
+            middle = self.list(items[stars[0] : len(items) - after])
+            items = [*items[: stars[0]], middle, *items[len(items) - after :]]
+        if len(items) != len(target.elts):
+            raise Refusal(f"cannot unpack {len(items)} values into {len(target.elts)} names")
+        for element, item in zip(target.elts, items, strict=True):
+            self.bind(element.value if isinstance(element, ast.Starred) else element, item)
+
+    def _aug_assign(self, s: ast.AugAssign):
+        fn = self.operator(s.op)
+        target = s.target
+        if isinstance(target, ast.Name):
+            old = self.name(target.id)
+            value = self.eval(s.value)
+            self.node = s
+            if isinstance(old, ListBox) and isinstance(s.op, ast.Add):
+                self.call_method(old, "extend", [value], {})
+            elif is_array(old):
+                self.set_item(old, Ellipsis, self._kept_kind(old, self.binary(s.op, fn, old, value)))
+            else:
+                self.set_name(target.id, self.binary(s.op, fn, old, value))
+        elif isinstance(target, ast.Subscript):
+            owner, key = self.eval(target.value), self.subscript(target.slice)
+            old = self.get_item(owner, key)
+            value = self.eval(s.value)
+            self.node = s
+            if is_array(old) and not isinstance(owner, (ListBox, DictBox, tuple)):
+                self.set_item(owner, key, self._kept_kind(old, self.binary(s.op, fn, old, value)))
+            elif is_array(old):
+                self.set_item(old, Ellipsis, self._kept_kind(old, self.binary(s.op, fn, old, value)))
+            else:
+                self.set_item(owner, key, self.binary(s.op, fn, old, value))
+        elif isinstance(target, ast.Attribute):
+            owner = self.eval(target.value)
+            old = self.get_attribute(owner, target.attr)
+            new = self.binary(s.op, fn, old, self.eval(s.value))
+            if is_array(old):
+                self.set_item(old, Ellipsis, new)
+            else:
+                self.set_attribute(owner, target.attr, new)
+        else:
+            raise Refusal("augmented assignment to this")
+
+    def _kept_kind(self, old, new):
+        kind = new.kind if is_array(new) else type_of(new)
+        if old.kind != "f" and kind == "f":
+            raise Refusal(
+                "an array of ints is updated in place with floats", "Make the array with dtype=float."
+            )
+        return new
+
+    def _if(self, s: ast.If):
+        cond = self.condition(s.test)
+
+        def arm(body):
+            return lambda: self.run(body)
+
+        line = self.builder.line
+        self.branch(cond, arm(s.body), arm(s.orelse), s.live, line)
+
+    def _for(self, s: ast.For):
+        source = self.iteration(self.eval(s.iter))
+        count = source.count
+        known = not isinstance(count, Value)
+        short = known and count <= UNROLL_TRIPS and count * _weight(s.body) <= UNROLL_NODES and not s.stop
+        if known and count == 0:
+            return
+        if source.static or short:
+            self._written_out(s, source)
+            return
+        names = _assigned(s.body)
+        line = self.builder.line
+
+        def body(index):
+            self.bind(s.target, source.item(index))
+            self.run(s.body)
+
+        try:
+            self.loop(
+                body,
+                count=count,
+                name=s.target.id if isinstance(s.target, ast.Name) else "",
+                stop=lambda: self.flagged(s.stop),
+                live_head=s.live_head,
+                live=s.live,
+                guesses=names,
+                line=line,
+            )
+        except NeedUnroll:
+            if not known or count > FORCED_TRIPS:
+                raise
+            self._written_out(s, source)
+
+    def _written_out(self, s: ast.For, source: Iteration):
+        if isinstance(source.count, Value):
+            raise Refusal("a loop over this needs a length known while compiling")
+
+        def iterations(k):
+            while k < source.count:
+                self.bind(s.target, source.item(k))
+                self.run(s.body)
+                if self.dead:
+                    return
+                flag = self.flagged(s.stop)
+                k += 1
+                if flag is True:
+                    return
+                if isinstance(flag, Value) and k < source.count:
+                    self.branch(flag, lambda: None, lambda k=k: iterations(k), s.live | s.live_head)
+                    return
+
+        iterations(0)
+
+    def flagged(self, flags):
+        """Whether any of these flags of the current frame is set."""
+        result = False
+        for name in flags:
+            result = self.builder.op(np.logical_or, result, self.frame.box.slots.get(name, False))
+        return result
+
+    def _while(self, s: ast.While):
+        line = self.builder.line
+        self.loop(
+            lambda _: self.run(s.body),
+            head=lambda: self.condition(s.test),
+            stop=lambda: self.flagged(s.stop),
+            live_head=s.live_head,
+            live=s.live,
+            guesses=_assigned(s.body),
+            line=line,
+        )
+
+    def _expr(self, s: ast.Expr):
+        if isinstance(s.value, ast.Constant):
+            return
+        value = self.eval(s.value)
+        if getattr(s, "context", False) and not isinstance(value, np.errstate):
+            raise Refusal("a `with` block", "Only `with np.errstate(...)` is accepted.")
+
+    def _function_def(self, s: ast.FunctionDef):
+        self.set_name(s.name, self.closure(s))
+
+    def _assert(self, s: ast.Assert):
+        cond = self.condition(s.test)
+        text = (
+            s.msg.value
+            if isinstance(s.msg, ast.Constant)
+            else ast.unparse(s.msg)
+            if s.msg
+            else ast.unparse(s.test)
+        )
+        self.node = s
+        self.require(cond, "AssertionError", str(text))
+
+    def _raise(self, s: ast.Raise):
+        name, text = "Exception", ""
+        exc = s.exc
+        if isinstance(exc, ast.Call):
+            text = ", ".join(
+                str(a.value) if isinstance(a, ast.Constant) else ast.unparse(a) for a in exc.args
+            )
+            exc = exc.func
+        if exc is not None:
+            name = ast.unparse(exc)
+        self.node = s
+        self.require(False, name, text)
+        self.dead = True
+
+    def _import(self, s):
+        for alias in s.names:
+            if isinstance(s, ast.Import):
+                module = importlib.import_module(alias.name)
+                if alias.asname is None and "." in alias.name:
+                    module = importlib.import_module(alias.name.partition(".")[0])
+                self.set_name(alias.asname or alias.name.partition(".")[0], module)
+            else:
+                self.set_name(
+                    alias.asname or alias.name, getattr(importlib.import_module(s.module), alias.name)
+                )
+
+    def _nonlocal(self, s: ast.Nonlocal):
+        if self.frame.parent is None:
+            raise Refusal(
+                "`nonlocal` writing outside of the compiled function", "Return the new value instead."
+            )
+        self.frame.outer_names |= set(s.names)
+
+    def _global(self, s: ast.Global):
+        raise Refusal("`global`: compiled functions do not write globals", "Return the new value instead.")
+
+    def _delete(self, s: ast.Delete):
+        for target in s.targets:
+            if not isinstance(target, ast.Name):
+                raise Refusal("`del` of anything but a name")
+            self.write(self.frame.box, target.id, UNDEFINED)
+
+    def _ann_assign(self, s: ast.AnnAssign):
+        if s.value is not None:
+            self.bind(s.target, self.eval(s.value))
+
+    # ----------------------------------------------------------------------------------------------
+
+    def scratch(self, thunk):
+        """The value of `thunk`, computed nowhere: for its kind."""
+        with self.region(Block()):
+            return thunk()
+
+    def line_of(self, node) -> Line | None:
+        number = getattr(node, "lineno", None)
+        if number is None:
+            return self.builder.line
+        key = (self.frame.source.filename, number, id(node) if self.detail else 0)
+        if key not in self._lines:
+            text = ast.unparse(node) if self.detail and isinstance(node, ast.expr) else ""
+            self._lines[key] = Line(key[0], number, text)
+        return self._lines[key]
+
+    def site(self):
+        """Identifies the place of the program that makes an array, over restarts."""
+        return (self.path, id(self.node))
+
+    def require(self, cond, exception: str, message: str) -> None:
+        """Leave the program with an error unless `cond`."""
+        key = (exception, message, self.frame.source.filename, getattr(self.node, "lineno", 0))
+        if key not in self._sites:
+            self.program.sites.append(Site(exception, message, self.line_of(self.node)))
+            self._sites[key] = len(self.program.sites)
+        self.check(cond, self._sites[key])
+
+    def settled(self, value):
+        """A value as it may be kept: expressions computed, here and inside tuples."""
+        if isinstance(value, (Lazy, Deferred)):
+            return arrays.force(self, value)
+        if isinstance(value, tuple) and any(isinstance(v, (Lazy, Deferred, tuple)) for v in value):
+            made = [self.settled(v) for v in value]
+            return type(value)(*made) if hasattr(value, "_fields") else tuple(made)
+        return value
+
+    def input(self, x: Array, at: int) -> Value:
+        """An element of memory that is never written, loaded once at the start of the program."""
+        key = (x.mem, at)
+        if key not in self._inputs:
+            line, self.builder.line = self.builder.line, None
+            with self.builder.into(self.prologue):
+                self._inputs[key] = self.builder.load(x.mem, arrays.Address(at), x.alias)
+            self.builder.line = line
+            self.auto_named[self._inputs[key]] = None
+        return self._inputs[key]
+
+    def input_array(self, mem: str, offset: int, shape: tuple, kind: str, site, name: str = ""):
+        """An array that the caller passes in."""
+        size = int(np.prod(shape, dtype=int))
+        record = Array(
+            mem,
+            arrays.Address(offset),
+            shape,
+            arrays.row_major(self, shape),
+            self.group_classes[mem],
+            kind,
+            site,
+        )
+        decision = self.decisions.get(site)
+        if decision is None and size <= arrays.SMALL:
+            return Small(self.outer_box(_Loaded(self, record, name), site), shape, tuple(range(size)), kind)
+        if decision == "copy":
+            with self.builder.into(self.prologue):
+                made = arrays.allocate(self, shape, kind)
+                arrays.fill(self, made, record, fresh=True)
+            return made
+        return record
+
+    def outer_box(self, slots, site):
+        """A box that was there before the program began."""
+        made = self.box(slots, frozenset([site]))
+        made.depth = 0
+        return made
+
+    def input_scalar(self, mem: str, offset: int, kind: str, name: str):
+        record = Array(mem, arrays.Address(offset), (), (), self.group_classes[mem])
+        value = self.input(record, offset)
+        value.name = value.name or name
+        if kind == "f":
+            return value
+        with self.builder.into(self.prologue):
+            return arrays.cast(self, value, kind)
+
+    def lifted_input(self, capture, kind: str):
+        group = self.program.inputs[-1]
+        offset = group.size
+        group.size += capture.size
+        name = capture.path.expression.rpartition(".")[2].strip("[]'")
+        if not capture.shape:
+            return self.input_scalar(group.name, offset, kind, name if name.isidentifier() else "")
+        return self.input_array(
+            group.name, offset, capture.shape, kind, ("input", capture.path.expression), name
+        )
+
+    def static_array(self, values: np.ndarray, site):
+        kind = "b" if values.dtype == bool else "i" if values.dtype.kind in "iu" else "f"
+        if values.ndim == 0:
+            return values.item()
+        return arrays.small(self, values.shape, values.ravel().tolist(), kind, site)
+
+    def constants(self, values) -> int:
+        offset = len(self._constants)
+        self._constants.extend(float(v) for v in values)
+        return offset
+
+    def constant_values(self, x: Array) -> np.ndarray:
+        flat = np.array(self._constants)
+        at = [
+            x.address.const + sum(i * s for i, s in zip(idx, x.strides, strict=True))
+            for idx in arrays.indices(x.shape)
+        ]
+        return flat[at].reshape(x.shape)
+
+    def counts(self, i, n, strict: bool = True) -> bool:
+        """Whether ``i < n`` (or ``<=``) is known though `n` is not a constant."""
+        gap = self.affine(n) + self.affine(i) * -1
+        low = gap.const + sum(c * (v.low if c > 0 else v.high) for c, v in gap.terms)
+        return low >= strict
+
+    def distinct(self, a: Array, b: Array) -> bool:
+        return False
+
+
+class _Loaded(dict):
+    """Elements of an input, loaded when first asked for."""
+
+    def __init__(self, tracer, record: Array, name: str):
+        super().__init__()
+        self.tracer, self.record, self.name = tracer, record, name
+
+    def __missing__(self, k):
+        value = self.tracer.input(self.record, self.record.address.const + k)
+        if self.name and not value.name:
+            value.name = f"{self.name}_{k}"
+        if self.record.kind != "f":
+            with self.tracer.builder.into(self.tracer.prologue):
+                value = arrays.cast(self.tracer, value, self.record.kind)
+        self[k] = value
+        return value
+
+    def get(self, k, default=None):
+        return self[k]
+
+
+def _weight(statements) -> int:
+    return sum(1 for s in statements for _ in ast.walk(s))
+
+
+def _assigned(statements) -> dict[str, int]:
+    """Names these statements assign, and in which direction ints among them seem to move."""
+    found: dict[str, int] = {}
+    for s in statements:
+        for node in ast.walk(s):
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                found.setdefault(node.id, 0)
+        for node in ast.walk(s):
+            if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
+                found[node.target.id] = {ast.Add: 1, ast.Sub: -1}.get(type(node.op), 0)
+    return found
+
+
+_STATEMENTS = {
+    ast.Assign: Tracer._assign,
+    ast.AugAssign: Tracer._aug_assign,
+    ast.AnnAssign: Tracer._ann_assign,
+    ast.If: Tracer._if,
+    ast.For: Tracer._for,
+    ast.While: Tracer._while,
+    ast.Expr: Tracer._expr,
+    ast.FunctionDef: Tracer._function_def,
+    ast.Assert: Tracer._assert,
+    ast.Raise: Tracer._raise,
+    ast.Import: Tracer._import,
+    ast.ImportFrom: Tracer._import,
+    ast.Nonlocal: Tracer._nonlocal,
+    ast.Global: Tracer._global,
+    ast.Delete: Tracer._delete,
+    ast.Pass: lambda self, s: None,
+}
+_HINTS = {
+    ast.Try: "Test for the condition with `if` before it can fail.",
+    ast.ClassDef: "Define the class outside of the compiled function.",
+    ast.Match: "Use if/elif.",
+}
+
+__all__ = ["RETURNED", "Frame", "Host", "Range", "RecordBox", "Tracer", "indexing", "is_scalar"]
