@@ -10,6 +10,7 @@ from .plain import np
 
 from . import table
 from .dual import Dual
+from .rebind import suspended
 from .tape import Var, accumulate
 from .tree import LEAF, describe, flatten, unflatten
 from .value import Traced, operand, strip
@@ -87,7 +88,8 @@ class Custom:
                 leaves.append(leaf)
             structures.append((structure, len(found)))
         if top is None:
-            return self.fn(*_rebuild(structures, leaves))
+            with suspended():
+                return self.fn(*_rebuild(structures, leaves))
         return top.process(_Call(self, structures), leaves, {})
 
     def def_pushforward(self, rule: Callable) -> Callable:
@@ -126,7 +128,8 @@ class _Call:
         self.prim, self.structures = prim, structures
 
     def fn(self, *leaves):
-        return self.prim(*_rebuild(self.structures, leaves))
+        with suspended():
+            return self.prim(*_rebuild(self.structures, leaves))
 
     def forward(self, dual, values, tangents):
         """Run the pushforward at the level of `dual`."""
@@ -138,7 +141,8 @@ class _Call:
             out, dout = self._push_by_pulls(args, values, tangents)
         else:
             directions = _by_argument(self.structures, values, tangents)
-            out, dout = rule(args, directions)
+            with suspended():
+                out, dout = rule(args, directions)
         outs, structure = flatten(out)
         douts, found = flatten(dout)
         if found != structure:
@@ -161,7 +165,8 @@ class _Call:
             out = self.prim(*args)
             pull = _Pushes(self, args, values, parents).pull
         else:
-            out, pull = rule(args)
+            with suspended():
+                out, pull = rule(args)
         if out.__class__ is np.ndarray or out.__class__ is np.float64:
             return var.wrap(out, _Pull(self, pull, LEAF), tuple(values), tuple(parents))
         outs, structure = flatten(out)
@@ -204,7 +209,8 @@ class _Pull:
             g = unflatten(self.structure, [
                 np.zeros(np.shape(o))[()] if c is None and _is_float(o) else c for c, o in zip(g, y, strict=True)
             ])  # fmt: skip
-        cotangents = _leaf_cotangents(self.call, self.pull_(g), args)
+        with suspended():
+            cotangents = _leaf_cotangents(self.call, self.pull_(g), args)
         for j, c, x in zip(parents, cotangents, args, strict=True):
             if j is not None and c is not None:
                 accumulate(grads, j, _number(c), x)

@@ -22,6 +22,7 @@ from .value import Traced, call, holds_traced, operand, stack_nested, strip
 
 _lock = threading.Lock()
 _depth: dict[int, int] = {}  # running transforms by thread
+_silent: set[int] = set()  # threads inside of a primitive
 _patches: dict[str, tuple[dict, dict, dict]] = {}  # module -> its namespace, traced and original functions
 _by_original: dict = {}
 get_ident = threading.get_ident
@@ -32,7 +33,7 @@ _FUNCTIONS = (type(np.reshape), types.FunctionType, types.BuiltinFunctionType)
 class rebound:
     """Context in which the function `f` runs differentiated; it may be entered again inside."""
 
-    __slots__ = ("f",)
+    __slots__ = ("f", "silent")
 
     def __init__(self, f):
         self.f = f
@@ -40,6 +41,8 @@ class rebound:
     def __enter__(self):
         me = get_ident()
         with _lock:
+            self.silent = me in _silent
+            _silent.discard(me)
             if not _depth:
                 if len(_patches) < len(_SOURCES):
                     _prepare()
@@ -51,6 +54,8 @@ class rebound:
     def __exit__(self, kind, error, trace):
         me = get_ident()
         with _lock:
+            if self.silent:
+                _silent.add(me)
             n = _depth[me] = _depth[me] - 1
             if not n:
                 del _depth[me]
@@ -63,6 +68,22 @@ class rebound:
         # NumPy hides what went wrong in a scalar write behind "setting an array element with a sequence"
         if isinstance(error, ValueError) and isinstance(error.__cause__, SciadError):
             raise error.__cause__ from None
+
+
+class suspended:
+    """Context in which this thread sees NumPy as it is: for the inside of primitives, which need no local buffers."""
+
+    __slots__ = ("outermost",)
+
+    def __enter__(self):
+        me = get_ident()
+        self.outermost = me in _depth and me not in _silent
+        if self.outermost:
+            _silent.add(me)
+
+    def __exit__(self, kind, error, trace):
+        if self.outermost:
+            _silent.discard(get_ident())
 
 
 _bound: list[tuple[dict, dict, dict]] = []  # modules in which functions were imported by name
