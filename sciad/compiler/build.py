@@ -35,6 +35,7 @@ class Builder:
         self.definitions: dict[Value, tuple] = {}  # of ops: what value was computed from
         self._blocks: list[Block] = []
         self._scopes: list[dict] = [{}]
+        self._made: dict[Value, tuple] = {}  # how a value was computed, for simplification
 
     def __enter__(self):
         ir._active.append(self)
@@ -80,6 +81,7 @@ class Builder:
             out.low, out.high = interval(fn, args)
         self.emit(Op(out, fn, args))
         self.definitions[out] = (fn, args)
+        self._made[out] = (fn, args)
         self._scopes[-1][key] = (out, args)  # args kept alive: the key holds their ids
         return out
 
@@ -87,6 +89,7 @@ class Builder:
         """Share an operation that stands elsewhere, in a block that is executed before."""
         key = (node.fn, tuple(id(a) if isinstance(a, Value) else (type(a), repr(a)) for a in node.args))
         self._scopes[-1].setdefault(key, (node.out, node.args))
+        self._made.setdefault(node.out, (node.fn, node.args))
 
     def to_float(self, x: Operand) -> Operand:
         return x if type_of(x) == "f" else self.op("float", x)
@@ -99,10 +102,41 @@ class Builder:
             return a if cond else b
         return self.op("select", cond, a, b)
 
+    def _negated(self, x: Operand) -> Operand | None:
+        """What `x` is minus of, if it was computed as that."""
+        fn, args = self._made.get(x, (None, ())) if isinstance(x, Value) else (None, ())
+        return args[0] if fn is np.negative else None
+
+    def _signs(self, fn, args):
+        """Signs move outwards and into sums, where they cost nothing; the results are the same to the last bit."""
+        if fn is np.negative:
+            return self._negated(args[0])
+        if fn not in (np.add, np.subtract, np.multiply, np.divide):
+            return None
+        a, b = args
+        minus_a, minus_b = self._negated(a), self._negated(b)
+        if minus_b is not None and fn in (np.add, np.subtract):
+            return self.op(np.subtract if fn is np.add else np.add, a, minus_b)
+        if minus_a is not None and fn is np.add:
+            return self.op(np.subtract, b, minus_a)
+        if fn in (np.multiply, np.divide) and (minus_a is not None or minus_b is not None):
+            if minus_a is not None and minus_b is not None:
+                return self.op(fn, minus_a, minus_b)
+            for x, k in ((minus_a, 0), (minus_b, 1)):
+                other = args[1 - k]
+                if x is not None and constant(other) and type_of(other) == "f":
+                    return self.op(fn, *((x, -other) if k == 0 else (-other, x)))
+            product = self.op(fn, a if minus_a is None else minus_a, b if minus_b is None else minus_b)
+            return self.op(np.negative, product)
+        return None
+
     def _simplify(self, fn, args):
         is_num = [constant(a) for a in args]
-        if fn is np.positive:
+        if fn in (np.positive, np.conjugate):
             return args[0]
+        signs = self._signs(fn, args)
+        if signs is not None:
+            return signs
         if fn is np.square:
             return self.op(np.multiply, args[0], args[0])
         if fn is np.add:
