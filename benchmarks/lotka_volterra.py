@@ -153,7 +153,7 @@ def first_gradients(starts: int) -> dict[str, float]:
     """Seconds from the start of a new process to its first gradient."""
     script = Path(__file__).with_name("first_gradient.py")
     with tempfile.TemporaryDirectory() as folder:
-        environment = os.environ | {"SCIAD_CACHE_DIR": folder}
+        environment = os.environ | {"SCIAD_CACHE_DIR": folder, "PYTHONPATH": str(ROOT)}
 
         def run() -> float:
             start = time.perf_counter()

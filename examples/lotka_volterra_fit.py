@@ -125,13 +125,13 @@ def draw(years: np.ndarray, counts: np.ndarray, parameters: np.ndarray) -> Figur
     ):
         over_time.plot(times, curve, color=colour, label=f"{name}, fit")
         over_time.plot(years, values, "o", color=colour, label=f"{name}, data")
-    over_time.set(xlabel="year", ylabel="thousands of pelts", xticks=years[::4])
-    over_time.legend(ncols=2, fontsize="small")
+    over_time.set(xlabel="year", ylabel="thousands of pelts", xticks=years[::5], ylim=(0, 100))
+    over_time.legend(ncols=2, fontsize="small", loc="upper center")
 
     phase.plot(hares, lynxes, color="0.3")
     points = phase.scatter(*counts, c=years, cmap="viridis", zorder=3)
     phase.set(xlabel="hares", ylabel="lynxes")
-    figure.colorbar(points, label="year")
+    figure.colorbar(points, label="year", ticks=years[::5])
     return figure
 
 
