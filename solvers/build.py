@@ -5,8 +5,8 @@ one warning.
 from __future__ import annotations
 
 import warnings
-import weakref
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -23,48 +23,106 @@ class InterpretedModel(UserWarning):
     """The right-hand side could not be compiled and is called in Python: right, but slower."""
 
 
-def build_model(fun: Callable, shape: tuple[int, ...], args: tuple) -> tuple[Model, list]:
-    """The model of ``fun(t, y, *args)`` and the captured values that belong to its parameters.
+def build_model(fun: Callable, shape: tuple[int, ...], args: tuple) -> tuple[Model, Any]:
+    """The model of ``fun(t, y, *args)`` and the present value of its parameters.
 
     Parameters
     ----------
     fun : callable
     shape : of y
     args : tuple of pytrees
-        Leaves may be traced; only their shapes matter.
+        Leaves may be traced.
 
     Returns
     -------
     model : Model
-        Its ``p`` are the float leaves of ``args`` in order, then the captures.
-    captures : list
-        Objects whose ``get()`` is the present value of a lifted capture.
+    p : ndarray (m,), or traced
+        The float leaves of ``args`` in order, then the captured numbers and arrays of ``fun``.
 
     Raises
     ------
     ValueError
         If ``fun`` returns something of another size than y.
     """
-    if getattr(fun, "__code__", None) not in _refused:
-        try:
-            return _compiled(fun, shape, args)
-        except UnsupportedSyntax as error:
-            reason = str(error)
-            if hasattr(fun, "__code__"):
-                _refused.add(fun.__code__)
+    leaves, structure = tree.flatten(args)
+    kinds = tuple([_kind(leaf) for leaf in leaves])
+    key = (getattr(fun, "__code__", fun), shape, structure, kinds)
+    for model, shared in _models.get(key, ()):
+        if shared.matches(fun):
+            return model, _join(leaves, kinds, shared.traced.gather(fun))
+    if key in _refused:
+        return _interpreted(fun, shape, leaves, structure), _join(leaves, kinds, ())
+    template = tree.unflatten(
+        structure, [_example(leaf, kind) for leaf, kind in zip(leaves, kinds, strict=True)]
+    )
+    try:
+        model, shared = _compile(fun, shape, template)
+    except UnsupportedSyntax as error:
         warnings.warn(
             f"the right-hand side {getattr(fun, '__name__', fun)!r} is not compiled but called in Python at "
-            f"every stage, which is slower; the result is the same. {reason}",
+            f"every stage, which is slower; the result is the same. {error}",
             InterpretedModel,
-            stacklevel=4,
+            stacklevel=3,
         )
-    return _interpreted(fun, shape, args), []
+        _refused.add(key)
+        return build_model(fun, shape, args)
+    if len(_models) > 1000:
+        _models.clear()
+    _models.setdefault(key, []).append((model, shared))
+    return model, _join(leaves, kinds, shared.traced.gather(fun))
 
 
-def parameters(args: tuple, captures: list):
-    """The flat parameter vector: float leaves of ``args``, then captures; traced if one of them is."""
-    pieces = [leaf for leaf in tree.tree_leaves(args) if is_parameter(leaf)]
-    pieces += [capture.get() for capture in captures]
+def is_parameter(leaf) -> bool:
+    """Whether a leaf of ``args`` is a number or array that the model depends on smoothly."""
+    return _kind(leaf).__class__ is tuple
+
+
+_models: dict = {}
+_refused: set = set()
+_NO_PARAMETERS = np.empty(0)
+_FLOAT = np.dtype(float)
+
+
+def _kind(leaf):
+    """The shape of a parameter; of anything else what the compiler specialises on."""
+    cls = leaf.__class__
+    if cls is np.ndarray:
+        if leaf.dtype is _FLOAT or leaf.dtype.kind in "fO":
+            return leaf.shape
+        return f"{leaf.dtype.str}{leaf.shape}".encode() + leaf.tobytes()
+    if cls is float or isinstance(leaf, np.floating):
+        return ()
+    if isinstance(leaf, Traced):
+        return leaf.shape
+    return f"{cls.__name__} {leaf!r}" if isinstance(leaf, bool | int | str) else _Same(leaf)
+
+
+class _Same:
+    """A key that is equal to that of the very same object only, and keeps it alive."""
+
+    __slots__ = ("leaf",)
+
+    def __init__(self, leaf):
+        self.leaf = leaf
+
+    def __eq__(self, other):
+        return isinstance(other, _Same) and other.leaf is self.leaf
+
+    def __hash__(self):
+        return id(self.leaf)
+
+
+def _example(leaf, kind):
+    """A plain value of the leaf's shape for the compiler to look at."""
+    if kind.__class__ is not tuple:
+        return leaf
+    return np.zeros(kind) if kind else 0.0
+
+
+def _join(leaves, kinds, captured):
+    """The flat parameter vector; traced if one of its pieces is."""
+    pieces = [leaf for leaf, kind in zip(leaves, kinds, strict=True) if kind.__class__ is tuple]
+    pieces += captured
     if not pieces:
         return _NO_PARAMETERS
     if len(pieces) == 1:
@@ -72,16 +130,9 @@ def parameters(args: tuple, captures: list):
     return np.concatenate([_flat(piece) for piece in pieces])
 
 
-def is_parameter(leaf) -> bool:
-    """Whether a leaf of ``args`` is a number or array that the model depends on smoothly."""
-    if isinstance(leaf, float | Traced):
-        return True
-    if isinstance(leaf, np.ndarray):
-        return leaf.dtype.kind in "fO"
-    return isinstance(leaf, np.floating)
-
-
 def _flat(piece):
+    if piece.__class__ is np.ndarray and piece.dtype is _FLOAT:
+        return piece if piece.ndim == 1 else piece.reshape(-1)
     if isinstance(piece, Traced):
         return np.reshape(piece, (-1,))
     if isinstance(piece, np.ndarray) and piece.dtype == object:
@@ -89,33 +140,15 @@ def _flat(piece):
     return np.asarray(piece, dtype=float).reshape(-1)
 
 
-_NO_PARAMETERS = np.empty(0)
-_refused: weakref.WeakSet = weakref.WeakSet()
-_models: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
-
-
-def _compiled(fun, shape, args) -> tuple[Model, list]:
+def _compile(fun, shape, args) -> tuple[Model, Any]:
     from sciad.compiler import Group, compile_function
 
-    groups = [Group("t", 0.0, scalar=True), Group("y", _template(shape)), Group("p", args, spread=True)]
+    groups = [Group("t", 0.0, scalar=True), Group("y", np.zeros(shape)), Group("p", args, spread=True)]
     function = compile_function(fun, groups)
-    models = _models.setdefault(function.shared, {})
-    model = models.get(shape)
-    if model is None:
-        model = models[shape] = CompiledModel(function, shape, function.n_in["p"])
-        if function.n_out != model.n:
-            raise _wrong_size((function.n_out,), shape)
-    return model, function.captures
-
-
-def _template(shape):
-    found = _templates.get(shape)
-    if found is None:
-        found = _templates[shape] = np.zeros(shape)
-    return found
-
-
-_templates: dict = {}
+    model = CompiledModel(function, shape, function.n_in["p"])
+    if function.n_out != model.n:
+        raise _wrong_size((function.n_out,), shape)
+    return model, function.shared
 
 
 def _wrong_size(found, shape) -> ValueError:
@@ -125,8 +158,7 @@ def _wrong_size(found, shape) -> ValueError:
     )
 
 
-def _interpreted(fun, shape, args) -> CallbackModel:
-    leaves, structure = tree.flatten(args)
+def _interpreted(fun, shape, leaves, structure) -> CallbackModel:
     sizes = [np.size(leaf) if is_parameter(leaf) else None for leaf in leaves]
     n = int(np.prod(shape, dtype=int))
 

@@ -13,7 +13,6 @@ import numpy as np
 
 from sciad.compiler import native
 from solvers import control, loop, state, step_rk
-from solvers.errors import SolverError
 from solvers.problem import Model
 
 __all__ = ["Options", "Trajectory", "integrate"]
@@ -190,7 +189,11 @@ class Desk:
         n, method = plan.model.n, plan.method
         self.whole = np.zeros(state.WHOLE_SIZE, dtype=np.int64)
         self.real = np.zeros(state.REAL_SIZE + 1)
-        self.z = np.zeros((method.rows + 5 + len(method.dense), n))
+        rows = method.rows
+        self.z = np.zeros((rows + 5 + len(method.dense), n))
+        self.closing, self.y1, self.rtol, self.atol = (
+            self.z[k] for k in (rows - 1, rows + 1, rows + 3, rows + 4)
+        )
         work = plan.model.work_size_of(*plan.kinds)
         self.blank = self.whole.copy()
         self.blank[state.SIZE] = n
@@ -216,9 +219,9 @@ def _run(plan: Plan, desk: Desk, span, y0, p, ts, options: Options, record: int)
     real[state.END] = t1
     real[state.LARGEST] = options.max_step
     real[state.STEP] = _first_step(method, options)
-    z[method.rows + 1] = y0
-    z[method.rows + 3] = options.rtol
-    z[method.rows + 4] = options.atol
+    desk.y1[:] = y0
+    desk.rtol[:] = options.rtol
+    desk.atol[:] = options.atol
     ys = np.empty((len(ts), n))
     if record:
         width = 2 + n * (1 + method.rows * (record > 1))
@@ -236,6 +239,8 @@ def _run(plan: Plan, desk: Desk, span, y0, p, ts, options: Options, record: int)
         grown[: len(rows)] = rows
         rows = grown
 
+    if code == state.BAD_TIMES:
+        refuse_times(ts, t0, t1)
     if code == state.MODEL_RAISED:
         raise plan.model.failure(int(whole[state.RAISED]))
     count = int(whole[state.OUTPUT])
@@ -247,8 +252,8 @@ def _run(plan: Plan, desk: Desk, span, y0, p, ts, options: Options, record: int)
     if count < len(ts):
         ts, ys, place = ts[:count], ys[:count], place[:count]
     end = float(real[state.T1])
-    y_end = z[method.rows + 1].copy()
-    message = "" if code == 0 else failure_message(code, end, y_end, z[method.rows - 1], whole, real)
+    y_end = desk.y1.copy()
+    message = "" if code == 0 else failure_message(code, end, y_end, desk.closing, whole, real)
     return Trajectory(method, ts, ys, rows, place, end, y_end, code, whole.copy(), message)
 
 
@@ -263,6 +268,23 @@ def _first_step(method, options: Options) -> float:
     if math.isfinite(options.max_step):
         return options.max_step
     raise ValueError(f"{method.name} has a fixed step: give it as first_step")
+
+
+def refuse_times(ts, t0: float, t1: float) -> None:
+    """Say what is wrong with output times that the loop refused."""
+    low, high = (t0, t1) if t0 <= t1 else (t1, t0)
+    outside = ts[~((ts >= low) & (ts <= high))]
+    if len(outside):
+        raise ValueError(
+            f"Values in `t_eval` are not within `t_span`: {outside[0]} is not in [{low}, {high}]"
+        )
+    steps = np.diff(ts) if t1 >= t0 else -np.diff(ts)
+    if len(steps) and not steps.min() >= 0:
+        k = int(np.argmin(steps))
+        raise ValueError(
+            f"Values in `t_eval` are not properly sorted: t_eval[{k}] = {ts[k]} comes before "
+            f"t_eval[{k + 1}] = {ts[k + 1]}"
+        )
 
 
 def failure_message(code: int, t: float, y: np.ndarray, f: np.ndarray, whole, real) -> str:

@@ -66,6 +66,13 @@ def advance(model, whole, real, z, p, ts, out, place, record, scratch):
     end = real[END]
     direction = 1.0 if end >= real[T1] else -1.0
     if whole[STARTED] == 0:
+        last = real[T1]
+        for i in range(whole[OUTPUT], ts.shape[0]):
+            if not (ts[i] - last) * direction >= 0.0:
+                return BAD_TIMES
+            last = ts[i]
+        if not (end - last) * direction >= 0.0:
+            return BAD_TIMES
         status = first_step(model, real, z, p, whole, scratch, direction)
         if status != 0:
             return MODEL_RAISED
