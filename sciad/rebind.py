@@ -86,6 +86,25 @@ class suspended:
             _silent.discard(get_ident())
 
 
+class originals:
+    """Context in which NumPy and `math` are what they always were, for every thread: for the compiler of generated code.
+
+    numba knows functions by identity.  A transform that runs in another thread meanwhile sees plain arrays too, which
+    matters only where it makes a local buffer at that moment; compilation happens once per machine.
+    """
+
+    def __enter__(self):
+        with _lock:
+            for namespace, _, original in _patches.values():
+                namespace.update(original)
+
+    def __exit__(self, kind, error, trace):
+        with _lock:
+            if _depth:
+                for namespace, traced, _ in _patches.values():
+                    namespace.update(traced)
+
+
 _bound: list[tuple[dict, dict, dict]] = []  # modules in which functions were imported by name
 _imports: dict[int, tuple[int, dict, dict]] = {}  # what was found in a module, by its namespace and size
 
