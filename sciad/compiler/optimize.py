@@ -5,7 +5,8 @@ from __future__ import annotations
 from .activity import remove_dead
 from .ir import Program
 from .regions import copy_program
-from .sharing import hoist, share, sum_outside
+from .results import place_results
+from .sharing import drop_overwritten, hoist, share, sum_outside
 
 
 def optimize(program: Program) -> Program:
@@ -15,6 +16,7 @@ def optimize(program: Program) -> Program:
     remove_dead(program)
     hoist(program)
     share(program)
+    place_results(program)
     return remove_dead(program)
 
 
@@ -26,4 +28,5 @@ def finish(program: Program) -> Program:
     hoist(program)
     sum_outside(program)
     share(program)
+    drop_overwritten(program)
     return remove_dead(program)

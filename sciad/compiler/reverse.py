@@ -21,6 +21,7 @@ from .build import Builder
 from .ir import Address, Block, Call, Carried, If, Input, Load, Loop, Op, Operand, Phi, Program, Store, Value
 from .normal import normalize_loops
 from .regions import copy_program, defined, free, key_of, results, walk
+from .results import written_once
 from .saving import Stability, choose
 from .tape import Tape
 
@@ -43,7 +44,7 @@ class _Reverse:
         self.primal = defined(program.body)
         self.tape = Tape(self)
         self.insert: dict[int, tuple[list, list]] = {}
-        self.out_is_final = _written_once(program)
+        self.out_is_final = written_once(program, self.active)
 
     def run(self) -> Program:
         program, reverse = self.program, Block()
@@ -277,37 +278,3 @@ class _Reverse:
 
 def _bar(x: Value) -> Value:
     return Value("f", f"{x.name}_bar" if x.name else "")
-
-
-def _written_once(program: Program) -> bool:
-    """Is "out" never read, and each place of it stored at most once?  Known for straight lines and parallel loops."""
-    places, loops = set(), 0
-    for node in program.body:
-        for inner in walk([node]):
-            if (
-                isinstance(inner, Load)
-                and inner.mem == "out"
-                or isinstance(inner, Call)
-                and any(v.mem == "out" for v in (*inner.outs, *inner.args))
-            ):
-                return False
-            if isinstance(inner, Store) and inner.mem == "out":
-                if inner.add:
-                    return False
-                if inner is not node:
-                    loops += 1
-                    if not _parallel_to(node, inner):
-                        return False
-                elif inner.address.terms or inner.address.const in places:
-                    return False
-                places.add(inner.address.const)
-    return loops <= 1 and (not loops or len(places) == 1)
-
-
-def _parallel_to(node, store) -> bool:
-    """Do only parallel loops lie between a node and the store in it?"""
-    while node is not store:
-        if not isinstance(node, Loop) or not node.parallel:
-            return False
-        node = next(n for n in node.body if n is store or any(m is store for m in walk([n])))
-    return True

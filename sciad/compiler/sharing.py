@@ -28,6 +28,12 @@ def sum_outside(program: Program) -> Program:
     return program
 
 
+def drop_overwritten(program: Program) -> Program:
+    """In place: a store that another follows to the same place, unread in between, is not made."""
+    _drop_overwritten(program, program.body)
+    return program
+
+
 # --------------------------------------------------------------------------------------------------------------- sharing
 
 
@@ -275,3 +281,25 @@ def _sums(program: Program, loop: Loop) -> list:
         after.append(Store(node.mem, node.address, out, node.alias, add=True, line=node.line))
     return after
 
+
+
+# ---------------------------------------------------------------------------------------------------- overwritten stores
+
+
+def _drop_overwritten(program: Program, block: Block) -> None:
+    pending: dict[tuple, Store] = {}
+    dead: set[int] = set()
+    for node in block:
+        for inner in blocks(node):
+            _drop_overwritten(program, inner)
+        if isinstance(node, Store) and not node.add:
+            place = (key_of(program, node.mem, node.alias), node.address.key())
+            if place in pending:
+                dead.add(id(pending[place]))
+            pending[place] = node
+        elif isinstance(node, Load | Store):
+            read = key_of(program, node.mem, node.alias)
+            pending = {k: v for k, v in pending.items() if k[0] != read}
+        elif not isinstance(node, Op):
+            pending = {}
+    block[:] = [node for node in block if id(node) not in dead]
