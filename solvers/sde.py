@@ -290,7 +290,7 @@ def _span(t_span):
 def _state(y0):
     y0 = np.asarray(y0)
     if y0.dtype == object:
-        return np.stack([x for x in y0.ravel()]).reshape(y0.shape)
+        return np.stack(list(y0.ravel())).reshape(y0.shape)
     if y0.dtype.kind not in "fiub":
         raise ValueError(f"y0 of dtype {y0.dtype}: real numbers are wanted")
     return y0.astype(float)

@@ -1,3 +1,4 @@
+# ruff: noqa: F821
 """One path with steps chosen by its error, on a Brownian path that stays the same whatever is rejected."""
 
 from __future__ import annotations

@@ -147,7 +147,7 @@ class Problem:
         if self.grid is None:
             return self._adaptive(y0, p, first, stop)
         out = np.empty((len(self.grid.ts), self.n, stop))
-        run = self.sweep("forward", ("primal",))
+        run = self.sweep(sde_loop.forward, sde_loop.FORWARD, ("primal",))
         ensemble.run(
             lambda part: run(part, y0, p, out), self.parts_of(first, stop), self.threads, self.progress
         )
@@ -160,18 +160,25 @@ class Problem:
         """Paths in the parts that threads work on."""
         return [(first + a, first + b) for a, b in ensemble.chunks(stop - first, sde_loop.LANES)]
 
-    def sweep(self, name: str, kinds: tuple[str, ...]):
-        """A function ``run((first, stop), y0, p, *rest, grid=None)`` that calls a kernel of ``solvers.sde_loop``."""
-        table, work, lanes = self.step.entries(*kinds)
-        kernel = _linked(name, lanes, 1 + self.method.space_time)
+    def sweep(self, entry, signature: str, kinds: tuple[str, ...], step=None):
+        """A function ``run((first, stop), y0, p, *rest, grid=None)`` that calls a kernel like those of
+        ``solvers.sde_loop``.
+        """
+        step = step or self.step
+        table, work, lanes = step.entries(*kinds)
+        kernel = _linked(entry, signature, lanes, 1 + self.method.space_time)
         noise = self.noise()
 
+        room_of = entry.__globals__[f"{entry.__name__}_room"]
+        m = self.components * (1 + self.method.space_time)
+
         def run(part, y0, p, *rest, grid=self.grid):
-            state = np.array([*part, work, 0], dtype=np.int64)
+            state = np.array([*part, 0], dtype=np.int64)
             columns = y0.reshape(len(y0), -1)
-            code = kernel(table, state, grid.times, grid.cells, grid.slots, columns, p, *noise, *rest)
+            room = np.empty(room_of(len(y0), m, len(p), len(grid.cells), work))
+            code = kernel(table, state, grid.times, grid.cells, grid.slots, columns, p, *noise, room, *rest)
             if code:
-                raise self.step.failure(int(state[3]))
+                raise step.failure(int(state[2]))
 
         return run
 
@@ -239,7 +246,7 @@ class Problem:
         """All states of the single path, its steps being known."""
         grid = self.recorded_grid(0)
         out = np.empty((len(grid.ts), self.n, 1))
-        self.sweep("forward", ("primal",))((0, 1), y0, p, out, grid=grid)
+        self.sweep(sde_loop.forward, sde_loop.FORWARD, ("primal",))((0, 1), y0, p, out, grid=grid)
         return out
 
     def recorded_grid(self, k: int) -> Grid:
@@ -261,13 +268,14 @@ class Problem:
 
 
 @functools.cache
-def _linked(name: str, lanes: bool, noises: int):
+def _linked(entry, signature: str, lanes: bool, noises: int):
+    """The kernel `entry` with the ways of making a step (``advance``, ...) that its module has for lanes or not."""
     suffix = "lanes" if lanes else "by_address"
-    constants = {"NOISES": noises}
-    for role in ("advance", "advance_tangent", "retreat"):
-        constants[role] = getattr(sde_loop, f"{role}_{suffix}")
-    signature = {"forward": sde_loop.FORWARD, "tangent": sde_loop.TANGENT}.get(name, sde_loop.BACKWARD)
-    return link(getattr(sde_loop, name), signature, constants)
+    names = {**vars(sde_loop), **entry.__globals__}
+    roles = {
+        name.removesuffix("_" + suffix): value for name, value in names.items() if name.endswith("_" + suffix)
+    }
+    return link(entry, signature, {"NOISES": noises, **roles})
 
 
 @functools.cache

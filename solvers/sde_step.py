@@ -16,7 +16,6 @@ import numpy as np
 import sciad as ad
 from sciad.compiler.native import load_module
 from sciad.tree import flatten, unflatten
-from solvers import step_sde
 from solvers.sde_loop import LANES
 from solvers.stochastic import Method
 
@@ -65,7 +64,7 @@ class CompiledStep:
             Group("t", 0.0, True),
             Group("h", 1.0, True),
             Group("y", y),
-            Group("w", w),
+            Group("noise", w),
             Group("p", args),
         ]
         self.function = compile_function(advance, groups)
@@ -89,7 +88,7 @@ class CompiledStep:
         return table, max(self.function.work_size(kind) for kind in kinds), lanes
 
     def _fits(self, text) -> bool:
-        size = self.sizes["y"] + self.sizes["w"] + self.n_p
+        size = self.sizes["y"] + self.sizes["noise"] + self.n_p
         looped = any(line.lstrip().startswith(("for ", "while ")) for line in text.body)
         return size <= SMALL and len(text.body) <= LONG and not looped and not text.grows
 
@@ -112,22 +111,22 @@ def lane_text(text, kind: str, sizes: dict[str, int]) -> str:
     head, body = module.split("@cfunc(", 1)
     body = body[body.index(f"def {text.name}(") :]
     options = 'error_model="numpy", fastmath={"contract", "nsz"}'
-    n, m, q = sizes["y"], sizes["w"], sizes["p"]
+    n, m, q = sizes["y"], sizes["noise"], sizes["p"]
     lanes = _Lanes(options)
     p = lanes.shared("p", q)
     if kind == "primal":
-        arrays = "Y W p".split()
+        arrays = ["Y", "W", "p"]
         lanes.read("y", "Y", n).read("v", "W", m).local("out", n)
         lanes.calls(f"{text.name}(t, h, y, v, {p}, out, w)").write("Y", "out", n)
     elif kind == "pushforward":
-        arrays = "Y W p DY dp".split()
+        arrays = ["Y", "W", "p", "DY", "dp"]
         dp = lanes.shared("dp", q)
         lanes.read("y", "Y", n).read("v", "W", m).read("dy", "DY", n).zero("dv", m)
         lanes.local("out", n).local("dout", n)
         lanes.calls(f"{text.name}(t, h, y, v, {p}, 0.0, 0.0, dy, dv, {dp}, out, dout, w)")
         lanes.write("Y", "out", n).write("DY", "dout", n)
     else:
-        arrays = "Y W p A G".split()
+        arrays = ["Y", "W", "p", "A", "G"]
         lanes.read("y", "Y", n).read("v", "W", m).read("a", "A", n).local("out", n)
         lanes.zero("gt", 1).zero("gh", 1).zero("gy", n).zero("gv", m).read("gp", "G", q)
         lanes.calls(f"{text.name}(t, h, y, v, {p}, a, out, gt, gh, gy, gv, gp, w)")
@@ -207,7 +206,7 @@ class CallbackStep:
         self.advance, self.y, self.w = advance, y, w
         self.n_p = sum(x.size for x in pack(leaves))
         self.sizes = {"y": sum(np.size(x) for x in flatten(y)[0]), "p": self.n_p}
-        self.sizes["w"] = sum(np.size(x) for x in flatten(w)[0])
+        self.sizes["noise"] = sum(np.size(x) for x in flatten(w)[0])
         self.captured: list = []
         self.error: BaseException | None = None
         self._entries: dict = {}
@@ -240,7 +239,7 @@ class CallbackStep:
         return np.concatenate([np.ravel(x) for x in flatten(out)[0]])
 
     def _entry(self, kind: str):
-        n, m, q = self.sizes["y"], self.sizes["w"], self.n_p
+        n, m, q = self.sizes["y"], self.sizes["noise"], self.n_p
         number, pointer = ctypes.c_double, ctypes.POINTER(ctypes.c_double)
         counts = {"primal": 5, "pullback": 11, "pushforward": 10}[kind]
         types = [number, number] + [pointer] * counts
