@@ -15,6 +15,7 @@ import numpy as np
 from .build import type_of
 from .ir import Address, Alloc, Block, Call, Check, If, Load, Loop, Op, Operand, Program, Store, Value
 from .layout import Layout, lay_out
+from .linalg import call_text
 from .regions import merges, operands, walk
 
 WIDTH = 60  # of an expression
@@ -134,7 +135,8 @@ class _Emitter:
         if isinstance(x, Value):
             text, own = self.folded.get(x) or (self.name(x), _ATOM)
             if type == "f" and x.type == "b":
-                text, own = f"float({text})", _ATOM
+                self.functions.add("where")
+                text, own = f"where({text}, 1.0, 0.0)", _ATOM
         else:
             text = _literal(x, type)
             own = _NEGATE if text.startswith("-") else _ATOM
@@ -159,6 +161,9 @@ class _Emitter:
             return "-" + self.expression(args[0], _NEGATE), _NEGATE
         if fn is np.logical_not:
             return "not " + self.expression(args[0], _NOT + 1), _NOT
+        if fn in ("int", "float") and type_of(args[0]) == "b":
+            self.functions.add("where")
+            return f"where({self.expression(args[0])}, {'1, 0' if fn == 'int' else '1.0, 0.0'})", _ATOM
         name = _CALLED.get(fn) or fn.__name__
         if name not in ("int", "float", "abs"):
             self.functions.add(name)
@@ -244,8 +249,6 @@ class _Emitter:
         self.line(f"if not {self.expression(node.cond, _NOT + 1)}: return {node.site}", node)
 
     def Call(self, node):
-        from .linalg import call_text
-
         self.line(call_text(self, node), node)
 
     def If(self, node):

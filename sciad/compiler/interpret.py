@@ -88,9 +88,18 @@ class _Machine:
             self.memory[node.mem][top - size : top] = 0.0
 
     def Call(self, node):
-        args = [self.window(v) for v in node.args]
-        result = {"matmul": np.matmul, "solve": np.linalg.solve}[node.fn](*args)
-        self.window(node.outs[0])[...] = result
+        out, *args = [self.window(v) for v in node.outs + node.args]
+        if node.fn in ("matmul", "matmul_add", "matmul_sub"):
+            product = np.matmul(*args)
+            out[...] = product if node.fn == "matmul" else out + product if node.fn == "matmul_add" else out - product
+        elif node.fn in ("copy", "add", "zero"):
+            out[...] = 0.0 if node.fn == "zero" else args[0] + (out if node.fn == "add" else 0.0)
+        elif node.fn == "solve":
+            out[...] = np.linalg.solve(*args)
+        elif node.fn in ("lu_solve", "lu_solve_t"):  # the factors need not be looked at
+            out[...] = np.linalg.solve(args[2] if node.fn == "lu_solve" else args[2].T, args[1])
+        else:
+            assert node.fn == "factor", node.fn
 
     def window(self, view: ir.View) -> np.ndarray:
         flat = self.memory[view.mem][self.at(view.address) :]

@@ -24,9 +24,9 @@ def native_address(text: Text) -> int:
 
 def python_function(text: Text) -> Callable:
     """The same text run by Python on arrays; takes the parameters without the workspace, returns the status."""
-    from . import vectormath
+    from . import blocks, vectormath
 
-    names = {name: getattr(vectormath, name) for name in text.functions}
+    names = {name: getattr(vectormath, name, None) or getattr(blocks, name).py_func for name in text.functions}
     names |= {"inf": math.inf, "nan": math.nan, "C": text.constants, "int": _int, "float": np.float64}
     code = compile(_function(text, ""), f"<{text.name}>", "exec")
     exec(code, names)
@@ -56,8 +56,12 @@ def module_text(text: Text) -> str:
     head = [f"# Generated.  Functions called: version {_version()}.", "from numba import cfunc, njit, types"]
     if text.grows:
         head.append("import numpy as np")
-    if functions:
-        head.append(f"from sciad.compiler.vectormath import {', '.join(sorted(functions))}")
+    from . import vectormath
+
+    for module, chosen in (("vectormath", True), ("blocks", False)):
+        names = sorted(f for f in functions if hasattr(vectormath, f) is chosen)
+        if names:
+            head.append(f"from sciad.compiler.{module} import {', '.join(names)}")
     head += ["", 'inf, nan = float("inf"), float("nan")', "double, pointer = types.float64, types.CPointer(types.float64)"]
     if text.constants.size:
         head.append(f"C = np.array({_array(text.constants)})")
@@ -107,7 +111,8 @@ def _int(x):
 
 @functools.cache
 def _version() -> str:
-    return hashlib.sha256(Path(__file__).with_name("vectormath.py").read_bytes()).hexdigest()[:12]
+    files = [Path(__file__).with_name(f"{name}.py") for name in ("vectormath", "elementary", "blocks")]
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]
 
 
 @functools.cache

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .activity import remove_dead
 from .ir import Program
+from .linalg import factored
 from .regions import copy_program
 from .results import place_results
 from .sharing import drop_overwritten, hoist, share, sum_outside
@@ -11,7 +12,7 @@ from .sharing import drop_overwritten, hoist, share, sum_outside
 
 def optimize(program: Program) -> Program:
     """An equivalent program: before it is differentiated."""
-    program = copy_program(program)
+    program = factored(copy_program(program))
     share(program)
     remove_dead(program)
     hoist(program)

@@ -87,6 +87,12 @@ class Stability:
             return mem != "out"
         return self._final(node, key_of(self.program, mem, alias), ())
 
+    def keeps_view(self, node, view, own: tuple = ()) -> bool:
+        """The same for an operand of a call, which stands in `own` if the call itself writes the operand."""
+        if view.mem != "T":
+            return view.mem != "out"
+        return self._final(node, key_of(self.program, view.mem, view.alias), own)
+
     def kept_by(self, store: Store) -> bool:
         """Is what `store` writes still there in the reverse sweep?"""
         if store.mem != "T" or store.add or id(store) not in self.paths:
