@@ -13,8 +13,9 @@ from . import rules_linalg as _rules_linalg
 from . import rules_select as _rules_select
 from . import rules_ufunc as _rules_ufunc
 from . import tape as _tape
-from .api import grad, jvp, value_and_grad, vjp
+from .api import grad, jvp, linearize, value_and_grad, vjp
 from .check import check_grads
+from .checkpoint import checkpoint
 from .custom import custom
 from .errors import (
     CheckFailed,
@@ -27,9 +28,11 @@ from .errors import (
     UnsupportedSyntax,
     UnsupportedWrite,
 )
+from .implicit import NotConverged, fixed_point, root
 from .indexing import stop_gradient
 from .jacobians import hessian, hvp, jacobian
 from .value import is_traced
+from .vmap import vmap
 
 __version__ = "0.1.0"
 

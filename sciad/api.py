@@ -10,7 +10,7 @@ from .plain import np
 from .dual import Dual
 from .errors import NotDifferentiable, NotScalar
 from .rebind import rebound
-from .tape import Tape, Var, backward
+from .tape import Tape, Var, backward, forward
 from .tree import LEAF, describe, flatten, paths, unflatten
 from .value import Traced, next_level, operand
 
@@ -124,6 +124,53 @@ def vjp(f: Callable, *primals: Any) -> tuple[Any, Callable]:
         return _collect(tape, seeds, inputs, tuple(range(len(primals))))
 
     return out, pullback
+
+
+def linearize(f: Callable, *primals: Any) -> tuple[Any, Callable]:
+    """Evaluate `f` once and return its derivative as a linear function of the directions.
+
+    Returns
+    -------
+    out
+        ``f(*primals)``.
+    pushforward : callable
+        Takes one tangent per primal (None: it does not move), returns the tangent of the output; `f` is not run again.
+
+    Examples
+    --------
+    >>> import numpy as np, sciad as ad
+    >>> out, pushforward = ad.linearize(np.sin, 0.0)
+    >>> pushforward(1.0), pushforward(2.0)
+    (np.float64(1.0), np.float64(2.0))
+    """
+    tape = Tape()
+    args, inputs = _lift(f, primals, tuple(range(len(primals))), tape.variable)
+    try:
+        with rebound(f):
+            leaves, structure = flatten(f(*args))
+        leaves = [operand(leaf) for leaf in leaves]
+    finally:
+        tape.close()
+    out = unflatten(structure, [_lower(leaf, tape) for leaf in leaves])
+    wanted = [leaf.index for leaf in leaves if _of(leaf, tape)]
+
+    def pushforward(*tangents):
+        if len(tangents) != len(primals):
+            raise ValueError(f"{len(tangents)} tangents for {len(primals)} primals")
+        moved = {}
+        for (_, places), tangent in zip(inputs, tangents, strict=True):
+            if tangent is not None:
+                for (index, x), t in zip(places, flatten(tangent)[0], strict=True):
+                    if index is not None:
+                        moved[index] = _like(t, x, "tangent")
+        found = iter(forward(tape, moved, wanted))
+        results = []
+        for leaf in leaves:
+            t = next(found) if _of(leaf, tape) else None
+            results.append(_zero(leaf) if t is None else t)
+        return unflatten(structure, results)
+
+    return out, pushforward
 
 
 def jvp(f: Callable, primals: tuple, tangents: tuple) -> tuple[Any, Any]:

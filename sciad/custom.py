@@ -10,10 +10,12 @@ from .plain import np
 
 from . import table
 from .dual import Dual
+from .errors import NotDifferentiable
 from .rebind import suspended
-from .tape import Var, accumulate
-from .tree import LEAF, describe, flatten, unflatten
-from .value import Traced, operand, strip
+from .tape import accumulate
+from .tree import LEAF, describe, flatten, tree_map, unflatten
+from .value import Traced, next_level, operand
+from .vmap import element, find_batch, restack
 
 
 def custom(
@@ -66,7 +68,6 @@ class Custom:
         self._pushforward, self._pullback = pushforward, pullback
         self.name = self.__name__ = getattr(f, "__name__", repr(f))
         self.__doc__, self.__wrapped__ = getattr(f, "__doc__", None), f
-        table.TABLE[self] = self
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         leaves: list = []
@@ -133,6 +134,9 @@ class _Call:
 
     def forward(self, dual, values, tangents):
         """Run the pushforward at the level of `dual`."""
+        batch = find_batch([*values, *tangents])
+        if batch is not None:
+            return self._each_forward(dual, batch, values, tangents)
         rule = self.prim._rule("_pushforward")
         args = _rebuild(self.structures, values)
         if rule is None:
@@ -144,6 +148,7 @@ class _Call:
             with suspended():
                 out, dout = rule(args, directions)
         outs, structure = flatten(out)
+        self._check_captures(outs, dual.level)
         douts, found = flatten(dout)
         if found != structure:
             raise TypeError(
@@ -159,6 +164,9 @@ class _Call:
         """Run the pullback's forward half at the level of `var` and write the call down."""
         rule = self.prim._rule("_pullback")
         args = _rebuild(self.structures, values)
+        batch = find_batch(values)
+        if batch is not None and rule is not None:
+            rule = _each_pullback(rule, batch)
         if rule is None:
             if self.prim._rule("_pushforward") is None:
                 raise table.missing(self.prim.fn, None, "reverse")
@@ -170,9 +178,39 @@ class _Call:
         if out.__class__ is np.ndarray or out.__class__ is np.float64:
             return var.wrap(out, _Pull(self, pull, LEAF), tuple(values), tuple(parents))
         outs, structure = flatten(out)
+        self._check_captures(outs, var.level)
+        if structure is LEAF and _is_float(out):
+            return var.wrap(_number(out), _Pull(self, pull, LEAF), tuple(values), tuple(parents))
         outs = tuple([_number(o) if _is_float(o) else o for o in outs])
-        wrapped = var.wrap(outs, _Pull(self, pull, structure), tuple(values), tuple(parents))
+        wrapped = var.wrap(outs, _Pull(self, pull, (structure,)), tuple(values), tuple(parents))
         return unflatten(structure, wrapped)
+
+    def push(self, values, tangents):
+        """Return the tangents of the leaves of the output: what `linearize` asks."""
+        dual = Dual(None, None, next_level())
+        outs = flatten(self.forward(dual, values, tangents))[0]
+        mine = [o.__class__ is Dual and o.level == dual.level for o in outs]
+        return [o.tangent if m else None for o, m in zip(outs, mine, strict=True)]
+
+    def _check_captures(self, outs, level):
+        for o in outs:
+            if isinstance(o, Traced) and o.level >= level:
+                raise NotDifferentiable(
+                    f"{self.prim.name} uses a value being differentiated that is not among its arguments (it captures "
+                    "it, or an object it captures holds it): pass it as an argument"
+                )
+
+    def _each_forward(self, dual, batch, values, tangents):
+        """Run the pushforward for every element of a `vmap`."""
+
+        def one(values, tangents):
+            level = dual.level
+            leaves = [v if t is None else Dual(v, t, level) for v, t in zip(values, tangents, strict=True)]
+            pairs, structure = flatten(self.fn(*leaves))
+            return unflatten(structure, [(p.value, p.tangent) if p.__class__ is Dual else (p, None) for p in pairs])
+
+        result = batch.each(one, (list(values), list(tangents)))
+        return _zip_duals(result, dual.level)
 
     def _push_by_pulls(self, args, values, tangents):
         """Forward mode of a function that has a pullback only: one pull per entry of the output."""
@@ -196,6 +234,48 @@ class _Call:
         return out, unflatten(structure, results)
 
 
+def _each_pullback(rule, batch):
+    """The pullback of every element of a `vmap`."""
+
+    def pullback(args):
+        pulls = []
+
+        def one(*args):
+            out, pull = rule(args)
+            pulls.append(pull)
+            return out
+
+        out = _each(batch, one, args)
+
+        def pull(g):
+            rest = iter(pulls)
+            return _each(batch, lambda c: tuple(next(rest)(c)), (g,))
+
+        return out, pull
+
+    return pullback
+
+
+def _each(batch, fn, trees):
+    """Map a function of nested structures over the elements of a `vmap`."""
+    results = []
+    for k in range(batch.length):
+        results.append(fn(*[tree_map(lambda x, k=k: element(x, batch.level, k), t) for t in trees]))
+    return restack(results, batch)
+
+
+def _zip_duals(tree, level):
+    """Turn a structure of (value, tangent) pairs into one of duals."""
+    if isinstance(tree, tuple) and len(tree) == 2 and isinstance(tree[0], (Traced, np.ndarray, np.generic)):
+        return Dual(*tree, level) if tree[1] is not None else tree[0]
+    if isinstance(tree, dict):
+        return {key: _zip_duals(x, level) for key, x in tree.items()}
+    if isinstance(tree, (tuple, list)):
+        items = [_zip_duals(x, level) for x in tree]
+        return type(tree)(*items) if hasattr(tree, "_fields") else type(tree)(items)
+    return tree
+
+
 class _Pull:
     """Reverse rule of one call of a custom function."""
 
@@ -206,14 +286,21 @@ class _Pull:
 
     def pull(self, g, y, args, parents, grads, owned):
         if self.structure is not LEAF:
-            g = unflatten(self.structure, [
+            g = unflatten(self.structure[0], [
                 np.zeros(np.shape(o))[()] if c is None and _is_float(o) else c for c, o in zip(g, y, strict=True)
             ])  # fmt: skip
         with suspended():
-            cotangents = _leaf_cotangents(self.call, self.pull_(g), args)
+            batch = find_batch(flatten(g)[0])
+        found = self.pull_(g) if batch is None else _each(batch, lambda c: tuple(self.pull_(c)), (g,))
+        cotangents = _leaf_cotangents(self.call, found, args)
         for j, c, x in zip(parents, cotangents, args, strict=True):
             if j is not None and c is not None:
                 accumulate(grads, j, _number(c), x)
+
+
+    def push(self, y, args, tangents):
+        found = self.call.push(args, tangents)
+        return found[0] if self.structure is LEAF else tuple(found)
 
 
 class _Pushes:
@@ -324,4 +411,3 @@ def _shaped(t, o):
 
 
 _F64 = np.dtype(np.float64)
-assert strip and Var

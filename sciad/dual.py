@@ -35,7 +35,7 @@ class Dual(Traced):
             return record.forward(self, values, tangents)
         y = record.fn(*values, **kwargs)
         if record.kind == "scalar":
-            return Dual(y, scalar_tangent(record, y, values, tangents), level)
+            return Dual(y, scalar_tangent(record.partials, y, values, tangents), level)
         dy = array_tangent(record, y, values, tangents, kwargs)
         return self.wrap(y, dy)
 
@@ -50,13 +50,13 @@ class Dual(Traced):
 register_leaf(Dual)
 
 
-def scalar_tangent(record, y, values, tangents):
+def scalar_tangent(partials, y, values, tangents):
     """Sum partial * tangent over the active arguments of an elementwise function."""
     total = None
     for k, t in enumerate(tangents):
         if t is None:
             continue
-        p = record.partials[k](y, *values)
+        p = partials[k](y, *values)
         if p.__class__ is int:
             t = t if p == 1 else -t if p == -1 else t * p
         else:
@@ -104,7 +104,7 @@ def _install_fast_operators():
 
     def binary(name, op, ufunc):
         record = TABLE[ufunc]
-        p0, p1 = record.partials
+        p0, p1 = partials = record.partials
 
         def forward(self, other):
             cls = other.__class__
@@ -113,7 +113,7 @@ def _install_fast_operators():
                     return apply(record, (self, other), {})
                 a, b = self.value, other.value
                 y = op(a, b)
-                return Dual(y, scalar_tangent(record, y, (a, b), (self.tangent, other.tangent)), self.level)
+                return Dual(y, scalar_tangent(partials, y, (a, b), (self.tangent, other.tangent)), self.level)
             if cls in PLAIN:
                 a = self.value
                 y = op(a, other)

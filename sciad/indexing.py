@@ -5,7 +5,7 @@ from __future__ import annotations
 from .plain import np
 
 from .table import TABLE, Repeat, linear
-from .value import Primitive, Traced, apply, operand, strip, strip_nested
+from .value import Primitive, Traced, apply, operand, plainly, strip, strip_nested
 
 
 def getitem(x, index):
@@ -118,4 +118,12 @@ TABLE[getitem_].view = True
 
 
 def _getitem_batched(x, index):
-    raise NotImplementedError
+    """Places that differ from one element of a `vmap` to the next: counted in the flat array, then fetched."""
+    parts = index if index.__class__ is tuple else (index,)
+    home = np.arange(int(np.prod(x.shape))).reshape(x.shape)
+    places = plainly(_fetch, home, *parts)
+    return apply(TABLE[getitem_], (np.reshape(x, (-1,)), places), {})
+
+
+def _fetch(home, *parts):
+    return np.asarray(home[tuple([int(i) if isinstance(i, np.integer) else i for i in parts])])

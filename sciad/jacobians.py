@@ -9,6 +9,7 @@ from .plain import np
 
 from .api import grad, jvp, vjp
 from .tree import flatten, unflatten
+from .vmap import vmap
 
 
 def jacobian(f: Callable, argnums: int | tuple[int, ...] = 0, mode: str = "auto") -> Callable:
@@ -108,8 +109,7 @@ def _size(tree):
     return sum(int(np.prod(np.shape(x))) for x in flatten(tree)[0])
 
 
-def _units(x):
-    shape = np.shape(x)
+def _units(shape):
     n = int(np.prod(shape))
     return np.eye(n).reshape((n, *shape))
 
@@ -120,26 +120,34 @@ def _by_columns(f, primals):
     zeros = [np.zeros(np.shape(x))[()] for x in leaves]
     columns = []
     for i, x in enumerate(leaves):
-        douts = []
-        for unit in _units(x):
-            direction = unflatten(structure, [unit[()] if j == i else z for j, z in enumerate(zeros)])
-            douts.append(jvp(f, primals, direction)[1])
-        columns.append(douts)
-    if not any(columns):
-        out, _ = jvp(f, primals, unflatten(structure, zeros))
-    else:
-        out = next(c for c in columns if c)[0]
+
+        def push(unit, i=i):
+            direction = unflatten(structure, [unit if j == i else z for j, z in enumerate(zeros)])
+            return flatten(jvp(f, primals, direction)[1])[0]
+
+        columns.append(_chunks(push, np.shape(x)))
+    out = jvp(f, primals, unflatten(structure, zeros))[1] if not any(columns) else f(*primals)
     outs, out_structure = flatten(out)
-    flat = [[flatten(d)[0] for d in douts] for douts in columns]
-    slots = []
+    blocks = []
     for k, o in enumerate(outs):
-        blocks = []
-        for x, douts in zip(leaves, flat, strict=True):
+        row = []
+        for x, douts in zip(leaves, columns, strict=True):
             shape = np.shape(o) + np.shape(x)
-            stacked = np.stack([d[k] for d in douts], axis=-1) if douts else np.zeros(shape)
-            blocks.append(np.reshape(stacked, shape))
-        slots.append(unflatten(structure, blocks))
-    return out_structure, slots
+            row.append(np.reshape(np.moveaxis(douts[k], 0, -1), shape) if douts else np.zeros(shape))
+        blocks.append(unflatten(structure, row))
+    return out_structure, blocks
+
+
+def _chunks(linear_map, shape):
+    """Apply a linear map to all unit vectors, many at once; the first axis of each result counts them."""
+    units = _units(shape)
+    if len(units) == 1:
+        return [np.expand_dims(y, 0) for y in linear_map(units[0][()])]
+    parts = [vmap(linear_map)(units[k : k + _CHUNK]) for k in range(0, len(units), _CHUNK)]
+    return parts[0] if len(parts) == 1 else [np.concatenate(p) for p in zip(*parts, strict=True)]
+
+
+_CHUNK = 128  # as many unit vectors at once: bounds the memory, costs little time
 
 
 def _by_rows(f, primals):
@@ -148,15 +156,16 @@ def _by_rows(f, primals):
     out, pullback = vjp(f, *primals)
     outs, out_structure = flatten(out)
     zeros = [np.zeros(np.shape(o))[()] for o in outs]
-    slots = []
+    blocks = []
     for k, o in enumerate(outs):
-        rows = []
-        for unit in _units(o):
-            seed = unflatten(out_structure, [unit[()] if j == k else z for j, z in enumerate(zeros)])
-            rows.append(flatten(pullback(seed))[0])
-        blocks = []
+
+        def pull(unit, k=k):
+            return flatten(pullback(unflatten(out_structure, [unit if j == k else z for j, z in enumerate(zeros)])))[0]
+
+        rows = _chunks(pull, np.shape(o))
+        row = []
         for i, x in enumerate(leaves):
             shape = np.shape(o) + np.shape(x)
-            blocks.append(np.reshape(np.stack([r[i] for r in rows]), shape) if rows else np.zeros(shape))
-        slots.append(unflatten(structure, blocks))
-    return out_structure, slots
+            row.append(np.reshape(rows[i], shape) if rows else np.zeros(shape))
+        blocks.append(unflatten(structure, row))
+    return out_structure, blocks

@@ -9,9 +9,9 @@ from math import prod
 
 from .plain import np
 
-from .indexing import concatenate_, getitem_, scatter_, stack_, stop_gradient
-from .table import TABLE, Repeat, alias, composite, constant, linear
-from .value import Primitive, Traced, operand, strip, strip_nested
+from .indexing import concatenate_, getitem_, stack_
+from .table import TABLE, Repeat, alias, composite, constant, linear, metadata
+from .value import Primitive, Traced, operand, plainly, raw, strip, strip_nested
 
 # ---------------------------------------------------------------------- products: linear in each factor
 
@@ -436,7 +436,7 @@ linear(
 
 def _where(condition, a=None, b=None):
     condition = strip_nested(condition)
-    return np.nonzero(condition) if a is None else where_(condition, operand(a), operand(b))
+    return plainly(np.nonzero, condition) if a is None else where_(condition, operand(a), operand(b))
 
 
 def _clip(x, a_min=None, a_max=None, out=None, *, min=None, max=None, **_):
@@ -477,18 +477,23 @@ for _view in (reshape_, transpose_, broadcast_to_, real_, imag_):
 
 def _nan_to_num(x, nan, posinf, neginf):
     value = strip(x)
-    clean = np.nan_to_num(value, nan=nan, posinf=posinf, neginf=neginf)
+    clean = plainly(np.nan_to_num, value, nan=nan, posinf=posinf, neginf=neginf)
     return where_(np.isfinite(value), x, clean)
 
 
-constant(np.shape, np.ndim, np.size, np.argmax, np.argmin,
+constant(np.argmax, np.argmin,
          np.argsort, np.argpartition, np.nonzero, np.flatnonzero, np.argwhere, np.searchsorted, np.any, np.all,
-         np.isclose, np.allclose, np.array_equal, np.count_nonzero, np.iscomplexobj, np.isrealobj, np.isreal,
-         np.result_type, np.round, np.fix, np.isin, np.digitize, np.bincount, np.may_share_memory, np.shares_memory,
+         np.isclose, np.allclose, np.array_equal, np.count_nonzero, np.isreal, np.round, np.fix, np.isin, np.digitize, np.bincount, 
          np.iscomplex, np.array_repr, np.array_str, np.array2string, np.unravel_index, np.nanargmax, np.nanargmin,
-         np.array_equiv, np.can_cast, np.min_scalar_type, np.common_type, np.lexsort,
+         np.array_equiv, np.lexsort,
          np.histogram_bin_edges, np.isneginf, np.isposinf)  # fmt: skip
+metadata(np.shape, lambda x: operand(x).shape)
+metadata(np.ndim, lambda x: len(operand(x).shape))
+metadata(np.size, lambda x, axis=None: _count(operand(x), axis))
+metadata(np.iscomplexobj, lambda x: operand(x).dtype.kind == "c")
+metadata(np.isrealobj, lambda x: operand(x).dtype.kind != "c")
+for _fn in (np.result_type, np.common_type, np.can_cast, np.min_scalar_type, np.may_share_memory, np.shares_memory):
+    metadata(_fn, lambda *xs, _fn=_fn: _fn(*[raw(operand(x)) for x in xs]))
 for _fn in ("all", "any"):
     constant(({"all": np.logical_and, "any": np.logical_or}[_fn], "reduce"))
 alias(TABLE[getitem_], operator.getitem)
-assert scatter_ and stop_gradient

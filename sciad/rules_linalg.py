@@ -11,7 +11,7 @@ from .plain import np
 from .errors import NotDifferentiable
 from .rules_array import _each
 from .table import TABLE, Push, alias, array, composite, constant, linear
-from .value import Primitive, operand, strip
+from .value import Primitive, operand, plainly, strip
 
 _linalg = np.linalg
 assert _each
@@ -71,7 +71,7 @@ array(_linalg.pinv, Push(_push_pinv))
 
 def _lstsq(a, b, rcond=None):
     a, b = operand(a), operand(b)
-    _, residuals, rank, _ = np.linalg.lstsq(strip(a), strip(b), rcond)
+    _, residuals, rank, _ = plainly(np.linalg.lstsq, a, b, rcond)
     x = np.matmul(np.linalg.pinv(a), b)
     if residuals.size:
         residuals = np.sum((b - np.matmul(a, x)) ** 2, axis=0)

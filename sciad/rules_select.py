@@ -5,7 +5,7 @@ from .plain import np
 from .indexing import stop_gradient
 from .rules_array import _axis, _count
 from .table import composite, linear
-from .value import Primitive, operand, strip
+from .value import Primitive, operand, plainly, strip
 
 # ---------------------------------------------------------------------- extremes: at a tie, the mean of the winners
 
@@ -17,7 +17,7 @@ def _extreme(fn, pair):
         if where is not True and where is not np._NoValue:
             x = np.where(where, x, initial)
         value = strip(x)
-        best = fn(value, axis=axis, keepdims=True)
+        best = plainly(fn, value, axis=axis, keepdims=True)
         winners = (value == best) | (value != value)
         n = np.sum(winners, axis=axis, keepdims=keepdims)
         y = np.sum(np.where(winners, x, 0.0), axis=axis, keepdims=keepdims) / n
@@ -39,7 +39,7 @@ def _running(fn):
     def accumulate(x, axis=0):
         value = strip(x)
         index = np.arange(value.shape[axis]).reshape([-1 if k == axis % value.ndim else 1 for k in range(value.ndim)])
-        leader = np.maximum.accumulate(np.where(value == fn.accumulate(value, axis), index, 0), axis)
+        leader = plainly(np.maximum.accumulate, np.where(value == plainly(fn.accumulate, value, axis), index, 0), axis)
         return np.take_along_axis(x, leader, axis)
 
     return accumulate
@@ -183,7 +183,7 @@ def _rearranged(fn):
 
     def moved(x, *args, **kwargs):
         x = operand(x)
-        places = fn(np.arange(x.size).reshape(x.shape), *args, **kwargs)
+        places = plainly(fn, np.arange(x.size).reshape(x.shape), *args, **kwargs)
         return np.ravel(x)[places]
 
     return moved

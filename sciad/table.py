@@ -122,6 +122,11 @@ def constant(*fns) -> None:
         _enter(Record(fn, "constant"), ())
 
 
+def metadata(fn, definition) -> Record:
+    """Declare a function of the shape or kind of its arguments, by one that asks traced values for theirs."""
+    return _enter(Record(fn, "constant", definition=definition), ())
+
+
 def alias(record: Record, *fns) -> None:
     """Let other functions (``math.sin``, ``operator.mul``) stand for the same record."""
     for fn in fns:

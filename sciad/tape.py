@@ -10,7 +10,7 @@ from __future__ import annotations
 from .plain import np
 
 from . import table
-from .dual import add_results
+from .dual import add_results, array_tangent, scalar_tangent
 from .errors import EscapedValue
 from .table import TABLE, Push, Repeat
 from .tree import register_leaf
@@ -143,6 +143,23 @@ def backward(tape, seeds, wanted):
     return [grads[i] if i < len(grads) else None for i in wanted]
 
 
+def forward(tape, tangents, wanted):
+    """Sweep the tape forwards: tangents by tape index in, tangents of the `wanted` entries out."""
+    moved = [None] * len(tape)
+    for i, (rule, y, args, parents) in enumerate(tape):
+        if rule is None:
+            moved[i] = tangents.get(i)
+            continue
+        directions = [None if j is None else moved[j] for j in parents]
+        if all(t is None for t in directions):
+            continue
+        if rule.__class__ is tuple:
+            moved[i] = scalar_tangent(rule, y, args, directions)
+        else:
+            moved[i] = rule.push(y, args, directions)
+    return [moved[i] for i in wanted]
+
+
 def fit(c, x):
     """Undo broadcasting: sum a cotangent to the shape and kind of the value it belongs to."""
     shape = x.shape
@@ -178,6 +195,10 @@ class _Linear:
 
     def __init__(self, record, kwargs):
         self.record, self.kwargs = record, kwargs
+
+    def push(self, y, args, tangents):
+        return array_tangent(self.record, y, args, tangents, self.kwargs)
+
     def pull(self, g, y, args, parents, grads, owned):
         record, kwargs = self.record, self.kwargs
         for k, j in enumerate(parents):
@@ -204,6 +225,9 @@ class _Item:
 
     def __init__(self, k, n):
         self.k, self.n = k, n
+
+    def push(self, y, args, tangents):
+        return tangents[0][self.k]
 
     def pull(self, g, y, args, parents, grads, owned):
         j = parents[0]

@@ -286,6 +286,17 @@ def apply_constant(record, args, kwargs):
     return record.fn(*args, **kwargs) if top is None else top.process(record, args, kwargs)
 
 
+def plainly(fn, *args, **kwargs):
+    """Call a NumPy function on the values alone, as one whose derivative is zero on purpose."""
+    record = _PLAINLY.get(fn)
+    if record is None:
+        record = _PLAINLY[fn] = table.Record(fn, "constant")
+    return apply_constant(record, args, kwargs)
+
+
+_PLAINLY: dict = {}
+
+
 def is_traced(x) -> bool:
     """True for a value that carries a derivative."""
     return isinstance(x, Traced)
@@ -439,6 +450,9 @@ COMPARE = {"lt": np.less, "le": np.less_equal, "gt": np.greater, "ge": np.greate
            "ne": np.not_equal}  # fmt: skip
 
 
+LOGIC = {"and": np.bitwise_and, "or": np.bitwise_or, "xor": np.bitwise_xor}
+
+
 def _install_operators():
     def binary(name, ufunc):
         def forward(self, other):
@@ -464,8 +478,11 @@ def _install_operators():
         binary(name, ufunc)
     for name, (_, ufunc) in UNARY.items():
         unary(name, ufunc)
-    for name, ufunc in COMPARE.items():
+    for name, ufunc in {**COMPARE, **LOGIC}.items():
         compare(name, ufunc)
+    for name, ufunc in LOGIC.items():
+        compare("r" + name, ufunc)
+    unary("invert", np.invert)
 
 
 def _install_methods():
