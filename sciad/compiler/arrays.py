@@ -76,10 +76,9 @@ def address(t, x: Array, idx: tuple) -> Address:
 
 def writable(t, x: Small) -> None:
     """Make sure that nothing else that can be seen shares the elements through a merge."""
-    if x.box.kin:
-        if any(t.visible(other) for other in x.box.kin):
-            raise Restart(dict.fromkeys(x.box.sites.union(*(other.sites for other in x.box.kin)), "memory"))
-        x.box.kin = ()
+    shared = t.shared(x.box)
+    if shared:
+        raise Restart(dict.fromkeys(x.box.sites.union(*(other.sites for other in shared)), "memory"))
 
 
 def _load(t, x: Array, idx):
@@ -191,7 +190,7 @@ def as_lazy(t, x, work=False) -> Lazy:
 
 
 def reads_of(x) -> tuple:
-    if isinstance(x, Array):
+    if isinstance(x, (Array, Small)):
         return ((x, True),)
     if isinstance(x, (Lazy, Deferred)):
         return reads_of(x.forced) if x.forced is not None else x.reads
@@ -354,7 +353,8 @@ def overlaps(t, target: Array, value) -> bool:
     """Whether storing `value` to `target` element by element could read elements already overwritten."""
     root = t.program.root(target.alias)
     return any(
-        x.mem == target.mem
+        isinstance(x, Array)
+        and x.mem == target.mem
         and t.program.root(x.alias) == root
         and not (aligned and _identical(x, target))
         and not disjoint(t, x, target)

@@ -7,6 +7,7 @@ from __future__ import annotations
 import ast
 import dataclasses
 import inspect
+from contextlib import contextmanager
 
 from . import functions
 from .fence import Refusal, located
@@ -15,6 +16,14 @@ from .source import Source, function_source
 from .values import UNDEFINED, Bound, Closure, Function, Host, RecordBox
 
 DEPTH = 24  # a function may stand this often in the stack of calls (recursion that ends while compiling)
+
+
+class Frame:
+    """A function being traced: its names, and where to look up the others."""
+
+    def __init__(self, box, source, function, depth: int, parent=None):
+        self.box, self.source, self.function, self.parent, self.depth = box, source, function, parent, depth
+        self.outer_names: set[str] = set()
 
 
 class Calls:
@@ -116,10 +125,20 @@ class Calls:
         source = Source.of(node, self.frame.source.filename)
         return Closure(source, self.frame, kw_defaults=kw)
 
+    @contextmanager
+    def scope(self):
+        """A frame of its own for the names of a comprehension."""
+        outer = self.frame
+        self.frame = Frame(self.box({}), outer.source, None, len(self._journals), outer)
+        self.frames.append(self.frame)
+        try:
+            yield
+        finally:
+            self.frames.pop()
+            self.frame = outer
+
     def inline(self, source: Source, fn, args: list, kwargs: dict):
         """Trace the body of a function in place of its call."""
-        from .parse import Frame
-
         if sum(f.source is source for f in self.frames) >= DEPTH:
             raise Refusal(
                 f"{source.name} calls itself, to a depth that is not known while compiling",

@@ -361,51 +361,36 @@ class Expressions:
         return key
 
     def _comprehension(self, node):
-        if len(node.generators) != 1:
-            return self._nested_comprehension(node)
         generator = node.generators[0]
         source = self.iteration(self.eval(generator.iter))
-        count = source.count
-        saved = dict(self.frame.box.slots)
-        try:
-            if isinstance(count, Value) or (count > UNROLLED_ITEMS and not source.static):
+        with self.scope():
+            if len(node.generators) > 1:
+                return self._nested_comprehension(node, source)
+            if isinstance(source.count, Value) or (source.count > UNROLLED_ITEMS and not source.static):
                 if generator.ifs:
-                    raise Refusal(
-                        "a comprehension with a condition over a long range",
-                        "Write a loop that fills an array.",
-                    )
+                    raise Refusal("a long comprehension with a condition", "Write a loop that fills an array.")
                 return self._filled_by_loop(node, generator.target, source)
-            items = []
-            for k in range(count):
-                self.bind(generator.target, source.item(k))
-                conditions = [self.condition(c) for c in generator.ifs]
-                if any(isinstance(c, Value) for c in conditions):
-                    raise Refusal(
-                        "a comprehension whose condition depends on values",
-                        "Write a loop that fills an array.",
-                    )
-                if all(conditions):
-                    items.append(self.settled(self.eval(node.elt)))
-            return self.list(items)
-        finally:
-            for name in _bound_names(generator.target):
-                if name in saved:
-                    self.write(self.frame.box, name, saved[name])
-                else:
-                    self.frame.box.slots.pop(name, None)
+            return self.list(self._comprehended(generator, source, lambda: [self.settled(self.eval(node.elt))]))
 
-    def _nested_comprehension(self, node):
+    def _comprehended(self, generator, source, items):
+        out = []
+        for k in range(source.count):
+            self.bind(generator.target, source.item(k))
+            conditions = [self.condition(c) for c in generator.ifs]
+            if any(isinstance(c, Value) for c in conditions):
+                raise Refusal(
+                    "a comprehension whose condition depends on values", "Write a loop that fills an array."
+                )
+            if all(conditions):
+                out.extend(items())
+        return out
+
+    def _nested_comprehension(self, node, source):
         first, *rest = node.generators
-        items = []
-        source = self.iteration(self.eval(first.iter))
         if isinstance(source.count, Value) or source.count > UNROLLED_ITEMS:
             raise Refusal("a comprehension over several long ranges", "Write a loop that fills an array.")
         inner = ast.copy_location(ast.ListComp(node.elt, rest), node)
-        for k in range(source.count):
-            self.bind(first.target, source.item(k))
-            if all(self.condition(c) is True for c in first.ifs):
-                items.extend(self._comprehension(inner).items())
-        return self.list(items)
+        return self.list(self._comprehended(first, source, lambda: self._comprehension(inner).items()))
 
     def _filled_by_loop(self, node, target, source: Iteration):
         """A long comprehension: an array of its items, filled by a loop."""
@@ -419,7 +404,6 @@ class Expressions:
                 raise _FirstItem(item)
             indexing.set_item(self, made, k, item)
 
-        names = {}
         try:
             with self.region(Block()):
                 body(Value("i", "", 0))
@@ -436,13 +420,7 @@ class Expressions:
                 f"a long comprehension of {self.describe(item)}", "Write a loop that fills arrays."
             ) from None
         made = arrays.allocate(self, (source.count, *shape), kind)
-        self.loop(
-            body,
-            count=source.count,
-            live_head=set(self.frame.box.slots),
-            live=set(self.frame.box.slots),
-            guesses=names,
-        )
+        self.loop(body, count=source.count, live_head=set(), live=set())
         return Array(made.mem, made.address, made.shape, made.strides, made.alias, kind, sequence=True)
 
     def _lambda(self, node):
@@ -546,13 +524,10 @@ class Expressions:
 
     def _own(self, box):
         """`box`, if no other name can see the write through a merge of control flow."""
-        if box.kin:
-            if any(self.visible(other) for other in box.kin):
-                raise Refusal(
-                    "a list or dict that is another one on another path is changed",
-                    "Change it before the paths meet.",
-                )
-            box.kin = ()
+        if self.shared(box):
+            raise Refusal(
+                "a list or dict that is another one on another path is changed", "Change it before the paths meet."
+            )
         return box
 
     def _attribute(self, node):
@@ -748,10 +723,6 @@ def _is_safe(func) -> bool:
             return True
         func = func.value
     return isinstance(func, ast.Name) and func.id in _SAFE_OWNERS
-
-
-def _bound_names(target):
-    return [n.id for n in ast.walk(target) if isinstance(n, ast.Name)]
 
 
 _EXPRESSIONS = {

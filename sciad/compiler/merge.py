@@ -63,7 +63,7 @@ class Merge:
         if not self.mode and same(a, b):
             return a
         key = tuple(id(x) if isinstance(x, Value) or x is UNDEFINED else (type(x), repr(x)) for x in (a, b))
-        if key not in self._leaves:
+        if key not in self._leaves or self.mode == "fits":  # there equal now need not mean equal later
             made = self.leaf(a, b)
             if isinstance(made, Value) and not made.name:
                 made.name = self.name

@@ -9,7 +9,7 @@ import numpy as np
 
 from . import arrays, indexing
 from .build import Builder, type_of
-from .calls import Calls
+from .calls import Calls, Frame
 from .expressions import Expressions
 from .fence import NeedUnroll, Refusal, located
 from .functions.creation import Creation
@@ -36,14 +36,6 @@ from .values import (
 
 UNROLL_TRIPS, UNROLL_NODES = 4, 200  # loops of this size are written out
 FORCED_TRIPS = 512  # the most a loop that must be written out may run
-
-
-class Frame:
-    """A function being traced: its names, and where to look up the others."""
-
-    def __init__(self, box, source, function, depth: int, parent=None):
-        self.box, self.source, self.function, self.parent, self.depth = box, source, function, parent, depth
-        self.outer_names: set[str] = set()
 
 
 class Tracer(Expressions, Calls, Creation, Reductions, State):
@@ -131,7 +123,7 @@ class Tracer(Expressions, Calls, Creation, Reductions, State):
         if isinstance(value, Value) and (not value.name or value in self.auto_named):
             value.name = name
             self.auto_named.pop(value, None)
-        elif isinstance(value, Small) and len(value.cells) <= arrays.SMALL:
+        elif isinstance(value, Small) and not isinstance(value.box.slots, _Loaded):
             for k, cell in enumerate(value.cells):
                 v = value.box.slots.get(cell)
                 if isinstance(v, Value) and not v.name:

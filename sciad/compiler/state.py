@@ -19,7 +19,7 @@ from .build import Builder, type_of
 from .fence import Refusal
 from .ir import INF, Address, Block, Carried, Check, If, Loop, Op, Operand, Phi, Program, Value
 from .merge import Merge, same
-from .values import UNDEFINED, Box, Conflict, ListBox, Small, is_scalar
+from .values import UNDEFINED, Bound, Box, Closure, Conflict, Lazy, ListBox, Small, is_scalar
 
 
 class Arm:
@@ -285,23 +285,40 @@ class State:
 
     # ----------------------------------------------------------------------------------------------
 
-    def visible(self, box: Box) -> bool:
-        """Whether the program can still reach `box` through a name or a value in flight."""
-        seen: set[int] = set()
+    def shared(self, box: Box) -> list[Box]:
+        """Boxes that are this one on some path, and that the program can reach by another name."""
+        if not box.kin:
+            return []
+        family, grown = {id(box): box}, [box]
+        while grown:
+            for other in grown.pop().kin:
+                if id(other) not in family:
+                    family[id(other)] = other
+                    grown.append(other)
+        visible: set[int] = set()
+        for frame in self.frames:
+            _reach(frame.box, visible)
+        _reach(self.inflight, visible)
+        del family[id(box)]
+        return [other for k, other in family.items() if k in visible]
 
-        def holds(x) -> bool:
-            if isinstance(x, Small):
-                return x.box is box
-            if isinstance(x, (tuple, list)):
-                return any(holds(e) for e in x)
-            if x is box:
-                return True
-            if isinstance(x, Box) and id(x) not in seen:
-                seen.add(id(x))
-                return any(holds(e) for e in x.slots.values())
-            return bool(getattr(x, "args", None)) and holds(x.args)
 
-        return any(holds(f.box) for f in self.frames) or holds(self.inflight)
+def _reach(x, seen: set[int]) -> None:
+    """Collect the ids of all boxes that can be reached from `x`."""
+    if isinstance(x, Small):
+        seen.add(id(x.box))
+    elif isinstance(x, (tuple, list)):
+        for e in x:
+            _reach(e, seen)
+    elif isinstance(x, Box):
+        if id(x) not in seen:
+            seen.add(id(x))
+            for e in x.slots.values():
+                _reach(e, seen)
+    elif isinstance(x, (Bound, Closure)):
+        _reach(x.args if isinstance(x, Bound) else [x.frame.box, *x.kw_defaults.values()], seen)
+    elif isinstance(x, Lazy):
+        _reach([r for r, _ in x.reads], seen)
 
 
 class _Trial:

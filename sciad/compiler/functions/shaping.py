@@ -45,7 +45,7 @@ def reshape(t, a, shape):
         raise Refusal(f"cannot reshape an array of size {size} into shape {tuple(shape)}")
     if isinstance(a, Small):
         return Small(a.box, tuple(shape), a.cells, a.kind)
-    if a.strides != row_major(t, a.shape):
+    if not static_shape(a.strides) or a.strides != row_major(t, a.shape):
         merged = _merged_strides(a.shape, a.strides, shape)
         if merged is not None:
             return Array(a.mem, a.address, tuple(shape), merged, a.alias, a.kind, a.site)
