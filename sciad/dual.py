@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from .plain import np
 
-from . import table
+from . import indexing, table
 from .table import TABLE, Push
 from .tree import register_leaf
-from .value import BINARY, PLAIN, Traced, apply
+from .value import BINARY, PLAIN, Traced, apply, linked, strip_nested
 
 
 class Dual(Traced):
@@ -113,7 +113,13 @@ def _install_fast_operators():
                     return apply(record, (self, other), {})
                 a, b = self.value, other.value
                 y = op(a, b)
-                return Dual(y, scalar_tangent(partials, y, (a, b), (self.tangent, other.tangent)), self.level)
+                p, t = p0(y, a, b), self.tangent
+                s = t if p.__class__ is int and p == 1 else t * p
+                p, t = p1(y, a, b), other.tangent
+                t = s + t if p.__class__ is int and p == 1 else s + t * p
+                if t.shape != y.shape or t.dtype is not y.dtype:
+                    t = scalar_tangent(partials, y, (a, b), (self.tangent, other.tangent))
+                return Dual(y, t, self.level)
             if cls in PLAIN:
                 a = self.value
                 y = op(a, other)
@@ -141,4 +147,13 @@ def _install_fast_operators():
     for name, (op, ufunc) in BINARY.items():
         if TABLE[ufunc].kind == "scalar":
             binary(name, op, ufunc)
+    def getitem(self, index):
+        if index.__class__ is not int and index.__class__ is not slice:
+            index = strip_nested(index)
+            if isinstance(index, Traced) or (index.__class__ is tuple and any(isinstance(i, Traced) for i in index)):
+                return indexing.getitem(self, index)
+        y = Dual(self.value[index], self.tangent[index], self.level)
+        return y if y.value.__class__ is np.float64 else linked(y, self)
+
+    Dual.__getitem__ = getitem
     Dual.__neg__ = lambda self: Dual(-self.value, -self.tangent, self.level)

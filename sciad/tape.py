@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from .plain import np
 
-from . import table
-from .dual import add_results, array_tangent, scalar_tangent
+from . import indexing, table
+from .dual import Dual, add_results, array_tangent, scalar_tangent
 from .errors import EscapedValue
+from .indexing import is_basic, scatter_
 from .table import TABLE, Push, Repeat
 from .tree import register_leaf
-from .value import BINARY, PLAIN, Traced, apply, next_level
+from .value import BINARY, PLAIN, Traced, apply, linked, next_level, strip_nested
 
 _F64 = np.dtype(np.float64)
 _ndarray = np.ndarray
@@ -218,6 +219,59 @@ class _Linear:
                 accumulate(grads, j, c, args[k])
 
 
+class _Getitem:
+    """Reverse rule of indexing: adds into the cotangent of the array in place, so a loop over entries stays linear."""
+
+    __slots__ = ()
+
+    def push(self, y, args, tangents):
+        return tangents[0][args[1]]
+
+    def pull(self, g, y, args, parents, grads, owned):
+        shape, index = args
+        j = parents[0]
+        buffer = grads[j]
+        if g.dtype is not _F64 or (buffer is not None and buffer.dtype is not _F64):
+            c = scatter_(g, index, shape)
+            grads[j] = c if buffer is None else buffer + c
+            return
+        if j not in owned:
+            buffer = np.zeros(shape) if buffer is None else _own(buffer)
+            owned.add(j)
+        grads[j] = _add_at(buffer, index, g, shape)
+
+
+_GETITEM = _Getitem()
+
+
+def _own(buffer):
+    """A copy that may be added into in place, down to the arrays."""
+    if buffer.__class__ is Dual:
+        return Dual(_own(buffer.value), _own(buffer.tangent), buffer.level)
+    return buffer if isinstance(buffer, Traced) else np.array(buffer)
+
+
+def _add_at(buffer, index, g, shape):
+    """Add `g` at some places of a buffer that is ours; returns the buffer."""
+    if g.__class__ is Dual:
+        if buffer.__class__ is not Dual:
+            if isinstance(buffer, Traced):
+                return buffer + scatter_(g, index, shape)
+            buffer = Dual(buffer, np.zeros(shape), g.level)
+        elif buffer.level != g.level:
+            return buffer + scatter_(g, index, shape)
+        buffer.value = _add_at(buffer.value, index, g.value, shape)
+        buffer.tangent = _add_at(buffer.tangent, index, g.tangent, shape)
+        return buffer
+    if isinstance(g, Traced) or isinstance(buffer, Traced):
+        return buffer + scatter_(g, index, shape)
+    if index.__class__ is int or is_basic(index):
+        buffer[index] += g
+    else:
+        np.add.at(buffer, index, g)
+    return buffer
+
+
 class _Item:
     """Reverse rule of taking one result out of a tuple of them."""
 
@@ -323,5 +377,18 @@ def _install_fast_operators():
         return general(self, ufunc, method, *inputs, **kwargs)
 
     general = Traced.__array_ufunc__
+    def getitem(self, index):
+        if index.__class__ is not int and index.__class__ is not slice:
+            index = strip_nested(index)
+            if isinstance(index, Traced) or (index.__class__ is tuple and any(isinstance(i, Traced) for i in index)):
+                return indexing.getitem(self, index)
+        tape, a = self.tape, self.value
+        y = a[index]
+        place = len(tape)
+        tape.record((_GETITEM, y, (a.shape, index), (self.index, None)))
+        y = Var(y, tape, place)
+        return y if y.value.__class__ is np.float64 else linked(y, self)
+
     Var.__neg__ = neg
+    Var.__getitem__ = getitem
     Var.__array_ufunc__ = array_ufunc
