@@ -14,6 +14,11 @@ _NAMES = {
     "RungeKutta": "solvers.tableau",
     **dict.fromkeys(("Euler", "Midpoint", "Heun", "RK4", "BS3", "Dopri5", "Tsit5"), "solvers.explicit"),
     **dict.fromkeys(("DOP853", "Vern7", "Vern9"), "solvers.explicit_high"),
+    **dict.fromkeys(
+        ("Rosenbrock23", "ROS3P", "Rodas3P", "Rodas4", "Rodas4P", "Rodas5", "Rodas5P", "ROS34PW2"),
+        "solvers.stiff",
+    ),
+    "Rosenbrock": "solvers.rosenbrock",
 }
 
 __all__ = ["SolverError", *_NAMES]

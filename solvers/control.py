@@ -12,7 +12,7 @@ import numpy as np
 from sciad.compiler.native import kernel
 from solvers.state import *
 
-__all__ = ["Controller", "default", "keep", "pid"]
+__all__ = ["Controller", "default", "keep", "pid", "predictive"]
 
 
 @kernel
@@ -32,6 +32,29 @@ def pid(square, size, accepted, whole, real):
     )
     real[LOG2] = real[LOG1]
     real[LOG1] = max(log, -18.420680743952367)  # an error of 1e-4, as in Hairer's codes
+    grow = 1.0 if whole[AFTER_REJECTION] != 0 else real[GROW]
+    return size * min(grow, max(real[SHRINK], factor))
+
+
+@kernel
+def predictive(square, size, accepted, whole, real):
+    """K. Gustafsson's predictive controller, as in Hairer & Wanner's RODAS (Solving ODEs II, IV.8.25).
+
+    The change of the error from step to step is taken to go on:
+    factor = min(e^(-1/q), (h / h_prev) (e_prev / e^2)^(1/q)) times safety, q = order of the estimate + 1.
+    """
+    if not square < 1e300:
+        return 0.1 * size
+    log = math.log(max(square, 1e-20))
+    exponent = 0.5 / (CONTROL_ORDER + 1)
+    factor = real[SAFETY] * math.exp(-exponent * log)
+    if not accepted:
+        return size * max(real[SHRINK], factor)
+    if real[LAST_STEP] > 0.0:
+        trend = size / real[LAST_STEP] * math.exp(exponent * (real[LOG1] - 2.0 * log))
+        factor = min(factor, real[SAFETY] * trend)
+    real[LAST_STEP] = size
+    real[LOG1] = max(log, -9.210340371976182)  # an error of 1e-2, as in RODAS
     grow = 1.0 if whole[AFTER_REJECTION] != 0 else real[GROW]
     return size * min(grow, max(real[SHRINK], factor))
 
@@ -74,5 +97,7 @@ def default(method) -> Controller:
     """The controller a method is used with unless the user says otherwise."""
     if not method.adaptive:
         return Controller(keep)
+    if method.family == "rosenbrock":
+        return Controller(predictive, grow=6.0)
     # Hairer's DOPRI5: exponents 0.17 and 0.04 for order five.
     return Controller(pid, beta=(0.85, -0.2, 0.0))

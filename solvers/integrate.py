@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from sciad.compiler import native
-from solvers import control, loop, state, step_rk
+from solvers import control, loop, state, step_rk, step_rosenbrock
 from solvers.problem import Model
 
 __all__ = ["Options", "Trajectory", "integrate"]
@@ -190,7 +190,7 @@ class Desk:
         self.whole = np.zeros(state.WHOLE_SIZE, dtype=np.int64)
         self.real = np.zeros(state.REAL_SIZE + 1)
         rows = method.rows
-        self.z = np.zeros((rows + 5 + len(method.dense), n))
+        self.z = np.zeros((rows + 6 + len(method.dense), n))
         self.closing, self.y1, self.rtol, self.atol = (
             self.z[k] for k in (rows - 1, rows + 1, rows + 3, rows + 4)
         )
@@ -199,7 +199,7 @@ class Desk:
         self.blank[state.SIZE] = n
         self.blank[state.LINEAR_ALGEBRA] = work
         self.blank[state.BUDGET] = -1
-        self.scratch = np.empty(work + plan.family.workspace(plan.model))
+        self.scratch = np.zeros(work + plan.family.workspace(plan.model))
 
 
 def _run(plan: Plan, desk: Desk, span, y0, p, ts, options: Options, record: int) -> Trajectory:
@@ -362,6 +362,36 @@ FAMILIES = {
 }
 
 
+def _rosenbrock_tables(method) -> dict:
+    return {
+        "STAGES": method.stages,
+        "A": ((), *method.a),
+        "C": ((), *method.C),
+        "B": method.b,
+        "ERROR_WEIGHTS": method.error,
+        "NODES": method.c,
+        "TIMES": method.d,
+        "GAMMA": method.gamma,
+        "START": method.stages,
+        "CLOSING": method.stages + 1,
+        "CLOSED": False,
+    }
+
+
+FAMILIES["rosenbrock"] = Family(
+    kinds=("primal", "jacobian", "pushforward"),
+    kernels={
+        "begin": step_rosenbrock.rosenbrock_begin,
+        "attempt": step_rosenbrock.rosenbrock_attempt,
+        "close": step_rosenbrock.rosenbrock_close,
+        "complete": step_rosenbrock.rosenbrock_complete,
+    },
+    tables=_rosenbrock_tables,
+    workspace=lambda model: 2 * model.n**2 + 2 * model.n + model.m,
+    scaled=False,
+)
+
+
 def _kernel(method, propose, n: int):
     """The loop, linked for this method and, where ``n`` is not 0, for this number of unknowns."""
     key = (method, propose, n)
@@ -384,10 +414,11 @@ def loop_constants(method, propose, n: int) -> dict:
         "U": rows + 2,
         "RTOL": rows + 3,
         "ATOL": rows + 4,
-        "D": rows + 5,
+        "SLOPE": rows + 5,
+        "D": rows + 6,
         "DENSE": method.dense,
         "DENSE_ROWS": dense,
-        "ALL_ROWS": rows + 5 + dense,
+        "ALL_ROWS": rows + 6 + dense,
         "ADAPTIVE": method.adaptive,
         "CONTROL_ORDER": method.control_order,
         "propose": propose,

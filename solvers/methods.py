@@ -14,6 +14,10 @@ NAMES = {
         for name in ("Euler", "Midpoint", "Heun", "RK4", "BS3", "Dopri5", "Tsit5")
     },
     **{name: ("solvers.explicit_high", name) for name in ("DOP853", "Vern7", "Vern9")},
+    **{
+        name: ("solvers.stiff", name)
+        for name in ("Rosenbrock23", "ROS3P", "Rodas3P", "Rodas4", "Rodas4P", "Rodas5", "Rodas5P", "ROS34PW2")
+    },
     "RK23": ("solvers.explicit", "BS3"),
     "RK45": ("solvers.explicit", "Dopri5"),
 }
