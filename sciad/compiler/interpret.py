@@ -7,6 +7,7 @@ from typing import Callable
 import numpy as np
 
 from . import ir
+from .regions import is_arena
 
 
 class Left(Exception):
@@ -39,11 +40,8 @@ def execute(program: ir.Program, memory: dict[str, np.ndarray], watch=None) -> N
 
 class _Machine:
     def __init__(self, memory, watch):
-        self.memory, self.watch, self.env, self.top = memory, watch, {}, {}
-        for arena in ("T", "S"):
-            self.top[arena] = 0
-            for twin in ("", "_bar", "_dot", "_bar_dot"):
-                memory.setdefault(arena + twin, np.full(64, np.nan))
+        self.memory, self.watch, self.env = memory, watch, {}
+        self.top = {"T": 0, "S": 0}
 
     def get(self, x):
         return self.env[x] if isinstance(x, ir.Value) else x
@@ -66,12 +64,12 @@ class _Machine:
             self.watch(node, args + [self.env[node.out]])
 
     def Load(self, node):
-        self.env[node.out] = float(self.memory[node.mem][self.at(node.address)])
+        self.env[node.out] = float(self.place(node.mem)[self.at(node.address)])
         if self.watch:
             self.watch(node, [self.env[node.out]])
 
     def Store(self, node):
-        mem, i, value = self.memory[node.mem], self.at(node.address), self.get(node.value)
+        mem, i, value = self.place(node.mem), self.at(node.address), self.get(node.value)
         mem[i] = mem[i] + value if node.add else value
         if self.watch:
             self.watch(node, [value])
@@ -80,12 +78,18 @@ class _Machine:
         size = int(self.get(node.size))
         self.env[node.out] = self.top[node.mem]
         self.top[node.mem] = top = self.top[node.mem] + size
-        for twin in ("", "_bar", "_dot", "_bar_dot"):
-            held = self.memory[node.mem + twin]
+        for mem in {node.mem, *(m for m in self.memory if is_arena(m) and m[0] == node.mem)}:
+            held = self.memory.get(mem, np.zeros(0))
             if top > held.size:
-                self.memory[node.mem + twin] = np.concatenate([held, np.full(top, np.nan)])
+                self.memory[mem] = np.concatenate([held, np.full(top, np.nan)])
         if node.zero:
             self.memory[node.mem][top - size : top] = 0.0
+
+    def place(self, mem: str) -> np.ndarray:
+        """A memory; those of an arena's twins are made when first met."""
+        if mem not in self.memory and is_arena(mem):
+            self.memory[mem] = np.full(max(64, self.top[mem[0]]), np.nan)
+        return self.memory[mem]
 
     def Call(self, node):
         out, *args = [self.window(v) for v in node.outs + node.args]
@@ -102,7 +106,7 @@ class _Machine:
             assert node.fn == "factor", node.fn
 
     def window(self, view: ir.View) -> np.ndarray:
-        flat = self.memory[view.mem][self.at(view.address) :]
+        flat = self.place(view.mem)[self.at(view.address) :]
         return np.lib.stride_tricks.as_strided(flat, view.shape, [8 * s for s in view.strides])
 
     def Check(self, node):

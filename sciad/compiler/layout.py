@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .ir import Alloc, Block, If, Loop, Program, Value
-from .regions import accesses, blocks, walk
+from .regions import accesses, blocks, is_arena, walk
 
 FIRST = {"T": 512, "S": 4096}  # floats offered to an arena of unknown size before it is allocated by need
 
@@ -55,7 +55,7 @@ def lay_out(program: Program) -> Layout:
     used = {mem for node in walk(program.body) for _, mem, _, _ in accesses(node)}
     twins = {}
     for arena in ("T", "S"):
-        twins[arena] = [arena + t for t in ("", "_bar", "_dot", "_bar_dot") if arena + t in used]
+        twins[arena] = sorted((m for m in used if is_arena(m) and m[0] == arena), key=lambda m: (len(m), m))
         size[arena] += top[arena] + (FIRST[arena] if grows[arena] else 0)
         if not twins[arena]:
             size[arena], grows[arena] = 0, False

@@ -20,7 +20,7 @@ from .activity import active, differentiated, partials_of, remove_dead
 from .build import Builder
 from .ir import Address, Block, Call, Carried, If, Input, Load, Loop, Op, Operand, Phi, Program, Store, Value
 from .normal import normalize_loops
-from .regions import copy_program, defined, free, key_of, results, walk
+from .regions import accesses, copy_program, defined, free, is_arena, key_of, results, walk
 from .results import written_once
 from .saving import Stability, choose
 from .tape import Tape
@@ -41,6 +41,7 @@ class _Reverse:
         self.builder = Builder()
         self.active = active(program, {g.name for g in program.inputs}, {"out"})
         self.stability = Stability(program)
+        self.arenas = sorted({mem for node in walk(program.body) for _, mem, _, _ in accesses(node) if is_arena(mem)})
         self.primal = defined(program.body)
         self.tape = Tape(self)
         self.insert: dict[int, tuple[list, list]] = {}
@@ -140,10 +141,12 @@ class _Reverse:
             b.store(mem, address, 0.0, alias)
 
     def Alloc(self, node, bar):
-        if node.mem == "T" and key_of(self.program, "T", node.alias) in self.active:
-            zero = Block()
-            with self.builder.into(zero):
-                linalg.fill(self.builder, "T_bar", node.out, node.size, node.alias)
+        zero = Block()
+        with self.builder.into(zero):
+            for mem in self.arenas:
+                if mem[0] == node.mem and key_of(self.program, mem, node.alias) in self.active:
+                    linalg.fill(self.builder, f"{mem}_bar", node.out, node.size, node.alias)
+        if zero:
             self.after(node).extend(zero)
 
     def Call(self, node, bar):

@@ -14,7 +14,7 @@ from collections import deque
 import numpy as np
 
 from .ir import Alloc, Block, Load, Loop, Op, Operand, Program, Store, Value
-from .regions import blocks, key_of, merges, operands, results, substitute, walk
+from .regions import blocks, is_arena, key_of, merges, operands, results, substitute, walk
 
 SAVE = 2.0
 RELOAD = 0.8
@@ -83,26 +83,27 @@ class Stability:
 
     def keeps(self, node, mem: str, alias: int) -> bool:
         """Is what `node` (of the primal) reads at its address still there in the reverse sweep?"""
-        if mem != "T":
-            return mem != "out"
-        return self._final(node, key_of(self.program, mem, alias), ())
+        return self._kept(node, mem, alias, ())
 
     def keeps_view(self, node, view, own: tuple = ()) -> bool:
         """The same for an operand of a call, which stands in `own` if the call itself writes the operand."""
-        if view.mem != "T":
-            return view.mem != "out"
-        return self._final(node, key_of(self.program, view.mem, view.alias), own)
+        return self._kept(node, view.mem, view.alias, own)
+
+    def _kept(self, node, mem: str, alias: int, own: tuple) -> bool:
+        if not is_arena(mem):
+            return mem != "out"
+        return self._final(node, key_of(self.program, mem, alias), own)
 
     def kept_by(self, store: Store) -> bool:
         """Is what `store` writes still there in the reverse sweep?"""
-        if store.mem != "T" or store.add or id(store) not in self.paths:
+        if not is_arena(store.mem) or store.add or id(store) not in self.paths:
             return False
         return self._final(store, key_of(self.program, store.mem, store.alias), (store,))
 
     def _final(self, node, key, own) -> bool:
         if id(node) not in self.paths:
             return False
-        stores, allocs = self.stores.get(key, []), self.allocs.get(key, [])
+        stores, allocs = self.stores.get(key, []), self.allocs.get((key[0][0], key[1]), [])
         if all(isinstance(s, Store) and s.fresh and not s.add for s in stores) and not any(
             a.zero for a in allocs
         ):
