@@ -389,7 +389,11 @@ def _scatter(t, x, keys, value):
         raise Refusal("writing through an index array beside slices", "Write a loop over the indices.")
     shape = picked.shape
     value = force(t, value) if isinstance(value, (Deferred, Lazy)) else value
-    if is_array(value) and any(getattr(r, "mem", "") == "T" for r, _ in reads_of(value)) and isinstance(x, Array):
+    if (
+        is_array(value)
+        and any(getattr(r, "mem", "") == "T" for r, _ in reads_of(value))
+        and isinstance(x, Array)
+    ):
         from .arrays import copy
 
         value = copy(t, value)

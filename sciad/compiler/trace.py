@@ -17,7 +17,7 @@ from .captures import Capture, Captures, Path, compile_check, readers
 from .fence import NeedUnroll, Refusal, Restart, located
 from .ir import Input, Program, Value
 from .normalize import RETURNED
-from .parse import Tracer
+from .tracer import Tracer
 from .values import DictBox, Function, ListBox, RecordBox, is_array, is_scalar
 
 RESTARTS = 60

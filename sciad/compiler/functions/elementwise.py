@@ -15,9 +15,9 @@ from ..values import Lazy, is_array, is_scalar
 from .table import METHODS, lower
 
 _UFUNCS = """
-add subtract multiply divide power negative positive absolute exp exp2 expm1 log log2 log10 log1p sqrt cbrt square
-sin cos tan arcsin arccos arctan arctan2 sinh cosh tanh arcsinh arccosh arctanh hypot maximum minimum fmax fmin sign
-floor ceil trunc rint floor_divide remainder copysign less less_equal greater greater_equal equal not_equal
+add subtract multiply divide power negative positive absolute exp exp2 expm1 log log2 log10 log1p sqrt cbrt
+square sin cos tan arcsin arccos arctan arctan2 sinh cosh tanh arcsinh arccosh arctanh hypot maximum minimum fmax
+fmin sign floor ceil trunc rint floor_divide remainder copysign less less_equal greater greater_equal equal not_equal
 logical_and logical_or logical_not logical_xor isnan isinf isfinite logaddexp fabs reciprocal deg2rad rad2deg
 float_power fmod logaddexp2 heaviside"""
 
@@ -97,8 +97,8 @@ def _number(t, x):
     return t.builder.to_float(x)
 
 
-_NAMES = """sin cos tan asin acos atan atan2 sinh cosh tanh asinh acosh atanh exp expm1 exp2 log1p log2 log10 sqrt cbrt
-pow copysign fmod isnan isinf isfinite"""
+_NAMES = """sin cos tan asin acos atan atan2 sinh cosh tanh asinh acosh atanh exp expm1 exp2 log1p log2 log10
+sqrt cbrt pow copysign fmod isnan isinf isfinite"""
 _MATH = {getattr(math, name): getattr(np, name) for name in _NAMES.split()}
 _MATH |= {math.fabs: np.absolute, math.radians: np.deg2rad, math.degrees: np.rad2deg}
 for _fn, _ufunc in _MATH.items():
