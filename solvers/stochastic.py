@@ -293,7 +293,7 @@ _METHODS = (
     Method("SRA1", ITO, ("additive",), 1.5, 2.0, space_time=True, tableau=SRA1, strong_general=0),
     Method("SRA3", ITO, ("additive",), 1.5, 2.0, space_time=True, tableau=SRA3, strong_general=0),
     Method("SRIW1", ITO, _ONE_EACH, 1.5, 2.0, space_time=True, tableau=SRIW1, strong_general=0),
-    Method("SOSRI", ITO, _ONE_EACH, 1.5, 2.0, space_time=True, tableau=SOSRI, strong_general=0),
+    Method("SOSRI", ITO, _ONE_EACH, 1.5, 1.5, space_time=True, tableau=SOSRI, strong_general=0),
     Method("DRI1", ITO, _ONE_EACH, 0.0, 2.0, step_sde.dri1, strong_general=0),
 )
 METHODS: dict[str, Method] = {method.name: method for method in _METHODS}
