@@ -46,7 +46,7 @@ def _solve_pushforward(args, tangents):
     dy0 = np.zeros(np.shape(y0)) if dy0 is None else dy0
     dp = np.zeros(np.shape(p)) if dp is None else dp
     if any(map(is_traced, (t0, t1, ts, y0, p, dt0, dts, dy0, dp))):
-        _refuse_times(dt0, dts, t0, ts)
+        _refuse_times(dt0, dts, *filter(is_traced, (t0, ts)))
         return push_solve(problem, t0, t1, ts, y0, p, dy0, dp)
     trajectory = run(problem, t0, t1, ts, y0, p, record=2)
     moved = None if dts is None and dt0 is None else _plain(np.zeros(len(ts)) if dts is None else dts)
