@@ -24,10 +24,10 @@ import threading
 from pathlib import Path
 from types import ModuleType
 
-__all__ = ["cache_folder", "load_module"]
+__all__ = ["cache_folder", "load_known", "load_module"]
 
 
-def load_module(text: str, name: str) -> ModuleType:
+def load_module(text: str, name: str, key: str | None = None) -> ModuleType:
     """Write ``text`` as a module of the cache folder (unless it is there already) and import it.
 
     Parameters
@@ -37,6 +37,8 @@ def load_module(text: str, name: str) -> ModuleType:
         are compiled on the first import on this machine and read from disk afterwards.
     name : str
         An identifier that begins the file's name, for people who look into the folder or at a traceback.
+    key : str, optional
+        A hash of what the text was made from, by which `load_known` finds the module without its text.
 
     Returns
     -------
@@ -49,14 +51,29 @@ def load_module(text: str, name: str) -> ModuleType:
     numba inline must be mentioned in the text by its version or hash, for numba does not notice a change
     in it.
     """
-    digest = hashlib.sha256(_runtime_text() + text.encode()).hexdigest()[:20]
+    digest = _digest(text)
     module = _modules.get(digest)
     if module is None:
         with _guard:
             module = _modules.get(digest)
             if module is None:
                 module = _modules[digest] = _load(text, f"{name}_{digest}")
+    if key is not None:
+        with contextlib.suppress(OSError):
+            _write_atomically(cache_folder() / f"known_{key}.txt", f"{name}_{digest}")
     return module
+
+
+def load_known(key: str) -> ModuleType | None:
+    """The module that `load_module` once made for ``key``; None if there is none, or not a whole one."""
+    folder = cache_folder()
+    try:
+        stem = (folder / f"known_{key}.txt").read_text(encoding="utf-8")
+        text = (folder / f"{stem}.py").read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError, ValueError):
+        return None
+    name, _, digest = stem.rpartition("_")
+    return load_module(text, name) if _digest(text) == digest else None
 
 
 def cache_folder() -> Path:
@@ -71,6 +88,10 @@ def cache_folder() -> Path:
 _modules: dict[str, ModuleType] = {}
 _folders: dict[str, Path] = {}
 _guard = threading.RLock()
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(_runtime_text() + text.encode()).hexdigest()[:20]
 
 
 def _load(text: str, stem: str) -> ModuleType:

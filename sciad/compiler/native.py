@@ -22,7 +22,8 @@ from typing import Any
 
 import numpy as np
 
-from sciad.compiler.cache import cache_folder, load_module
+from sciad.compiler.cache import cache_folder, load_known, load_module
+from sciad.compiler.fingerprint import fingerprint
 from sciad.compiler.specialize import specialize
 
 __all__ = ["apart", "cache_folder", "interpret", "kernel", "link", "linked_source", "load_module"]
@@ -71,9 +72,18 @@ def link(
     compiled : callable
         Releases the GIL. Compiled at the first call on this machine, read from the cache folder afterwards.
     """
-    text = linked_source(entry, constants)
+    constants = constants or {}
     flags = "{" + ", ".join(repr(flag) for flag in sorted(fastmath)) + "}"
     options = f"error_model='numpy', fastmath={flags}"
+    key = fingerprint(entry, signature, constants, options)
+    name = entry.__name__
+    module = load_known(key) or load_module(_linked_module(entry, signature, constants, options), name, key)
+    return getattr(module, name)
+
+
+def _linked_module(entry: Callable, signature: str, constants: dict[str, Any], options: str) -> str:
+    """Text of the module with its decorators."""
+    text = linked_source(entry, constants)
     head, *functions = text.split(_MARK)
     inner = f"@njit({options}, forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)\n"
     alone = inner.replace("forceinline=True, ", "")
@@ -81,7 +91,7 @@ def link(
     parts = [head, "from numba import njit\n"]
     parts += [(alone if part.startswith(_APART) else inner) + part for part in functions[:-1]]
     parts += [outer + functions[-1]]
-    return getattr(load_module("\n\n".join(parts), entry.__name__), entry.__name__)
+    return "\n\n".join(parts)
 
 
 def interpret(entry: Callable, constants: dict[str, Any] | None = None) -> Callable:
