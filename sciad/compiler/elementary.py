@@ -72,8 +72,13 @@ class Float:
     def equals(self, other):
         return self.builder.fcmp_ordered("==", self.value, self._with(other))
 
+    def is_nan(self):
+        return self.builder.fcmp_unordered("uno", self.value, self.value)
+
     def where(self, cond, other) -> Float:
-        """``self if cond else other``."""
+        """``self if cond else other``; of a tuple of conditions any."""
+        if isinstance(cond, tuple):
+            cond = self.builder.or_(*cond)
         return self._new(self.builder.select(cond, self.value, self._with(other)))
 
     def bits(self):
@@ -223,3 +228,59 @@ def logaddexp(a: Float, b: Float) -> Float:
     gap = gap._new(ir.Constant(_DOUBLE, 0.0)).where(a.equals(b), gap)  # both infinite
     large = a.where(a > b, b)
     return large + log1p(exp(-gap))
+
+
+def maximum(a: Float, b: Float) -> Float:
+    """NaN wins."""
+    return a.where((a >= b, a.is_nan()), b)
+
+
+def minimum(a: Float, b: Float) -> Float:
+    return a.where((b >= a, a.is_nan()), b)
+
+
+def fmax(a: Float, b: Float) -> Float:
+    """A number wins against NaN."""
+    return a.where((a >= b, b.is_nan()), b)
+
+
+def fmin(a: Float, b: Float) -> Float:
+    return a.where((b >= a, b.is_nan()), b)
+
+
+def sign(x: Float) -> Float:
+    one = x._new(ir.Constant(_DOUBLE, 1.0))
+    return one.where(x > 0.0, (-one).where(x < 0.0, x))
+
+
+def reciprocal(x: Float) -> Float:
+    return 1.0 / x
+
+
+def heaviside(x: Float, at_zero: Float) -> Float:
+    one = x._new(ir.Constant(_DOUBLE, 1.0))
+    return one.where(x > 0.0, (one - 1.0).where(x < 0.0, at_zero.where(x.equals(0.0), x)))
+
+
+def degrees(x: Float) -> Float:
+    return x * (180.0 / math.pi)
+
+
+def radians(x: Float) -> Float:
+    return x * (math.pi / 180.0)
+
+
+def isnan(x: Float):
+    return x.is_nan()
+
+
+def isinf(x: Float):
+    return x.call("llvm.fabs.f64").equals(math.inf)
+
+
+def isfinite(x: Float):
+    return x.call("llvm.fabs.f64") < math.inf
+
+
+def signbit(x: Float):
+    return x.builder.icmp_signed("<", x.bits(), _int(0))

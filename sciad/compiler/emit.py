@@ -38,6 +38,7 @@ _BINARY = {
     np.logical_or: ("|", 8),
 }
 _NEGATE, _NOT, _ATOM = 12, 5, 20
+_OF_INTS = {np.maximum: "max", np.minimum: "min", np.fmax: "max", np.fmin: "min"}
 _CALLED = {"select": "where", "int": "int", "float": "float", np.absolute: "abs"}
 
 
@@ -70,7 +71,7 @@ class _Emitter:
         self.depth = 1
         self.functions: set[str] = set()
         self.scalars = {g.name for g in program.parameters if g.scalar}
-        self.taken = {g.name for g in program.parameters} | {"w", "C", "range", "abs", "int", "float", "inf", "nan", "stop"}
+        self.taken = {g.name for g in program.parameters} | {"w", "C", "range", "abs", "int", "float", "max", "min", "inf", "nan", "stop"}
         self.names: dict[Value, str] = {}
         self.folded: dict[Value, tuple[str, int]] = {}
         self.place = None
@@ -164,6 +165,12 @@ class _Emitter:
         if fn in ("int", "float") and type_of(args[0]) == "b":
             self.functions.add("where")
             return f"where({self.expression(args[0])}, {'1, 0' if fn == 'int' else '1.0, 0.0'})", _ATOM
+        if node.out.type == "i" and fn is np.sign:
+            self.functions.add("where")
+            x = self.expression(args[0], 7)
+            return f"where({x} > 0, 1, where({x} < 0, -1, 0))", _ATOM
+        if node.out.type == "i" and fn in _OF_INTS:
+            return f"{_OF_INTS[fn]}({', '.join(self.expression(a) for a in args)})", _ATOM
         name = _CALLED.get(fn) or fn.__name__
         if name not in ("int", "float", "abs"):
             self.functions.add(name)

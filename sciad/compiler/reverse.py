@@ -233,16 +233,18 @@ class _Reverse:
         for x in outer:
             if local[x] is not sums[x]:
                 carried.append(Carried(sums[x], bar.get(x, 0.0), local[x], _bar(x)))
+        ends = [*(c.init for c, _ in seeds), *(x for x in outer if local[x] is not sums[x])]
+        ends = list(zip(ends, carried, strict=True))
         self.apply_insertions(node.body)
         loop = Loop(reverse, carried, parallel=node.parallel)
         self.tape.save_iterations(node, loop)
         if not reverse and not carried:
             return
         b.emit(loop)
-        for x, r in zip([x for x in outer if local[x] is not sums[x]], carried[len(seeds) :], strict=True):
+        for x, r in ends[len(seeds) :]:
             bar[x] = r.out
-        for (c, _), r in zip(seeds, carried, strict=False):
-            self.add(bar, c.init, r.out)
+        for x, r in ends[: len(seeds)]:
+            self.add(bar, x, r.out)
 
     def has_active_store(self, block: Block) -> bool:
         for node in walk(block):

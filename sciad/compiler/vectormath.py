@@ -13,7 +13,7 @@ from numba.np.arrayobj import make_array
 from . import elementary
 from .runtime import _intrinsic
 
-__all__ = ["fill", "pointer_to", "shift", "where"]
+__all__ = ["fill", "pointer_to", "shift", "where"]  # and what is declared at the end
 
 
 def _shift(pointer, n):
@@ -90,7 +90,7 @@ def _special(name):
     return call
 
 
-def _declare(name: str, python, arity: int, build) -> None:
+def _declare(name: str, python, arity: int, build, kind=types.float64) -> None:
     """Enter a function of floats; `build` makes its LLVM value from those of its arguments."""
 
     @_intrinsic(python)
@@ -101,7 +101,7 @@ def _declare(name: str, python, arity: int, build) -> None:
 
         if len(arguments) == 1 and isinstance(arguments[0], types.BaseTuple):
             arguments = tuple(arguments[0])
-        return types.float64(types.StarArgTuple([types.float64] * arity)), generate
+        return kind(types.StarArgTuple([types.float64] * arity)), generate
 
     function.__name__ = name
     globals()[name] = function
@@ -120,7 +120,12 @@ def _external(symbol: str, arity: int):
 
 def _own(function):
     """A function of `elementary`."""
-    return lambda builder, *values: function(*(elementary.Float(builder, v) for v in values)).value
+
+    def build(builder, *values):
+        result = function(*(elementary.Float(builder, v) for v in values))
+        return getattr(result, "value", result)
+
+    return build
 
 
 for _name in ("sin", "cos", "sqrt", "floor", "ceil", "trunc", "rint", "log2", "log10", "exp2", "fabs"):
@@ -129,6 +134,12 @@ for _name in ("copysign",):
     _declare(_name, getattr(np, _name), 2, _external(f"llvm.{_name}.f64", 2))
 for _name in ("exp", "expm1", "log", "log1p", "tanh"):
     _declare(_name, getattr(np, _name), 1, _own(getattr(elementary, _name)))
+for _name in ("sign", "reciprocal", "degrees", "radians"):
+    _declare(_name, getattr(np, _name), 1, _own(getattr(elementary, _name)))
+for _name in ("maximum", "minimum", "fmax", "fmin", "heaviside"):
+    _declare(_name, getattr(np, _name), 2, _own(getattr(elementary, _name)))
+for _name in ("isnan", "isinf", "isfinite", "signbit"):
+    _declare(_name, getattr(np, _name), 1, _own(getattr(elementary, _name)), types.boolean)
 _declare("logaddexp", np.logaddexp, 2, _own(elementary.logaddexp))
 _declare("expit", _special("expit"), 1, _own(elementary.expit))
 for _name in ("tan", "sinh", "cosh", "cbrt"):
