@@ -2,149 +2,188 @@
 
 NumPy's protocols hand over every call that has a traced value among its arguments.  Three kinds of call have none, or
 are not NumPy's: ``np.zeros(5)`` must give an array into which traced values can be written; ``np.array([a, b])``
-should stack; ``math.sin(x)`` and ``scipy.linalg.expm(x)`` know nothing of the protocols.  While a transform runs,
-these names are bound to versions that know traced values, for the thread it runs in; for every other thread, and as
-soon as the outermost transform ends, they are what they always were.
+should stack; ``math.sin(x)`` and ``scipy.linalg.expm(x)`` know nothing of the protocols.  So a transform runs not the
+user's function but a copy with other globals (`rebind`): the same names, read through to the same modules, but with
+these functions replaced by versions that know traced values, and with the user's other functions copied likewise when
+they are looked up.  No module is ever changed, so nobody else sees anything of it, in whatever thread.
 """
 
 from __future__ import annotations
 
+import dis
+import functools
 import math
 import sys
-import threading
 import types
+import weakref
 from functools import wraps
 
-from .errors import SciadError
 from .plain import np
 from .table import TABLE, load_lazy
 from .value import Traced, call, holds_traced, operand, stack_nested, strip
 
-_lock = threading.Lock()
-_depth: dict[int, int] = {}  # running transforms by thread
-_silent: set[int] = set()  # threads inside of a primitive
-_patches: dict[str, tuple[dict, dict, dict]] = {}  # module -> its namespace, traced and original functions
-_by_original: dict = {}
-get_ident = threading.get_ident
-_SLOT = type(object.__init__)
-_FUNCTIONS = (type(np.reshape), types.FunctionType, types.BuiltinFunctionType)
+_Function = types.FunctionType
 
 
-class rebound:
-    """Context in which the function `f` runs differentiated; it may be entered again inside."""
-
-    __slots__ = ("f", "silent")
-
-    def __init__(self, f):
-        self.f = f
-
-    def __enter__(self):
-        me = get_ident()
-        with _lock:
-            self.silent = me in _silent
-            _silent.discard(me)
-            if not _depth:
-                if len(_patches) < len(_SOURCES):
-                    _prepare()
-                for namespace, traced, _ in _patches.values():
-                    namespace.update(traced)
-            _depth[me] = _depth.get(me, 0) + 1
-            _rebind_imports(self.f)
-
-    def __exit__(self, kind, error, trace):
-        me = get_ident()
-        with _lock:
-            if self.silent:
-                _silent.add(me)
-            n = _depth[me] = _depth[me] - 1
-            if not n:
-                del _depth[me]
-                if not _depth:
-                    for namespace, _, original in _patches.values():
-                        namespace.update(original)
-                    for namespace, _, original in _bound:
-                        namespace.update(original)
-                    _bound.clear()
-        # NumPy hides what went wrong in a scalar write behind "setting an array element with a sequence"
-        if isinstance(error, ValueError) and isinstance(error.__cause__, SciadError):
-            raise error.__cause__ from None
+def rebind(f):
+    """Return `f` as a transform runs it: the same code with another view of its global names."""
+    if f.__class__ is _Function:
+        return _copies.get(f) or _copy(f)
+    if f.__class__ is types.MethodType:
+        return types.MethodType(rebind(f.__func__), f.__self__)
+    if f.__class__ is functools.partial:
+        return functools.partial(rebind(f.func), *f.args, **f.keywords)
+    run = getattr(type(f), "__call__", None)
+    if run.__class__ is _Function and _views(run) is not None:
+        return types.MethodType(rebind(run), f)
+    return _versions().get(f, f) if isinstance(f, _BUILTIN) else f
 
 
-class suspended:
-    """Context in which this thread sees NumPy as it is: for the inside of primitives, which need no local buffers."""
-
-    __slots__ = ("outermost",)
-
-    def __enter__(self):
-        me = get_ident()
-        self.outermost = me in _depth and me not in _silent
-        if self.outermost:
-            _silent.add(me)
-
-    def __exit__(self, kind, error, trace):
-        if self.outermost:
-            _silent.discard(get_ident())
-
-
-class originals:
-    """Context in which NumPy and `math` are what they always were, for every thread: for the compiler of generated code.
-
-    numba knows functions by identity.  A transform that runs in another thread meanwhile sees plain arrays too, which
-    matters only where it makes a local buffer at that moment; compilation happens once per machine.
-    """
-
-    def __enter__(self):
-        with _lock:
-            for namespace, _, original in _patches.values():
-                namespace.update(original)
-
-    def __exit__(self, kind, error, trace):
-        with _lock:
-            if _depth:
-                for namespace, traced, _ in _patches.values():
-                    namespace.update(traced)
+def original(x):
+    """Undo `rebind`: the function, or the module, that the user wrote."""
+    if x.__class__ is _Function and x.__globals__.__class__ is _View:
+        made_from = _originals.get(x)
+        if made_from is not None:
+            return made_from
+        # made by a rebound function while it ran
+        f = _Function(x.__code__, x.__globals__.home, x.__name__, x.__defaults__, x.__closure__)
+        f.__kwdefaults__, f.__dict__ = x.__kwdefaults__, x.__dict__
+        return f
+    if x.__class__ is types.ModuleType:
+        return x.__dict__.get("__original__", x)
+    return _versions_back.get(x, x) if x.__class__ is _Function else x
 
 
-_bound: list[tuple[dict, dict, dict]] = []  # modules in which functions were imported by name
-_imports: dict[int, tuple[int, dict, dict]] = {}  # what was found in a module, by its namespace and size
+class _View(dict):
+    """The globals of a rebound function: everything is looked up in the module's own, then translated."""
+
+    __slots__ = ("home", "__weakref__")
+
+    def __init__(self, home):
+        self.home = home
+        super().__init__({"__builtins__": home.get("__builtins__", __builtins__), "__name__": home.get("__name__")})
+
+    def __missing__(self, name):
+        return _translate(self.home[name])
+
+    def __contains__(self, name):
+        return dict.__contains__(self, name) or name in self.home
+
+    def get(self, name, default=None):
+        return self[name] if name in self else default
 
 
-def _rebind_imports(f):
-    """Rebind ``from numpy import zeros`` in the module of the function, too."""
-    while not hasattr(f, "__globals__"):
-        f = getattr(f, "__func__", None) or getattr(f, "__wrapped__", None) or getattr(f, "func", None) or getattr(
-            type(f), "__call__", None)  # fmt: skip
-        if f is None or isinstance(f, _SLOT):
-            return
+def _translate(value):
+    """What a rebound function finds where the user's has `value`."""
+    cls = value.__class__
+    if cls is _Function:
+        version = _versions().get(value)
+        return version if version is not None else _copies.get(value) or _copy(value)
+    if cls is types.ModuleType:
+        return _module(value)
+    if cls in _BUILTIN:
+        return _versions().get(value, value)
+    return value
+
+
+def _copy(f):
     namespace = f.__globals__
-    found = _imports.get(id(namespace))
-    if found is None or found[0] != len(namespace):
-        traced, original = {}, {}
-        for name, value in list(namespace.items()):
-            if isinstance(value, _FUNCTIONS) and name != "np":
-                new = _by_original.get(value)
-                if new is not None:
-                    traced[name], original[name] = new, value
-        found = _imports[id(namespace)] = (len(namespace), traced, original)
-    if found[1] and not namespace.get("__name__", "").startswith(("numpy", "scipy", "sciad.")):
-        if all(namespace is not other for other, _, _ in _bound):
-            _bound.append((namespace, found[1], found[2]))
-            namespace.update(found[1])
+    if namespace.__class__ is _View or _views(f) is None:
+        return f
+    view = _VIEWS.get(id(namespace))
+    if view is None or view.home is not namespace:
+        view = _VIEWS[id(namespace)] = _View(namespace)
+    closure = f.__closure__
+    snapshot = False
+    if closure:
+        cells = []
+        for cell in closure:
+            try:
+                content = cell.cell_contents
+            except ValueError:  # not bound yet
+                cells.append(cell)
+                continue
+            new = content if content is f else _translate(content)
+            snapshot = snapshot or new is not content
+            cells.append(cell if new is content else types.CellType(new))
+        closure = tuple(cells)
+    copy = _Function(f.__code__, view, f.__name__, f.__defaults__, closure)
+    copy.__kwdefaults__, copy.__qualname__, copy.__doc__ = f.__kwdefaults__, f.__qualname__, f.__doc__
+    copy.__dict__.update(f.__dict__)
+    _originals[copy] = f
+    if not snapshot:
+        _copies[f] = copy
+    return copy
 
 
-def _prepare():
-    """Wrap the functions of those modules that have been imported by now."""
-    while load_lazy():
-        pass
+def _views(f):
+    """The code of a function that may be rebound; None for library functions and those that assign to globals."""
+    code = f.__code__
+    found = _rebindable.get(code)
+    if found is None:
+        package = (f.__globals__.get("__name__") or "").split(".")[0]
+        library = package in _LIBRARIES or package in sys.stdlib_module_names and package != "__main__"
+        found = _rebindable[code] = not library and not _assigns_globals(code)
+    return code if found else None
+
+
+def _assigns_globals(code):
+    if any(i.opname in ("STORE_GLOBAL", "DELETE_GLOBAL") for i in dis.get_instructions(code)):
+        return True
+    return any(_assigns_globals(c) for c in code.co_consts if isinstance(c, types.CodeType))
+
+
+_copies: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
+_originals: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
+_rebindable: dict = {}
+_VIEWS: dict[int, _View] = {}
+_BUILTIN = (types.BuiltinFunctionType, type(np.sum), type(np.array))
+
+
+# ---------------------------------------------------------------------- the versions that know traced values
+
+_table: dict = {}
+_versions_back: dict = {}
+_known: set[str] = set()
+
+
+def _versions():
+    """Version by original function, of those modules that have been imported by now."""
     for module, names in _SOURCES.items():
-        if module in sys.modules and module not in _patches:
+        if module not in _known and module in sys.modules:
+            _known.add(module)
+            while load_lazy():
+                pass
             namespace = vars(sys.modules[module])
-            original = {name: namespace[name] for name in names(namespace)}
             wrap = _creating if module == "numpy" else _dispatching
-            traced = {name: wrap(name, fn) for name, fn in original.items()}
-            _patches[module] = (namespace, traced, original)
-            _by_original.update((fn, traced[name]) for name, fn in original.items())
-            _imports.clear()
+            for name in names(namespace):
+                version = _table[namespace[name]] = wrap(name, namespace[name])
+                _versions_back[version] = namespace[name]
+            _modules.clear()
+    return _table
+
+
+_modules: dict[str, types.ModuleType] = {}
+
+
+def _module(module):
+    """A stand-in for one of the modules concerned, other modules as they are."""
+    name = module.__name__
+    if name not in _SOURCES and name != "scipy":
+        return module
+    versions = _versions()
+    found = _modules.get(name)
+    if found is None or len(found.__dict__) < len(module.__dict__):
+        found = types.ModuleType(name, module.__doc__)
+        for key, value in module.__dict__.items():
+            if value.__class__ is types.ModuleType and value is not module:
+                found.__dict__[key] = _module(value)
+            else:
+                found.__dict__[key] = versions.get(value, value) if isinstance(value, (_Function, *_BUILTIN)) else value
+        found.__dict__["__getattr__"] = lambda key: getattr(module, key)
+        found.__dict__["__original__"] = module
+        _modules[name] = found
+    return found
 
 
 def _dispatching(name, fn):
@@ -172,13 +211,13 @@ def _dispatching(name, fn):
 
 def _creating(name, fn):
     """A function that makes arrays: local buffers, or traced values if it is given some."""
-    from .mutation import buffer
+    from .mutation import LIBRARIES, buffer
 
     traced_version = _FROM_TRACED.get(name)
 
     @wraps(fn)
     def create(*args, **kwargs):
-        if get_ident() not in _depth or sys._getframe(1).f_globals.get("__name__", "").split(".")[0] in _LIBRARIES:
+        if get_ident() not in _depth or sys._getframe(1).f_globals.get("__name__", "").split(".")[0] in LIBRARIES:
             return fn(*args, **kwargs)
         if traced_version is not None and (any(map(holds_traced, args)) or any(map(holds_traced, kwargs.values()))):
             return traced_version(*args, **kwargs)
@@ -224,8 +263,6 @@ _FROM_TRACED = {"array": _array, "asarray": _asarray, "asanyarray": _asarray, "a
 _CREATE = ("zeros", "ones", "empty", "full", "array", "asarray", "asanyarray", "ascontiguousarray", "eye", "identity",
            "arange", "linspace", "zeros_like", "ones_like", "empty_like", "full_like", "copy", "tile", "repeat", "diag",
            "concatenate", "stack", "outer", "logspace", "geomspace", "tri", "fromiter", "vstack", "hstack")  # fmt: skip
-# code of these packages gets plain arrays: what it makes of them is its own affair
-_LIBRARIES = frozenset({"numpy", "scipy", "numba", "sciad", "solvers", "adjoints", "matplotlib"})
 _CONTAINERS = (list, tuple, np.ndarray)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import sciad
 from sciad import tree
 from sciad.errors import UnsupportedSyntax
+from sciad.rebind import originals
 from sciad.value import Traced
 from solvers.problem import CallbackModel, CompiledModel, Model
 
@@ -141,7 +142,8 @@ def _flat(piece):
 
 
 def _compile(fun, shape, args) -> tuple[Model, Any]:
-    from sciad.compiler import Group, compile_function
+    with originals():  # while a transform runs: what is imported now must not keep its versions of NumPy
+        from sciad.compiler import Group, compile_function
 
     groups = [Group("t", 0.0, scalar=True), Group("y", np.zeros(shape)), Group("p", args, spread=True)]
     function = compile_function(fun, groups)

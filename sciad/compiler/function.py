@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ..rebind import originals
 from ..tree import flatten
 from .emit import Text, emit
 from .forward import pushforward
@@ -46,7 +47,8 @@ def compile_function(fun: Callable, groups: list[Group]) -> CompiledFunction:
     for function in variants:
         if function.shared.matches(fun):
             return function if function.fun is fun else function.bound_to(fun)
-    function = CompiledFunction(fun, _Shared(trace(fun, groups)))
+    with originals():  # the compiler, too, knows functions by identity
+        function = CompiledFunction(fun, _Shared(trace(fun, groups)))
     variants.append(function)
     return function
 
