@@ -9,7 +9,7 @@ from .plain import np
 
 from .dual import Dual
 from .errors import NotDifferentiable, NotScalar
-from .rebind import rebound
+from .rebind import rebind
 from .tape import Tape, Var, backward, forward
 from .tree import LEAF, describe, flatten, paths, unflatten
 from .value import Traced, next_level, operand
@@ -70,8 +70,7 @@ def value_and_grad(f: Callable, argnums: int | tuple[int, ...] = 0, has_aux: boo
         tape = Tape()
         args, inputs = _lift(f, args, argnums, tape.variable)
         try:
-            with rebound(f):
-                out = f(*args, **kwargs)
+            out = rebind(f)(*args, **kwargs)
             aux = None
             if has_aux:
                 out, aux = out
@@ -105,8 +104,7 @@ def vjp(f: Callable, *primals: Any) -> tuple[Any, Callable]:
     tape = Tape()
     args, inputs = _lift(f, primals, tuple(range(len(primals))), tape.variable)
     try:
-        with rebound(f):
-            leaves, structure = flatten(f(*args))
+        leaves, structure = flatten(rebind(f)(*args))
         leaves = [operand(leaf) for leaf in leaves]
     finally:
         tape.close()
@@ -146,8 +144,7 @@ def linearize(f: Callable, *primals: Any) -> tuple[Any, Callable]:
     tape = Tape()
     args, inputs = _lift(f, primals, tuple(range(len(primals))), tape.variable)
     try:
-        with rebound(f):
-            leaves, structure = flatten(f(*args))
+        leaves, structure = flatten(rebind(f)(*args))
         leaves = [operand(leaf) for leaf in leaves]
     finally:
         tape.close()
@@ -210,8 +207,7 @@ def jvp(f: Callable, primals: tuple, tangents: tuple) -> tuple[Any, Any]:
             x = _leaf(f, x, lambda i=i, k=k, tree=primal: f"{k}{paths(tree)[i]}")
             pairs.append(Dual(x, _like(t, x, "tangent"), level) if _is_number(x) else x)
         args.append(unflatten(structure, pairs))
-    with rebound(f):
-        leaves, structure = flatten(f(*args))
+    leaves, structure = flatten(rebind(f)(*args))
     leaves = [operand(leaf) for leaf in leaves]
     mine = [leaf.__class__ is Dual and leaf.level == level for leaf in leaves]
     values = [a.value if m else a for a, m in zip(leaves, mine, strict=True)]
@@ -257,7 +253,7 @@ def _leaf(f, x, where):
     cls = x.__class__
     if cls is float or cls is int:
         return np.float64(x)
-    if cls is bool or cls is np.bool_:
+    if cls is bool:
         return x
     if isinstance(x, Traced):
         return x
@@ -280,7 +276,7 @@ def _leaf(f, x, where):
 
 
 def _is_number(x) -> bool:
-    return isinstance(x, Traced) or x.dtype.kind in "fc"
+    return isinstance(x, Traced) or (x.__class__ is not bool and x.dtype.kind in "fc")
 
 
 def _like(g, x, what):

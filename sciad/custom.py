@@ -11,7 +11,6 @@ from .plain import np
 from . import table
 from .dual import Dual
 from .errors import NotDifferentiable
-from .rebind import suspended
 from .tape import accumulate
 from .tree import LEAF, describe, flatten, tree_map, unflatten
 from .value import Traced, next_level, operand
@@ -89,8 +88,7 @@ class Custom:
                 leaves.append(leaf)
             structures.append((structure, len(found)))
         if top is None:
-            with suspended():
-                return self.fn(*_rebuild(structures, leaves))
+            return self.fn(*_rebuild(structures, leaves))
         return top.process(_Call(self, structures), leaves, {})
 
     def def_pushforward(self, rule: Callable) -> Callable:
@@ -129,8 +127,7 @@ class _Call:
         self.prim, self.structures = prim, structures
 
     def fn(self, *leaves):
-        with suspended():
-            return self.prim(*_rebuild(self.structures, leaves))
+        return self.prim(*_rebuild(self.structures, leaves))
 
     def forward(self, dual, values, tangents):
         """Run the pushforward at the level of `dual`."""
@@ -145,8 +142,7 @@ class _Call:
             out, dout = self._push_by_pulls(args, values, tangents)
         else:
             directions = _by_argument(self.structures, values, tangents)
-            with suspended():
-                out, dout = rule(args, directions)
+            out, dout = rule(args, directions)
         outs, structure = flatten(out)
         self._check_captures(outs, dual.level)
         douts, found = flatten(dout)
@@ -173,8 +169,7 @@ class _Call:
             out = self.prim(*args)
             pull = _Pushes(self, args, values, parents).pull
         else:
-            with suspended():
-                out, pull = rule(args)
+            out, pull = rule(args)
         if out.__class__ is np.ndarray or out.__class__ is np.float64:
             return var.wrap(out, _Pull(self, pull, LEAF), tuple(values), tuple(parents))
         outs, structure = flatten(out)
@@ -289,8 +284,7 @@ class _Pull:
             g = unflatten(self.structure[0], [
                 np.zeros(np.shape(o))[()] if c is None and _is_float(o) else c for c, o in zip(g, y, strict=True)
             ])  # fmt: skip
-        with suspended():
-            batch = find_batch(flatten(g)[0])
+        batch = find_batch(flatten(g)[0])
         found = self.pull_(g) if batch is None else _each(batch, lambda c: tuple(self.pull_(c)), (g,))
         cotangents = _leaf_cotangents(self.call, found, args)
         for j, c, x in zip(parents, cotangents, args, strict=True):

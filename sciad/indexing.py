@@ -89,14 +89,15 @@ def is_basic(index) -> bool:
     return all(i is None or i is Ellipsis or isinstance(i, (int, slice, np.integer)) for i in parts)
 
 
-def _written(g, x, value, index):
-    """Transpose of `setitem_` in the value: its places' shares; a place written twice keeps the last only."""
+def written(g, index, shape):
+    """The share of a written value: what its places got; of a place written twice, the last value's only."""
     g = g[index]
     if not is_basic(index):
-        order = np.arange(g.size).reshape(g.shape)
-        last = np.zeros(np.shape(x), int)
+        order = np.arange(int(np.prod(g.shape))).reshape(g.shape)
+        last = np.zeros(shape, int)
         last[index] = order
-        g = g * (last[index] == order)
+        if not np.all(last[index] == order):
+            g = g * (last[index] == order)
     return g
 
 
@@ -109,7 +110,8 @@ def _take_part(g, k, axis, *parts):
 
 linear(getitem_, lambda g, x, index: scatter_(g, index, np.shape(x)))
 linear(scatter_, lambda g, x, index, shape: g[index])
-linear(setitem_, lambda g, x, value, index: setitem_(g, 0.0, index), _written, joint=True)
+linear(setitem_, lambda g, x, value, index: setitem_(g, 0.0, index),
+       lambda g, x, value, index: written(g, index, np.shape(x)), joint=True)  # fmt: skip
 linear(stack_, Repeat(lambda g, k, *parts: g[k]), joint=True)
 linear(concatenate_, None, Repeat(_take_part), joint=True)
 linear(astype_, lambda g, x, dtype: astype(g, x.dtype))

@@ -9,15 +9,17 @@ common value, of which every other member is read again.
 from __future__ import annotations
 
 import dis
+import opcode
 import sys
 import warnings
 import weakref
 from functools import wraps
 
-from .errors import DerivativeDropped, UnsupportedWrite
-from .indexing import setitem_
+from .errors import DerivativeDropped, NotDifferentiable, UnsupportedWrite
+from .indexing import scatter_, setitem_
 from .plain import np
-from .table import composite
+from .table import composite, missing
+from .tape import Var, write
 from .value import Traced, holds_traced, operand, raw, strip, strip_nested
 
 _COMPLEX = "a complex value cannot be written into a real array: make the array with dtype=complex"
@@ -50,7 +52,7 @@ class Family:
     def write(self, member, index, value):
         self.start()
         places = self.places(member)[index]
-        self.flat = setitem_(self.flat, _fitted(value, places), places)
+        self.flat = _written(self.flat, _fitted(value, places), places)
         alive = []
         for ref, shown in self.members:
             x = ref()
@@ -100,9 +102,15 @@ def setitem(x, index, value):
         raise TypeError("a number being differentiated does not support item assignment")
     family = getattr(x, "family", None)
     if family is None:
-        _become(x, setitem_(_snapshot(x), value, index))
+        _become(x, _written(x, value, index))
     else:
         family.write(x, index, value)
+
+
+def _written(x, value, index):
+    """``x[index] = value`` as a new value; of a tape, in place where nobody can tell."""
+    top = value if isinstance(value, Traced) and not (isinstance(x, Traced) and x.level >= value.level) else x
+    return write(x, value, index) if top.__class__ is Var else setitem_(x, value, index)
 
 
 def _snapshot(x):
@@ -192,10 +200,10 @@ class Buffer(np.ndarray):
             state = np.array(root.view(np.ndarray))
             root.view(np.ndarray)[...] = np.nan
         if self is root:
-            new = setitem_(state, value, index)
+            new = _written(state, value, index)
         else:
             places = self._places()[index]
-            new = np.reshape(setitem_(np.reshape(state, (-1,)), _fitted(value, places), places), root.shape)
+            new = np.reshape(_written(np.reshape(state, (-1,)), _fitted(value, places), places), root.shape)
         root.__dict__["_state"] = new
 
     def __getitem__(self, index):
@@ -208,6 +216,8 @@ class Buffer(np.ndarray):
         return self._current()[index]
 
     def __array_ufunc__(self, ufunc, method, *inputs, out=None, **kwargs):
+        if method == "at":
+            return at(ufunc, *inputs)
         result = getattr(ufunc, method)(*map(_value, inputs), **kwargs)
         if out is None:
             return result
@@ -274,6 +284,17 @@ def _value(a):
 
 
 # ---------------------------------------------------------------------- NumPy's functions that write
+
+
+def at(ufunc, target, index, value=None):
+    """``np.add.at`` and ``np.subtract.at`` into a traced value or a local array."""
+    if ufunc not in (np.add, np.subtract):
+        raise missing((ufunc, "at"), None, "derivative")
+    _writable(target, ufunc)
+    index = strip_nested(index)
+    shape = np.shape(np.empty(target.shape, bool)[index])
+    added = scatter_(np.broadcast_to(operand(value) * 1.0, shape), index, target.shape)
+    target[...] = ufunc(operand(target), added)
 
 
 def _copyto(dst, src, casting="same_kind", where=True):
@@ -356,11 +377,26 @@ def buffer(a):
 
 # ---------------------------------------------------------------------- float()
 
+# code of these packages gets plain arrays: what it makes of them is its own affair
+LIBRARIES = frozenset({"numpy", "scipy", "numba", "sciad", "solvers", "adjoints", "matplotlib"})
+
 
 def to_float(x):
     """``float(x)``: the number, with a warning that its derivative is dropped."""
-    _check_store(sys._getframe(2))
+    frame = sys._getframe(2)
+    _check_store(frame)
     value = strip(x)
+    while _module(frame).startswith("sciad."):
+        frame = frame.f_back
+    module = _module(frame)
+    if module.split(".")[0] in LIBRARIES:
+        raise NotDifferentiable(
+            f"a value being differentiated was turned into a plain number inside {module}, which does not know it. "
+            "Give that function ad.stop_gradient(x), or wrap it by ad.custom(f, pushforward=..., pullback=...)"
+        )
+    operation = frame.f_code.co_code[frame.f_lasti : frame.f_lasti + 2]
+    if dis.opname[operation[0]] == "BINARY_OP" and operation[1] == _REMAINDER:  # "%.3f" % x
+        return float(raw(value))
     warnings.warn(
         "float() of a value being differentiated drops its derivative: what is computed from this number is a "
         "constant. Leave float() away, or write float(ad.stop_gradient(x)) to say it is meant",
@@ -368,6 +404,13 @@ def to_float(x):
         stacklevel=3,
     )
     return float(raw(value))
+
+
+_REMAINDER = next((k for k, (name, _) in enumerate(getattr(opcode, "_nb_ops", ())) if name == "NB_REMAINDER"), None)
+
+
+def _module(frame):
+    return frame.f_globals.get("__name__", "") if frame else ""
 
 
 def to_object_array(x, dtype):

@@ -211,14 +211,12 @@ def _dispatching(name, fn):
 
 def _creating(name, fn):
     """A function that makes arrays: local buffers, or traced values if it is given some."""
-    from .mutation import LIBRARIES, buffer
+    from .mutation import buffer
 
     traced_version = _FROM_TRACED.get(name)
 
     @wraps(fn)
     def create(*args, **kwargs):
-        if get_ident() not in _depth or sys._getframe(1).f_globals.get("__name__", "").split(".")[0] in LIBRARIES:
-            return fn(*args, **kwargs)
         if traced_version is not None and (any(map(holds_traced, args)) or any(map(holds_traced, kwargs.values()))):
             return traced_version(*args, **kwargs)
         made = fn(*args, **kwargs)

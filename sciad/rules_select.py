@@ -493,6 +493,22 @@ def _angle(z, deg=False):
     return np.degrees(a) if deg else a
 
 
+def _unwrap(p, discont=None, axis=-1, *, period=2 * np.pi):
+    jumps = plainly(lambda v: np.unwrap(v, discont, axis, period=period) - v, p)
+    return operand(p) + jumps
+
+
+def _apply_along_axis(func1d, axis, arr, *args, **kwargs):
+    x = np.moveaxis(operand(arr), axis, -1)
+    shape = np.shape(x)[:-1]
+    rows = [operand(func1d(row, *args, **kwargs)) for row in np.reshape(x, (-1, np.shape(x)[-1]))]
+    y = np.reshape(np.stack(rows), shape + np.shape(rows[0]))
+    n = np.ndim(rows[0])
+    return np.moveaxis(y, range(len(shape), len(shape) + n), range(axis % np.ndim(arr), axis % np.ndim(arr) + n))
+
+
+composite(np.unwrap, _unwrap)
+composite(np.apply_along_axis, _apply_along_axis)
 composite(np.cov, _cov)
 composite(np.corrcoef, _corrcoef)
 composite(np.polyval, _polyval)

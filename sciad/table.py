@@ -14,6 +14,7 @@ the compiler's scalars alike.  Rules are themselves differentiable, so orders ne
 
 from __future__ import annotations
 
+import dis
 import importlib
 import sys
 from collections.abc import Callable
@@ -42,15 +43,18 @@ class Record:
         For kind "constant": a definition for complex arguments, where the derivative is not zero after all.
     view : bool
         The result may show the memory of the first argument.
+    keeps : tuple of bool
+        For kind "scalar": whether the partial of another argument reads this one, found in its bytecode.
     """
 
-    __slots__ = ("fn", "name", "kind", "partials", "rules", "definition", "joint", "complex", "view", "note")
+    __slots__ = ("fn", "name", "kind", "partials", "rules", "definition", "joint", "complex", "view", "keeps", "note")
 
     def __init__(self, fn, kind, partials=(), rules=(), definition=None, joint=False, name=None, note=""):
         self.fn, self.kind, self.rules, self.definition = fn, kind, tuple(rules), definition
         self.partials = tuple(p or _no_partial(fn, k) for k, p in enumerate(partials))
         self.joint, self.note, self.complex, self.view = joint, note, None, False
         self.name = name or name_of(fn)
+        self.keeps = _keeps(self.partials)
 
     def __repr__(self) -> str:
         return f"<{self.kind} rule of {self.name}>"
@@ -188,6 +192,17 @@ def name_of(fn) -> str:
     if module.startswith("scipy"):
         return ".".join(p for p in module.split(".") if not p.startswith("_")) + "." + name
     return f"{module}.{name}" if module == "math" else name
+
+
+def _keeps(partials):
+    """For each argument, whether the partial of another one reads it."""
+    read = []
+    for p in partials:
+        names = p.__code__.co_varnames[1 : p.__code__.co_argcount]
+        loaded = {i.argval for i in dis.get_instructions(p) if i.opname.startswith("LOAD_")}
+        loaded |= {n for i in dis.get_instructions(p) if isinstance(i.argval, tuple) for n in i.argval}
+        read.append([n in loaded for n in names] or [True] * len(partials))
+    return tuple(any(r[m] for k, r in enumerate(read) if k != m) for m in range(len(partials)))
 
 
 def _rules(rules):

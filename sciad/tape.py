@@ -7,12 +7,14 @@ is a topological order, so the sweep is a loop: no recursion and no sorting, how
 
 from __future__ import annotations
 
+import sys
+
 from .plain import np
 
 from . import indexing, table
 from .dual import Dual, add_results, array_tangent, scalar_tangent
-from .errors import EscapedValue
-from .indexing import is_basic, scatter_
+from .errors import EscapedValue, UnsupportedWrite
+from .indexing import is_basic, scatter_, setitem_, written
 from .table import TABLE, Push, Repeat
 from .tree import register_leaf
 from .value import BINARY, PLAIN, Traced, apply, linked, next_level, strip_nested
@@ -25,11 +27,12 @@ _OBJECT = np.dtype(object)
 class Tape(list):
     """The record of one reverse transform."""
 
-    __slots__ = ("level", "record")
+    __slots__ = ("kept", "level", "record")
 
     def __init__(self):
         self.level = next_level()
         self.record = self.append
+        self.kept = []
 
     def variable(self, value):
         """Return a new independent variable."""
@@ -68,16 +71,18 @@ class Var(Traced):
     def process(self, record, args, kwargs):
         """Apply a function of the table to arguments of this level and below, and write it down."""
         tape = self.tape
-        values, parents = [], []
+        if record.kind == "custom":
+            mine = [a.__class__ is Var and a.tape is tape for a in args]
+            values = [a.value if m else a for a, m in zip(args, mine, strict=True)]
+            return record.reverse(self, values, [a.index if m else None for a, m in zip(args, mine, strict=True)])
+        values, parents, keeps = [], [], record.keeps
         for k, a in enumerate(args):
             if a.__class__ is Var and a.tape is tape:
                 values.append(a.value)
                 parents.append(a.index)
             else:
-                values.append(keep(a) if a.__class__ is _ndarray else a)
+                values.append(keep(a, tape) if a.__class__ is _ndarray and (not keeps or keeps[k]) else a)
                 parents.append(None)
-        if record.kind == "custom":
-            return record.reverse(self, values, parents)
         y = record.fn(*values, **kwargs)
         if record.kind == "scalar":
             rule = record.partials
@@ -112,6 +117,8 @@ def backward(tape, seeds, wanted):
     wanted : list of int
         Indices whose cotangents are returned (None where zero).
     """
+    if tape.kept:
+        _check_kept(tape)
     grads = [None] * (max(seeds, default=-1) + 1)
     for index, g in seeds.items():
         grads[index] = g
@@ -244,6 +251,75 @@ class _Getitem:
 _GETITEM = _Getitem()
 
 
+class _Setitem:
+    """Reverse rule of writing: what was overwritten gets nothing, the value gets what its places got."""
+
+    __slots__ = ()
+
+    def push(self, y, args, tangents):
+        shape, index, value_shape, _ = args
+        old, new = [np.zeros(s) if t is None else t for s, t in zip((shape, value_shape), tangents, strict=True)]
+        return setitem_(old, new, index)
+
+    def pull(self, g, y, args, parents, grads, owned):
+        shape, index, value_shape, place = args
+        old, new = parents
+        if new is not None:
+            c = written(g, index, shape)
+            if c.shape != value_shape:
+                c = fit(c, np.empty(value_shape))
+            if c.__class__ is _ndarray:
+                c = c.copy()  # g is about to be written into
+            grads[new] = c if grads[new] is None else grads[new] + c
+        if old is not None:
+            if g.__class__ is _ndarray:
+                if place not in owned:
+                    g = g.copy()
+                g[index] = 0.0
+                if grads[old] is None:
+                    owned.add(old)
+            else:
+                g = setitem_(g, 0.0, index)
+            grads[old] = g if grads[old] is None else grads[old] + g
+
+
+_SETITEM = _Setitem()
+
+
+def write(x, value, index):
+    """A value in which ``x[index] = value``, for `x` or `value` of a tape; writes in place if nobody else can see."""
+    var = x if x.__class__ is Var and (value.__class__ is not Var or value.level <= x.level) else value
+    tape = var.tape
+    mine = x.__class__ is Var and x.tape is tape, value.__class__ is Var and value.tape is tape
+    v = value.value if mine[1] else value
+    a = x.value if mine[0] else x
+    if np.iscomplexobj(v) or a.dtype is not _F64 or not all(m or not isinstance(z, Traced) for m, z in zip(mine, (x, value), strict=True)):
+        return setitem_(x, value, index)
+    if a.__class__ is _ndarray and not isinstance(v, Traced):
+        if sys.getrefcount(a) != _UNSHARED or a.base is not None or not a.flags.writeable:
+            a = a.copy()
+        a[index] = v
+        y = a
+    else:
+        y = setitem_(a, v, index)
+    place = len(tape)
+    parents = (x.index if mine[0] else None, value.index if mine[1] else None)
+    # neither old nor new content is needed by the backward sweep, and not to hold them lets the next write be in place
+    tape.record((_SETITEM, None, (y.shape, index, np.shape(v), place), parents))
+    return Var(y, tape, place)
+
+
+def _unshared():
+    """The reference count of an array held by one value and one local name, as `write` sees it."""
+    holder = Var(np.zeros(1), None, 0)
+    x = holder
+    a = x.value if x.__class__ is Var else x
+    return sys.getrefcount(a)
+
+
+_UNSHARED = _unshared()
+
+
 def _own(buffer):
     """A copy that may be added into in place, down to the arrays."""
     if buffer.__class__ is Dual:
@@ -304,9 +380,36 @@ def transpose_push(push, g, y, args, k, kwargs):
     return c
 
 
-def keep(a):
-    """Keep a plain array for the backward sweep: a private copy if anyone could still write into it."""
-    return a.copy() if a.flags.writeable and a.size <= 4096 else a
+def keep(a, tape):
+    """Keep a plain array for the backward sweep, which must see it as it is now.
+
+    Small arrays are copied; of a large one a fingerprint is taken, and `backward` refuses if it changed meanwhile.
+    """
+    if not a.flags.writeable:
+        return a
+    if a.size <= 4096 or a.dtype is not _F64 or not a.flags.c_contiguous:
+        return a.copy()
+    tape.kept.append((a, _fingerprint(a)))
+    return a
+
+
+def _fingerprint(a):
+    """A few random combinations of the entries, at the speed of one pass through memory."""
+    a = a.reshape(-1)
+    whole = a.size // 512 * 512
+    return np.dot(a[:whole].reshape(-1, 512), _WEIGHTS).tobytes() + a[whole:].tobytes()
+
+
+_WEIGHTS = np.modf(np.arange(1, 513) * 0.6180339887498949)[0] + 0.5
+
+
+def _check_kept(tape):
+    for a, fingerprint in tape.kept:
+        if _fingerprint(a) != fingerprint:
+            raise UnsupportedWrite(
+                f"an array of shape {a.shape} was changed in place after it had been used in a function that is "
+                "differentiated; the gradient needs its old content. Write into a copy: a = a.copy()"
+            )
 
 
 def _install_fast_operators():
@@ -317,7 +420,7 @@ def _install_fast_operators():
 
     def binary(name, op, ufunc):
         record = TABLE[ufunc]
-        partials = record.partials
+        partials, keeps = record.partials, record.keeps[1]
 
         def forward(self, other):
             cls = other.__class__
@@ -329,6 +432,10 @@ def _install_fast_operators():
             elif cls in PLAIN:
                 a = self.value
                 b = other
+                parents = (self.index, None)
+            elif cls is _ndarray and other.dtype is _F64:
+                a = self.value
+                b = keep(other, tape) if keeps else other
                 parents = (self.index, None)
             else:
                 return apply(record, (self, other), {})

@@ -20,7 +20,7 @@ next_level = itertools.count(1).__next__
 
 _OBJECT = np.dtype(object)
 # classes whose instances cannot hide a traced value
-PLAIN = frozenset({float, int, bool, complex, np.float64, np.float32, np.int64, np.int32, np.bool_, np.complex128})
+PLAIN = frozenset({float, int, bool, np.float64, np.float32, np.int64, np.int32, np.bool_})
 
 
 class Traced:
@@ -33,6 +33,10 @@ class Traced:
 
     # ------------------------------------------------------------------ NumPy's protocols
     def __array_ufunc__(self, ufunc, method, *inputs, out=None, **kwargs):
+        if method == "at":
+            from .mutation import at
+
+            return at(ufunc, *inputs)
         key = ufunc if method == "__call__" else (ufunc, method)
         record = TABLE.get(key) or lookup(key)
         if record is None:

@@ -10,7 +10,7 @@ from . import rules_array as shapes
 from . import rules_linalg as algebra
 from .indexing import astype_, concatenate_, getitem_, is_basic, scatter_, setitem_, stack_
 from .plain import np
-from .rebind import rebound
+from .rebind import rebind
 from .tree import LEAF, children, flatten, register_leaf, unflatten
 from .value import Traced, next_level, operand
 
@@ -61,8 +61,7 @@ def vmap(f: Callable, in_axes: Any = 0, out_axes: int = 0) -> Callable:
                 "vmap: no argument is mapped over" if not sizes else f"vmap: axes of different length {sorted(sizes)}"
             )
         (size,) = sizes
-        with rebound(f):
-            leaves, structure = flatten(f(*lifted, **kwargs))
+        leaves, structure = flatten(rebind(f)(*lifted, **kwargs))
         return unflatten(structure, [_lower(operand(leaf), level, size, out_axes) for leaf in leaves])
 
     return mapped

@@ -202,6 +202,8 @@ _ARRAY = {
     np.linspace: [(real(), real()), (real(), real(), S(4), S(False)), (real(2), real(2), S(3))],
     np.logspace: [(real(), real(), S(3))], np.geomspace: [(unit(), above(), S(3))],
     np.meshgrid: [(real(2), real(3)), (real(2), real(3), {"indexing": "ij"})],
+    np.unwrap: [(np.array([0.1, 3.0, 6.5, 9.0]),), (np.array([0.1, 5.0, 0.3, 5.2]),)],
+    np.apply_along_axis: [(S(lambda row: row * row[0]), S(1), real(2, 3)), (S(np.sum), S(0), real(2, 3))],
     np.cov: [(real(2, 4),), (real(4),), (real(4), real(4))], np.corrcoef: [(real(2, 4),)],
     np.polyval: [(real(3), real(2)), (real(3), real())], np.vander: [(real(3),), (real(3), S(4), S(True))],
     np.sinc: [(real(3),), (np.array([0.0, 0.02, 0.9]),)],
