@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 
 import sciad as ad
@@ -194,10 +196,9 @@ def _prepare(
     w = np.zeros(noise_shape) if noise_shape else 0.0
     y = (y, y) if method.copies == 2 else y
     w = (w, w) if method.space_time else w
-    step = _step(step_function(method, drift, diffusion, times, False), y, w, plain)
-    embedded = None
-    if adaptive:
-        embedded = _step(step_function(method, drift, diffusion, times, True), y, w, plain)
+    model = (drift, diffusion, times)
+    step = make_step(method.fixed, method.derivative, model, y, w, plain)
+    embedded = make_step(method.embedded, method.derivative, model, y, w, plain) if adaptive else None
     problem = Problem(
         step=step,
         embedded=embedded,
@@ -228,14 +229,19 @@ def _prepare(
     return problem, start, p
 
 
-def _step(advance, y, w, args):
+def make_step(step, derivative: bool, model, y, w, args):
+    """The step with the user's functions, compiled, or in Python where that is not possible."""
+    drift, diffusion, times = model
     try:
-        return CompiledStep(advance, y, w, args)
-    except UnsupportedSyntax as refusal:
-        import warnings
+        if derivative:
+            from solvers.sde_derivative import along_itself
 
-        warnings.warn(f"the model is not compiled and runs as Python, slowly: {refusal}", stacklevel=4)
-        return CallbackStep(advance, y, w, args)
+            times = along_itself(diffusion, y, args)
+        return CompiledStep(step_function(step, drift, diffusion, times), y, w, args)
+    except UnsupportedSyntax as refusal:
+        warnings.warn(f"the model is not compiled and runs as Python, slowly: {refusal}", stacklevel=5)
+        times = step_sde.along_itself if derivative else model[2]
+        return CallbackStep(step_function(step, drift, diffusion, times), y, w, args)
 
 
 def _shaped(problem, y):

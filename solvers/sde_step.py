@@ -17,7 +17,6 @@ import sciad as ad
 from sciad.compiler.native import load_module
 from sciad.tree import flatten, unflatten
 from solvers.sde_loop import LANES
-from solvers.stochastic import Method
 
 __all__ = ["CallbackStep", "CompiledStep", "pack", "step_function"]
 
@@ -26,9 +25,8 @@ SMALL = 48  # numbers that a step over lanes may keep in registers: state, noise
 LONG = 600  # lines of a step that is compiled over lanes
 
 
-def step_function(method: Method, drift: Callable, diffusion: Callable, times: Callable, embedded: bool):
+def step_function(step: Callable, drift: Callable, diffusion: Callable, times: Callable):
     """The step as a function of (t, h, y, w, args)."""
-    step = method.embedded if embedded else method.fixed
 
     def advance(t, h, y, w, args):
         return step(drift, diffusion, times, t, h, y, w, args)

@@ -29,7 +29,7 @@ import numpy as np
 
 import sciad as ad
 
-__all__ = ["additive_step", "correction", "diffusion_step", "elementwise", "matrix", "tensor"]
+__all__ = ["additive_step", "along_itself", "diffusion_step", "elementwise", "matrix", "tensor"]
 
 
 # -- how the diffusion acts on noise -----------------------------------------------------------------
@@ -57,19 +57,20 @@ def euler_maruyama(drift, diffusion, times, t, h, y, w, args):
     return y + h * drift(t, y, *args) + times(diffusion(t, y, *args), w)
 
 
-def milstein(drift, diffusion, times, t, h, y, w, args):
+def milstein(drift, diffusion, along, t, h, y, w, args):
+    """``along(diffusion, t, y, g, args)`` is the derivative of the diffusion along itself."""
     f = drift(t, y, *args)
     g = diffusion(t, y, *args)
-    return y + h * f + g * w + 0.5 * (w * w - h) * correction(diffusion, t, y, g, args)
+    return y + h * f + g * w + 0.5 * (w * w - h) * along(diffusion, t, y, g, args)
 
 
-def milstein_stratonovich(drift, diffusion, times, t, h, y, w, args):
+def milstein_stratonovich(drift, diffusion, along, t, h, y, w, args):
     f = drift(t, y, *args)
     g = diffusion(t, y, *args)
-    return y + h * f + g * w + 0.5 * (w * w) * correction(diffusion, t, y, g, args)
+    return y + h * f + g * w + 0.5 * (w * w) * along(diffusion, t, y, g, args)
 
 
-def correction(diffusion, t, y, g, args):
+def along_itself(diffusion, t, y, g, args):
     """Derivative of the diffusion along itself, ``g'(y) g(y)``, of scalar or diagonal noise."""
     return ad.jvp(lambda y: diffusion(t, y, *args), (y,), (g,))[1]
 

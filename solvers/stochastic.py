@@ -147,6 +147,8 @@ class Method:
         The step takes ``(dW, H)``.
     copies : int
         2 for methods that carry a second approximation along.
+    derivative : bool
+        The step takes the derivative of the diffusion along itself in place of ``times``.
     """
 
     name: str
@@ -158,6 +160,7 @@ class Method:
     strong_general: float = 0.5
     space_time: bool = False
     copies: int = 1
+    derivative: bool = False
     tableau: AdditiveTableau | DiffusionTableau | None = None
 
     @cached_property
@@ -284,8 +287,16 @@ SOSRI = DiffusionTableau(
 _ONE_EACH = ("diagonal", "scalar")
 _METHODS = (
     Method("EulerMaruyama", ITO, NOISES, 0.5, 1.0, step_sde.euler_maruyama),
-    Method("Milstein", ITO, _ONE_EACH, 1.0, 1.0, step_sde.milstein),
-    Method("StratonovichMilstein", STRATONOVICH, _ONE_EACH, 1.0, 1.0, step_sde.milstein_stratonovich),
+    Method("Milstein", ITO, _ONE_EACH, 1.0, 1.0, step_sde.milstein, derivative=True),
+    Method(
+        "StratonovichMilstein",
+        STRATONOVICH,
+        _ONE_EACH,
+        1.0,
+        1.0,
+        step_sde.milstein_stratonovich,
+        derivative=True,
+    ),
     Method("EulerHeun", STRATONOVICH, NOISES, 1.0, 1.0, step_sde.euler_heun),
     Method("Heun", STRATONOVICH, NOISES, 1.0, 1.0, step_sde.heun),
     Method("Midpoint", STRATONOVICH, NOISES, 1.0, 1.0, step_sde.midpoint),
