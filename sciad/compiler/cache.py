@@ -116,18 +116,11 @@ def _import_file(path: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
-        with _as_always():
-            spec.loader.exec_module(module)
+        spec.loader.exec_module(module)
     except BaseException:
         del sys.modules[name]
         raise
     return module
-
-
-def _as_always():
-    """NumPy's own functions, should a transform have bound others to their names: numba goes by identity."""
-    rebind = sys.modules.get("sciad.rebind")
-    return rebind.originals() if rebind else contextlib.nullcontext()
 
 
 def _is_compile_error(error: Exception) -> bool:
