@@ -18,6 +18,7 @@ import types
 import weakref
 from functools import wraps
 
+from .mutation import LIBRARIES, buffer
 from .plain import np
 from .table import TABLE, load_lazy
 from .value import Traced, call, holds_traced, operand, stack_nested, strip
@@ -122,7 +123,7 @@ def _views(f):
     found = _rebindable.get(code)
     if found is None:
         package = (f.__globals__.get("__name__") or "").split(".")[0]
-        library = package in _LIBRARIES or package in sys.stdlib_module_names and package != "__main__"
+        library = package in LIBRARIES or package in sys.stdlib_module_names and package != "__main__"
         found = _rebindable[code] = not library and not _assigns_globals(code)
     return code if found else None
 
@@ -211,8 +212,6 @@ def _dispatching(name, fn):
 
 def _creating(name, fn):
     """A function that makes arrays: local buffers, or traced values if it is given some."""
-    from .mutation import buffer
-
     traced_version = _FROM_TRACED.get(name)
 
     @wraps(fn)

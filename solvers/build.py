@@ -13,7 +13,7 @@ import numpy as np
 import sciad
 from sciad import tree
 from sciad.errors import UnsupportedSyntax
-from sciad.rebind import originals
+from sciad.rebind import original
 from sciad.value import Traced
 from solvers.problem import CallbackModel, CompiledModel, Model
 
@@ -45,6 +45,7 @@ def build_model(fun: Callable, shape: tuple[int, ...], args: tuple) -> tuple[Mod
     ValueError
         If ``fun`` returns something of another size than y.
     """
+    fun = original(fun)
     leaves, structure = tree.flatten(args)
     kinds = tuple([_kind(leaf) for leaf in leaves])
     key = (getattr(fun, "__code__", fun), shape, structure, kinds)
@@ -142,8 +143,7 @@ def _flat(piece):
 
 
 def _compile(fun, shape, args) -> tuple[Model, Any]:
-    with originals():  # while a transform runs: what is imported now must not keep its versions of NumPy
-        from sciad.compiler import Group, compile_function
+    from sciad.compiler import Group, compile_function
 
     groups = [Group("t", 0.0, scalar=True), Group("y", np.zeros(shape)), Group("p", args, spread=True)]
     function = compile_function(fun, groups)

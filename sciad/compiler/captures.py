@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from ..rebind import original
 from .fence import Refusal
 from .values import Bound, Function, Host
 
@@ -107,7 +108,7 @@ class Captures:
             or obj is Ellipsis
         ):
             self.guard(path, "is", obj)
-            return obj
+            return original(obj)
         if type(obj).__module__.partition(".")[0] in _TRUSTED and callable(obj):
             self.guard(path, "is", obj)
             return obj
@@ -124,7 +125,7 @@ class Captures:
         if isinstance(obj, types.FunctionType):
             if getattr(obj, "__module__", None) and obj.__module__.partition(".")[0] in _TRUSTED[:2]:
                 self.guard(path, "is", obj)
-                return obj
+                return original(obj)
             self.guard(path, "code", obj.__code__)
             return Function(obj, path)
         if isinstance(getattr(obj, "py_func", None), types.FunctionType):  # numba's dispatchers

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ..rebind import originals
+from ..rebind import original
 from ..tree import flatten
 from .emit import Text, emit
 from .forward import pushforward
@@ -42,13 +42,13 @@ def compile_function(fun: Callable, groups: list[Group]) -> CompiledFunction:
     UnsupportedSyntax
         With file, line and what to write instead.
     """
+    fun = original(fun)
     key = (_code(fun), tuple(_structure(g) for g in groups))
     variants = _compiled.setdefault(key, [])
     for function in variants:
         if function.shared.matches(fun):
             return function if function.fun is fun else function.bound_to(fun)
-    with originals():  # the compiler, too, knows functions by identity
-        function = CompiledFunction(fun, _Shared(trace(fun, groups)))
+    function = CompiledFunction(fun, _Shared(trace(fun, groups)))
     variants.append(function)
     return function
 
