@@ -22,7 +22,7 @@ __all__ = ["CallbackStep", "CompiledStep", "pack", "step_function"]
 
 KINDS = ("primal", "pullback", "pushforward")
 SMALL = 48  # numbers that a step over lanes may keep in registers: state, noise and parameters
-LONG = 600  # lines of a step that is compiled over lanes
+LONG = 300  # lines of a step that is compiled over lanes
 
 
 def step_function(step: Callable, drift: Callable, diffusion: Callable, times: Callable):
