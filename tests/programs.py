@@ -108,7 +108,14 @@ class _Writer:
         name = self.vector_name() if self.rng.random() < 0.6 else self.fresh("v")
         v = self.vector_name()
         right = self.rng.choice(
-            [self.vector_expression(), self.vector_expression(), f"{v}.copy()", v, f"{v}[::-1]", f"A @ {v} @ A * 0.1"]
+            [
+                self.vector_expression(),
+                self.vector_expression(),
+                f"{v}.copy()",
+                v,
+                f"{v}[::-1]",
+                f"A @ {v} @ A * 0.1",
+            ]
         )
         self.add(depth, f"{name} = {right}")
         if name not in self.vectors:
@@ -123,7 +130,15 @@ class _Writer:
         if self.rng.random() < 0.5:
             b = a
         left, right = self.rng.choice(
-            [(":-1", "1:"), ("1:", ":-1"), (":", "::-1"), ("1:-1", ":-2"), ("::-1", ":"), (":2", "-2:"), ("1:", ":0:-1")]
+            [
+                (":-1", "1:"),
+                ("1:", ":-1"),
+                (":", "::-1"),
+                ("1:-1", ":-2"),
+                ("::-1", ":"),
+                (":2", "-2:"),
+                ("1:", ":0:-1"),
+            ]
         )
         form = self.rng.choice(["{r}", "{r}", "0.5 * {r} + {s}", "np.tanh({r}) - {l}", "{r} * {s}"])
         op = self.rng.choice(["=", "=", "+="])
@@ -199,7 +214,9 @@ class _Writer:
     def item_loop(self, depth, loop):
         e, k = self.fresh("e"), self.fresh("k")
         v = self.vector_name()
-        head = self.rng.choice([f"for {e} in {v}:", f"for {k}, {e} in enumerate({v}):", f"for {e}, _ in zip({v}, x):"])
+        head = self.rng.choice(
+            [f"for {e} in {v}:", f"for {k}, {e} in enumerate({v}):", f"for {e}, _ in zip({v}, x):"]
+        )
         self.add(depth, head)
         saved = dict(self.ints)
         if k in head:
@@ -213,7 +230,9 @@ class _Writer:
         k = self.fresh("k")
         s = self.rng.choice(self.scalars)
         limit = self.rng.randint(1, 6)
-        test = self.rng.choice([f"{k} < {limit} and {s} < 2.0", f"{s} * {s} < 4.0 and {k} < {limit}", f"{k} < {limit}"])
+        test = self.rng.choice(
+            [f"{k} < {limit} and {s} < 2.0", f"{s} * {s} < 4.0 and {k} < {limit}", f"{k} < {limit}"]
+        )
         self.add(depth, f"{k} = 0", f"while {test}:", f"    {k} += 1")
         self.ints[k] = False
         self.inner(depth + 1, self.rng.randint(1, 2), True)
@@ -241,8 +260,14 @@ class _Writer:
     def local_function(self, depth, loop):
         g = self.fresh("g")
         s = self.rng.choice(self.scalars)
-        body = self.rng.choice([f"a * {s} + 1.0", f"np.sin(a) + {self.vector_name()}[0]", f"a if a > {s} else 0.5 * a"])
-        self.add(depth, f"{g} = lambda a: {body}", f"{self.rng.choice(self.scalars)} = {g}({self.leaf()}) - {g}(0.2)")
+        body = self.rng.choice(
+            [f"a * {s} + 1.0", f"np.sin(a) + {self.vector_name()}[0]", f"a if a > {s} else 0.5 * a"]
+        )
+        self.add(
+            depth,
+            f"{g} = lambda a: {body}",
+            f"{self.rng.choice(self.scalars)} = {g}({self.leaf()}) - {g}(0.2)",
+        )
 
     nested = (branch, branch, count_loop, count_loop, item_loop, while_loop, views, local_function)
 
@@ -261,7 +286,11 @@ class _Writer:
         return self.rng.choice(["0", "1", "2", "-1", "-2"])
 
     def leaf(self):
-        options = [self.rng.choice(self.scalars), f"{self.vector_name()}[{self.index()}]", f"{self.rng.uniform(-1, 1):.2f}"]
+        options = [
+            self.rng.choice(self.scalars),
+            f"{self.vector_name()}[{self.index()}]",
+            f"{self.rng.uniform(-1, 1):.2f}",
+        ]
         if self.ints:
             options.append(f"0.1 * {self.rng.choice([*self.ints])}")
         if self.lists:
@@ -330,6 +359,11 @@ _HELPERS = [
         "        s = s + 0.1 * v[k]",
         "    return s",
     ],
-    ["    z = s", "    while abs(z * z * z + z - s) > 1e-8:", "        z -= (z * z * z + z - s) / (3 * z * z + 1)", "    return z"],
+    [
+        "    z = s",
+        "    while abs(z * z * z + z - s) > 1e-8:",
+        "        z -= (z * z * z + z - s) / (3 * z * z + 1)",
+        "    return z",
+    ],
     ["    r = v * s", "    r[1:] = r[:-1]", "    return np.tanh(r.mean()) + r[1]"],
 ]

@@ -145,6 +145,7 @@ class Calls:
                 "Write it as a loop with an array as a stack.",
             )
         slots = self._parameters(source, fn, args, kwargs)
+        slots = {**dict.fromkeys(source.locals, UNDEFINED), **slots}
         slots |= {RETURNED: False, VALUE: UNDEFINED}
         caller, path, node, line = self.frame, self.path, self.node, self.builder.line
         box = self.box(slots)

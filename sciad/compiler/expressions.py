@@ -10,7 +10,7 @@ import numpy as np
 from . import arrays
 from .build import type_of
 from .containers import Containers
-from .fence import Refusal
+from .fence import Refusal, Unbound
 from .ir import Block, Op, Value
 from .purity import may_call
 from .values import UNDEFINED, Conflict, DictBox, Host, Lazy, ListBox, is_array, is_scalar
@@ -103,7 +103,7 @@ class Expressions(Containers):
                 break
             frame = frame.parent
         if value is UNDEFINED:
-            raise Refusal(
+            raise Unbound(
                 f"{name} may be used before it is assigned", f"Assign {name} before, on every path."
             )
         if isinstance(value, Conflict):

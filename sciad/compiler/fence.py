@@ -18,6 +18,10 @@ class Refusal(Exception):
         self.message, self.hint = message, hint
 
 
+class Unbound(Refusal):
+    """A name is read that is not bound; in a loop it may be bound by a later statement of the body."""
+
+
 class Restart(Exception):
     """Trace again with these decisions: ``{site: "memory" | "copy"}`` (see `arrays`)."""
 

@@ -226,3 +226,25 @@ def _names(target) -> set[str]:
     if isinstance(target, ast.Starred):
         return _names(target.value)
     return set()
+
+
+def local_names(statements) -> frozenset[str]:
+    """Names a function's body binds (not those of functions and comprehensions inside it)."""
+    found, outer = set(), set()
+
+    def visit(node):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            found.add(node.id)
+        elif isinstance(node, (ast.Nonlocal, ast.Global)):
+            outer.update(node.names)
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+            found.update((a.asname or a.name).partition(".")[0] for a in node.names)
+        elif isinstance(node, ast.FunctionDef):
+            found.add(node.name)
+        if not isinstance(node, (*_SCOPES, ast.ListComp, ast.GeneratorExp, ast.DictComp, ast.SetComp)):
+            for child in ast.iter_child_nodes(node):
+                visit(child)
+
+    for s in statements:
+        visit(s)
+    return frozenset(found - outer)

@@ -9,7 +9,7 @@ import numpy as np
 
 from .build import type_of
 from .expressions import Expressions
-from .fence import NeedUnroll, Refusal, located
+from .fence import NeedUnroll, Refusal, Unbound, located
 from .ir import Value
 from .normalize import VALUE
 from .values import UNDEFINED, Array, DictBox, Iteration, ListBox, Small, is_array
@@ -27,14 +27,16 @@ class Statements(Expressions):
                 return
             self.builder.line = self.last_line = self.line_of(statement)
             handler = _STATEMENTS.get(type(statement))
+            self.node = statement
             try:
                 if handler is None:
                     raise Refusal(
                         f"`{type(statement).__name__.lower()}` statements", _HINTS.get(type(statement))
                     )
-                self.node = statement
                 handler(self, statement)
             except Refusal as refusal:
+                if isinstance(refusal, Unbound) and self.probing:
+                    raise
                 raise located(refusal, self.frame.source.filename, self.node) from refusal
             except NeedUnroll as need:
                 if need.error is None:
@@ -159,13 +161,13 @@ class Statements(Expressions):
         source = self.iteration(self.eval(s.iter))
         count = source.count
         known = not isinstance(count, Value)
-        short = known and count <= UNROLL_TRIPS and count * _weight(s.body) <= UNROLL_NODES and not s.stop
+        short = known and count <= UNROLL_TRIPS and count * _weight(s) <= UNROLL_NODES and not s.stop
         if known and count == 0:
             return
         if source.static or short:
             self._written_out(s, source)
             return
-        names = _assigned(s.body)
+        names = _assigned(s)
         line = self.builder.line
 
         def body(index):
@@ -223,7 +225,7 @@ class Statements(Expressions):
             stop=lambda: self.flagged(s.stop),
             live_head=s.live_head,
             live=s.live,
-            guesses=_assigned(s.body),
+            guesses=_assigned(s),
             line=line,
         )
 
@@ -296,20 +298,27 @@ class Statements(Expressions):
             self.bind(s.target, self.eval(s.value))
 
 
-def _weight(statements) -> int:
-    return sum(1 for s in statements for _ in ast.walk(s))
+def _weight(loop) -> int:
+    """Number of nodes of a loop's body."""
+    found = getattr(loop, "weight", None)
+    if found is None:
+        found = loop.weight = sum(1 for s in loop.body for _ in ast.walk(s))
+    return found
 
 
-def _assigned(statements) -> dict[str, int]:
-    """Names these statements assign, and in which direction ints among them seem to move."""
-    found: dict[str, int] = {}
-    for s in statements:
-        for node in ast.walk(s):
-            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-                found.setdefault(node.id, 0)
-        for node in ast.walk(s):
-            if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
-                found[node.target.id] = {ast.Add: 1, ast.Sub: -1}.get(type(node.op), 0)
+def _assigned(loop) -> dict[str, int]:
+    """Names the body of a loop assigns, and in which direction ints among them seem to move."""
+    found = getattr(loop, "assigned", None)
+    if found is not None:
+        return found
+    found = loop.assigned = {}
+    nodes = [node for s in loop.body for node in ast.walk(s)]
+    for node in nodes:
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            found.setdefault(node.id, 0)
+    for node in nodes:
+        if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
+            found[node.target.id] = {ast.Add: 1, ast.Sub: -1}.get(type(node.op), 0)
     return found
 
 

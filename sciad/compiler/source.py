@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import CodeType, FunctionType
 
 from .fence import Refusal
-from .normalize import normalize
+from .normalize import local_names, normalize
 
 
 @dataclass(eq=False)
@@ -24,6 +24,7 @@ class Source:
     args: ast.arguments
     body: list[ast.stmt]
     returns_always: bool
+    locals: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, node: ast.FunctionDef | ast.Lambda, filename: str) -> Source:
@@ -33,9 +34,8 @@ class Source:
             if isinstance(node, ast.Lambda):
                 statements = [ast.copy_location(ast.Return(node.body), node.body)]
             body, always = normalize(statements)
-            made = node._source = cls(
-                getattr(node, "name", "<lambda>"), filename, node, node.args, body, always
-            )
+            name = getattr(node, "name", "<lambda>")
+            made = node._source = cls(name, filename, node, node.args, body, always, local_names(body))
         return made
 
 

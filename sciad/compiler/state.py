@@ -16,7 +16,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from .build import Builder, type_of
-from .fence import Refusal
+from .fence import Refusal, Unbound
 from .ir import INF, Address, Block, Carried, Check, If, Loop, Op, Operand, Phi, Program, Value
 from .merge import Merge, same
 from .values import UNDEFINED, Bound, Box, Closure, Conflict, Lazy, ListBox, Small, is_scalar
@@ -41,6 +41,7 @@ class State:
         self.frame = None  # of the function being traced; has `box`
         self.frames: list = []
         self.inflight: list = []  # values held by calls under way
+        self.probing, self.probed = False, False
         self.dead = False  # this point is never reached
         self._journals: list[dict] = []
         self._boxes: list[list[Box]] = [[]]
@@ -96,7 +97,12 @@ class State:
         arms = []
         for thunk, truth in ((then, True), (orelse, False)):
             with self.region(Block()) as arm, self.narrowed(cond, truth):
-                arm.result = thunk()
+                try:
+                    arm.result = thunk()
+                except Unbound:
+                    if not self.probing:
+                        raise
+                    self.dead = self.probed = True
             arms.append(arm)
         for arm, other, negated in ((*arms, True), (*arms[::-1], False)):
             if (
@@ -179,7 +185,7 @@ class State:
         move.
         """
         trial = _Trial(self, guesses or {}, live_head)
-        for _ in range(40):
+        for attempt in range(40):
             pre, inner = Block(), Block()
             index = None if count is None else Value("i", name, 0, _high(count) - 1)
             with self.region(pre if head else inner) as arm:
@@ -189,9 +195,10 @@ class State:
                 if cond is False:
                     break
                 with self.builder.into(inner), self.narrowed(cond, True):
-                    body(index)
+                    with self._probe(attempt == 0) as probe:
+                        body(index)
                     stopped = False if self.dead or stop is None else stop()
-            if trial.fits(arm):
+            if trial.fits(arm) and not probe.used:
                 break
         else:
             raise Refusal(
@@ -209,6 +216,18 @@ class State:
         for box, key, value in outs:
             dead = box is self.frame.box and key not in live
             self.write(box, key, UNDEFINED if dead else value)
+
+    @contextmanager
+    def _probe(self, first: bool):
+        """In the first attempt at a loop, arms that read names the body binds later are left out."""
+        outer = self.probing, self.probed
+        self.probing, self.probed = first or self.probing, False
+        probe = _Probe()
+        try:
+            yield probe
+            probe.used = self.probed and first
+        finally:
+            self.probing, self.probed = outer[0], outer[1] or (self.probed and outer[0])
 
     # ----------------------------------------------------------------------------------------------
 
@@ -319,6 +338,10 @@ def _reach(x, seen: set[int]) -> None:
         _reach(x.args if isinstance(x, Bound) else [x.frame.box, *x.kw_defaults.values()], seen)
     elif isinstance(x, Lazy):
         _reach([r for r, _ in x.reads], seen)
+
+
+class _Probe:
+    used = False
 
 
 class _Trial:

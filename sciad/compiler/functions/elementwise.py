@@ -16,10 +16,10 @@ from .table import METHODS, lower
 
 _UFUNCS = """
 add subtract multiply divide power negative positive absolute exp exp2 expm1 log log2 log10 log1p sqrt cbrt
-square sin cos tan arcsin arccos arctan arctan2 sinh cosh tanh arcsinh arccosh arctanh hypot maximum minimum fmax
-fmin sign floor ceil trunc rint floor_divide remainder copysign less less_equal greater greater_equal equal not_equal
-logical_and logical_or logical_not logical_xor isnan isinf isfinite logaddexp fabs reciprocal deg2rad rad2deg
-float_power fmod logaddexp2 heaviside"""
+square sin cos tan arcsin arccos arctan arctan2 sinh cosh tanh arcsinh arccosh arctanh hypot maximum minimum
+fmax fmin sign floor ceil trunc rint floor_divide remainder copysign less less_equal greater greater_equal
+equal not_equal logical_and logical_or logical_not logical_xor isnan isinf isfinite logaddexp logaddexp2
+fabs reciprocal deg2rad rad2deg float_power fmod heaviside"""
 
 
 def _enter(fn):
