@@ -136,7 +136,7 @@ def _flat(piece):
     if piece.__class__ is np.ndarray and piece.dtype is _FLOAT:
         return piece if piece.ndim == 1 else piece.reshape(-1)
     if isinstance(piece, Traced):
-        return np.reshape(piece, (-1,))
+        return piece if piece.ndim == 1 else np.reshape(piece, (-1,))
     if isinstance(piece, np.ndarray) and piece.dtype == object:
         return np.stack([*piece.ravel()])
     return np.asarray(piece, dtype=float).reshape(-1)
