@@ -1,9 +1,10 @@
-"""Random programs in the language that compiled functions accept, for checks of values and of all derivatives.
+"""Random programs in the language that compiled functions accept, to check values and derivatives with.
 
-``random_program(seed)`` returns ``(source, function, inputs)``: the text of ``f(x, A, c)``, the function, and a vector,
-a matrix and a number to call it with.  Programs loop, branch, mutate items, slices and views (overlapping ones and bare
-copies among them), alias, swap and reassign arrays, use lists, matrices and helper functions, break, continue and return
-early.  Values stay of moderate size; thresholds make them piecewise smooth.  They always end.
+``random_program(seed)`` returns ``(source, function, inputs)``: the text of ``f(x, A, c)``, the function, and
+a vector, a matrix and a number to call it with.  Programs loop, branch, mutate items, slices and views
+(overlapping ones and bare copies among them), alias, swap and reassign arrays, use lists, matrices and helper
+functions, break, continue and return early.  Most values stay of moderate size; thresholds make them
+piecewise smooth.  They always end.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ class _Writer:
         self.rng, self.size = rng, size
         self.lines: list[str] = []
         self.count = 0
+        self.scalar_result = rng.random() < 0.5
 
     def program(self) -> str:
         r = self.rng
@@ -55,13 +57,17 @@ class _Writer:
         self.scalars.append("s")
         self.vectors += ["u", "w", "v"]
         self.block(1, self.size, loop=False, n=n)
-        total = " + ".join([*self.scalars, *(f"({v} * np.arange(1, n + 1)).sum()" for v in self.vectors)])
-        if r.random() < 0.5:
-            self.add(1, f"return {total} + (A * A).sum()")
-        else:
-            parts = [*self.scalars[:3], *(f"{v}.sum()" for v in self.vectors), "x[0]", "u[-1]", "A[1, 1]"]
-            self.add(1, f"return np.array([{', '.join(parts)}])")
+        self.add(1, f"return {self.result()}")
         return "\n".join(self.lines) + "\n"
+
+    def result(self):
+        if self.scalar_result:
+            return (
+                "c + s + sum("
+                + " + ".join(f"{v} * np.arange(1, n + 1)" for v in "xuwv")
+                + ") + (A * A).sum()"
+            )
+        return "np.array([c, s, x.sum(), u.sum(), w.sum(), v.sum(), x[0], u[-1], A[1, 1]])"
 
     def add(self, depth, *lines):
         self.lines += ["    " * depth + line for line in lines]
@@ -70,7 +76,7 @@ class _Writer:
         self.count += 1
         return f"{prefix}{self.count}"
 
-    # ------------------------------------------------------------------------------------------------------- statements
+    # ---------------------------------------------------------------------------- statements
 
     def block(self, depth, count, loop, n):
         for _ in range(count):
@@ -241,9 +247,7 @@ class _Writer:
         self.ints.pop(k, None)
 
     def early_return(self, depth, loop):
-        self.add(depth, f"if {self.leaf()} > 3.0:")
-        # the result has the same form on every path: a number that `f` turns into its result is not known here
-        self.add(depth + 1, f"{self.rng.choice(self.scalars)} *= 0.1")
+        self.add(depth, f"if {self.leaf()} > 1.5:", f"    return {self.result()}")
 
     def views(self, depth, loop):
         v, k = self.fresh("v"), self.fresh("k")
@@ -269,9 +273,19 @@ class _Writer:
             f"{self.rng.choice(self.scalars)} = {g}({self.leaf()}) - {g}(0.2)",
         )
 
-    nested = (branch, branch, count_loop, count_loop, item_loop, while_loop, views, local_function)
+    nested = (
+        branch,
+        branch,
+        count_loop,
+        count_loop,
+        item_loop,
+        while_loop,
+        views,
+        local_function,
+        early_return,
+    )
 
-    # ------------------------------------------------------------------------------------------------------ expressions
+    # ---------------------------------------------------------------------------- expressions
 
     def vector_name(self):
         return self.rng.choice(self.vectors)

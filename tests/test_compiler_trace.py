@@ -1,4 +1,4 @@
-"""The compiler's front end: traced programs run as the Python they came from, in value and in what they refuse."""
+"""The compiler's front end: traced programs run as the Python they came from; what is refused is located."""
 
 import functools
 import linecache
@@ -57,7 +57,7 @@ def copies(args):
     return [a.copy() if isinstance(a, np.ndarray) else a for a in args]
 
 
-# ------------------------------------------------------------------------------------------------------------ programs
+# ---------------------------------------------------------------------------- programs
 
 
 def mlp(t, y, p):
@@ -228,15 +228,55 @@ def array_functions(t, y):
     w[m] = 0
     w[idx] += 2
     return [
-        np.where(m, y, -y), z, w, np.clip(y, 0.2, 0.7), np.cumsum(y), np.roll(y, 2), np.diff(y), np.linalg.norm(y),
-        np.trapezoid(y), y.mean(), y.std(), np.max(y), np.argmax(y), np.minimum(y, 0.5), np.prod(y[:5]), np.any(m),
-        np.stack([y, w]), np.concatenate([y, w])[3:], np.vstack([y, w]).T[1], np.outer(y, y)[1, :3], np.linspace(0, y[0], 7),
-        np.arange(4) * t, np.tile(y[:2], 3), np.interp(0.37, np.linspace(0, 1, len(y)), y), np.flip(y)[:2], np.var(y),
-        np.sum(np.outer(y, y), axis=0), np.mean(np.outer(y, w), axis=1), np.max(np.outer(y, w), axis=1, keepdims=True),
-        np.hypot(y, w), np.logaddexp(y, w), np.dot(y, w), np.vdot(y, w), np.full(3, t), np.ones_like(y), np.atleast_1d(t),
-        np.isclose(y, w), np.cross(y[:3], w[:3]), np.tril(np.outer(y, y))[:3, :3], np.diag(y[:3]), np.append(y, 1.0), y.T,
-        np.expand_dims(y, 1)[:, 0], np.sqrt(y).dot(w), np.count_nonzero(m), np.gradient(y), np.sinc(y), np.add.reduce(y),
-    ]  # fmt: skip
+        np.where(m, y, -y),
+        z,
+        w,
+        np.clip(y, 0.2, 0.7),
+        np.cumsum(y),
+        np.roll(y, 2),
+        np.diff(y),
+        np.linalg.norm(y),
+        np.trapezoid(y),
+        y.mean(),
+        y.std(),
+        np.max(y),
+        np.argmax(y),
+        np.minimum(y, 0.5),
+        np.prod(y[:5]),
+        np.any(m),
+        np.stack([y, w]),
+        np.concatenate([y, w])[3:],
+        np.vstack([y, w]).T[1],
+        np.outer(y, y)[1, :3],
+        np.linspace(0, y[0], 7),
+        np.arange(4) * t,
+        np.tile(y[:2], 3),
+        np.interp(0.37, np.linspace(0, 1, len(y)), y),
+        np.flip(y)[:2],
+        np.var(y),
+        np.sum(np.outer(y, y), axis=0),
+        np.mean(np.outer(y, w), axis=1),
+        np.max(np.outer(y, w), axis=1, keepdims=True),
+        np.hypot(y, w),
+        np.logaddexp(y, w),
+        np.dot(y, w),
+        np.vdot(y, w),
+        np.full(3, t),
+        np.ones_like(y),
+        np.atleast_1d(t),
+        np.isclose(y, w),
+        np.cross(y[:3], w[:3]),
+        np.tril(np.outer(y, y))[:3, :3],
+        np.diag(y[:3]),
+        np.append(y, 1.0),
+        y.T,
+        np.expand_dims(y, 1)[:, 0],
+        np.sqrt(y).dot(w),
+        np.count_nonzero(m),
+        np.gradient(y),
+        np.sinc(y),
+        np.add.reduce(y),
+    ]
 
 
 def linear_algebra(t, y):
@@ -279,12 +319,50 @@ def swaps(t, y):
 def scalars(t, y):
     x, s = y[0], y[1]
     return [
-        math.exp(x), math.log(s), math.log(s, 3), math.hypot(x, s), math.atan2(x, s), math.pow(s, x), math.floor(x * 10),
-        math.erf(x), math.gamma(s), math.lgamma(s), scipy.special.erf(s), scipy.special.expit(x), int(x * 7.9), round(s * 3),
-        abs(-x), max(x, s), min(x, s, 0.1), float(3), x // 0.3, x % 0.3, -(x**3), s**-0.5, 2**s, x != s, not x > s,
-        divmod(s, 0.2)[1], math.pi * x, np.pi * x, np.sign(x), 1 if x < s < 3 else 2, (x and s), bool(x), pow(s, 2.5),
-        math.sqrt(s), np.cbrt(s), math.copysign(x, -s), np.expm1(x), np.log1p(s), np.arctan(x), x**4, x**2, s**0.5, 3 in (1, 2, 3),
-    ]  # fmt: skip
+        math.exp(x),
+        math.log(s),
+        math.log(s, 3),
+        math.hypot(x, s),
+        math.atan2(x, s),
+        math.pow(s, x),
+        math.floor(x * 10),
+        math.erf(x),
+        math.gamma(s),
+        math.lgamma(s),
+        scipy.special.erf(s),
+        scipy.special.expit(x),
+        int(x * 7.9),
+        round(s * 3),
+        abs(-x),
+        max(x, s),
+        min(x, s, 0.1),
+        float(3),
+        x // 0.3,
+        x % 0.3,
+        -(x**3),
+        s**-0.5,
+        2**s,
+        x != s,
+        not x > s,
+        divmod(s, 0.2)[1],
+        math.pi * x,
+        np.pi * x,
+        np.sign(x),
+        1 if x < s < 3 else 2,
+        (x and s),
+        bool(x),
+        pow(s, 2.5),
+        math.sqrt(s),
+        np.cbrt(s),
+        math.copysign(x, -s),
+        np.expm1(x),
+        np.log1p(s),
+        np.arctan(x),
+        x**4,
+        x**2,
+        s**0.5,
+        3 in (1, 2, 3),
+    ]
 
 
 def while_else(t, y):
@@ -305,7 +383,7 @@ def walrus_and_nested(t, y):
         s += 0.5 + 0.1 * step
     rows = [[y[i] * j for j in range(3)] for i in range(2)]
     flat = [e for row in rows for e in row if True]
-    table = {name: value for name, value in (("a", 1.0),)} if False else {"a": s}
+    table = {"a": s}
     table["b"] = 2.0
     return s + sum(flat) + table["a"] * table.get("b") + sum(table[k] for k in table)
 
@@ -421,16 +499,51 @@ NET = {
     "b2": np.array([1.0, 2.0]),
 }
 PROGRAMS = [
-    (mlp, (LONG[:40], NET)), (global_matrix, (Y,)), (stencil, (Y,)), (stencil, (LONG,)), (overlaps, (Y,)), (overlaps, (LONG,)),
-    (newton, (Y,)), (jumps, (Y,)), (early, (Y,)), (early, (Y * 0.001,)), (small_arrays, (Y,)), (lists, (Y,)),
-    (structured, (Y, Params(2.0, Y), Pair(1.0, 2.0), {"k": [{"z": 3.0}, 2]})), (higher_order, (Y,)), (cholesky, (Y,)),
-    (shrinking_views, (Y,)), (shrinking_views, (LONG,)), (guarded, (Y,)), (guarded, (LONG,)), (array_functions, (Y,)),
-    (array_functions, (LONG,)), (linear_algebra, (Y,)), (linear_algebra, (LONG,)), (raising, (Y,)), (swaps, (Y,)), (scalars, (Y,)),
-    (while_else, (Y,)), (while_else, (Y * 100,)), (walrus_and_nested, (Y,)), (long_comprehension, (Y,)), (matrix_rows, (Y,)),
-    (matrix_rows, (LONG,)), (nonlocal_state, (Y,)), (calls_jitted, (Y,)), (calls_jitted, (LONG,)), (recursive, (Y,)),
-    (mutates_argument, (Y, Y[:3])), (mutates_argument, (LONG, LONG)), (captured, (Y,)), (bisection, (Y,)), (int_to_float, (Y,)),
-    (late_binding, (Y,)), (merged_then_written, (Y,)), (merged_then_written, (1 - Y,)),
-]  # fmt: skip
+    (mlp, (LONG[:40], NET)),
+    (global_matrix, (Y,)),
+    (stencil, (Y,)),
+    (stencil, (LONG,)),
+    (overlaps, (Y,)),
+    (overlaps, (LONG,)),
+    (newton, (Y,)),
+    (jumps, (Y,)),
+    (early, (Y,)),
+    (early, (Y * 0.001,)),
+    (small_arrays, (Y,)),
+    (lists, (Y,)),
+    (structured, (Y, Params(2.0, Y), Pair(1.0, 2.0), {"k": [{"z": 3.0}, 2]})),
+    (higher_order, (Y,)),
+    (cholesky, (Y,)),
+    (shrinking_views, (Y,)),
+    (shrinking_views, (LONG,)),
+    (guarded, (Y,)),
+    (guarded, (LONG,)),
+    (array_functions, (Y,)),
+    (array_functions, (LONG,)),
+    (linear_algebra, (Y,)),
+    (linear_algebra, (LONG,)),
+    (raising, (Y,)),
+    (swaps, (Y,)),
+    (scalars, (Y,)),
+    (while_else, (Y,)),
+    (while_else, (Y * 100,)),
+    (walrus_and_nested, (Y,)),
+    (long_comprehension, (Y,)),
+    (matrix_rows, (Y,)),
+    (matrix_rows, (LONG,)),
+    (nonlocal_state, (Y,)),
+    (calls_jitted, (Y,)),
+    (calls_jitted, (LONG,)),
+    (recursive, (Y,)),
+    (mutates_argument, (Y, Y[:3])),
+    (mutates_argument, (LONG, LONG)),
+    (captured, (Y,)),
+    (bisection, (Y,)),
+    (int_to_float, (Y,)),
+    (late_binding, (Y,)),
+    (merged_then_written, (Y,)),
+    (merged_then_written, (1 - Y,)),
+]
 
 
 @pytest.mark.parametrize(
@@ -473,7 +586,7 @@ def check_random(seed):
         assert np.all(np.abs(got - want) <= 1e-9 * (1 + np.max(np.abs(want)))), source
 
 
-# ------------------------------------------------------------------------------------------------------------ captures
+# ---------------------------------------------------------------------------- captures
 
 
 def test_captures_are_inputs():
@@ -532,18 +645,25 @@ def test_methods_partials_and_instances():
         agree(run(found, fun, 0.0, Y), fun(0.0, Y))
 
 
-# -------------------------------------------------------------------------------------------------------------- source
+# ---------------------------------------------------------------------------- source
 
 
 def test_the_right_lambda_of_a_line():
     a, b = (lambda t, y: y[0] + 1), (lambda t, y: y[0] * 2)
-    c = [lambda t, y: y[1] - t, lambda t, y: y[2]]  # noqa: E702
+    c = [lambda t, y: y[1] - t, lambda t, y: y[2]]
     for fun in (a, b, *c):
         agree(run(traced(fun, 0.3, Y), fun, 0.3, Y), fun(0.3, Y))
 
 
 def test_functions_typed_in_a_cell():
-    text = "import numpy as np\nk = 2.0\ndef f(t, y):\n    g = lambda v: v * k\n    return g(y) + 1\nh = lambda t, y: f(t, y)[0]\n"
+    text = """\
+import numpy as np
+k = 2.0
+def f(t, y):
+    g = lambda v: v * k
+    return g(y) + 1
+h = lambda t, y: f(t, y)[0]
+"""
     name = "<cell 1>"
     linecache.cache[name] = (len(text), None, text.splitlines(True), name)
     space = {}
@@ -559,7 +679,7 @@ def test_no_source():
         traced(space["f"], 0.0, Y)
 
 
-# --------------------------------------------------------------------------------------------------------------- fence
+# ---------------------------------------------------------------------------- fence
 
 
 def refused_try(t, y):
@@ -667,13 +787,27 @@ def helper_that_is_refused(y):
 
 
 REFUSED = {
-    refused_try: "try", refused_function: "fft.fft", refused_print: "print", refused_global: "global",
-    refused_recursion: "calls itself", refused_growing_list: "list changes its length", refused_shapes: r"\(3,\) and \(4,\)",
-    refused_index: "index 12 is out of bounds", refused_unknown_name: "not_there", refused_two_kinds: "x is",
-    refused_mask: "mask", refused_string: "arithmetic", refused_complex: "complex", refused_truth: "truth of an array",
-    refused_keyword: "where", refused_unbound: "z", refused_generator: "generator", refused_result: "returns",
-    refused_value_shape: "shape", refused_callee: "open",
-}  # fmt: skip
+    refused_try: "try",
+    refused_function: "fft.fft",
+    refused_print: "print",
+    refused_global: "global",
+    refused_recursion: "calls itself",
+    refused_growing_list: "list changes its length",
+    refused_shapes: r"\(3,\) and \(4,\)",
+    refused_index: "index 12 is out of bounds",
+    refused_unknown_name: "not_there",
+    refused_two_kinds: "x is",
+    refused_mask: "mask",
+    refused_string: "arithmetic",
+    refused_complex: "complex",
+    refused_truth: "truth of an array",
+    refused_keyword: "where",
+    refused_unbound: "z",
+    refused_generator: "generator",
+    refused_result: "returns",
+    refused_value_shape: "shape",
+    refused_callee: "open",
+}
 
 
 @pytest.mark.parametrize("fun", REFUSED, ids=lambda f: f.__name__)
