@@ -29,6 +29,7 @@ PRIMAL = 7  # address
 HEADER = 8
 
 DRIFTED = -10  # the recomputed solution left the stored one
+ASTRAY = -11  # the loop stopped elsewhere than it was told to
 
 SIGNATURE = (
     "int64(int64[::1], int64[::1], float64[::1], float64[:,::1], float64[::1], float64[::1], "
@@ -69,6 +70,7 @@ def backward_solve(
         target = ts[i] if i >= 0 else t0
         # After a jump the right-hand side, the first step size and the controller's memory start anew.
         real[END] = target
+        real[DIRECTION] = 1.0 if target >= t else -1.0
         real[STEP] = 0.0
         real[LOG1] = log1
         real[LOG2] = log2
@@ -85,6 +87,8 @@ def backward_solve(
                 return MODEL_RAISED
         if code != DONE:
             return code
+        if real[T1] != target:
+            return ASTRAY
         t = target
 
 

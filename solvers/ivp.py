@@ -14,9 +14,11 @@ from solvers import state
 from solvers.build import build_model
 from solvers.control import Controller
 from solvers.errors import SolverError
+from solvers.events import Events
 from solvers.integrate import Options, Trajectory, integrate
 from solvers.methods import method_named
 from solvers.problem import Model
+from solvers.progress import showing
 from solvers.solution import DenseOutput, Solution
 
 __all__ = ["Problem", "run", "solve", "solve_ivp"]
@@ -76,8 +78,10 @@ def solve_ivp(
     controller : Controller, optional
     adjoint : "auto" or an adjoint
         How derivatives of this solve are computed; see the package ``adjoints``.
+    events : callable or list of callables
+        ``event(t, y, *args) -> float`` whose zeros are found; see ``solvers.events.Events``.
     progress : bool
-        Show the time reached.
+        Show the time reached and the step size.
 
     Returns
     -------
@@ -112,14 +116,18 @@ def solve_ivp(
     problem = Problem(model, tableau, options, adjoint)
 
     if any(isinstance(x, Traced) for x in (t0, t1, ts, y0, p)):
+        if events is not None:
+            raise NotImplementedError("events cannot be differentiated yet; solve to a fixed time instead")
         return _differentiable(problem, t0, t1, ts, y0, p, dense_output)
 
     level = 2 if dense_output else int(ts is None)
     y0, p = _flat(y0), _contiguous(p)
     ts = _NO_TIMES if ts is None else _contiguous(ts)
     _check(args, t0, t1, y0, p, ts, first_step)
-    trajectory = integrate(model, tableau, (t0, t1), y0, p, ts, options, level)
-    return _solution(problem, trajectory, y0, shape, t_eval is not None, dense_output)
+    watch = None if events is None else Events(events, args, shape, first_step or 0.0)
+    with showing(progress, t0, t1) as shown:
+        trajectory = integrate(model, tableau, (t0, t1), y0, p, ts, options, level, watch, shown)
+    return _solution(problem, trajectory, shape, t_eval is not None, dense_output, watch)
 
 
 class Problem:
@@ -151,23 +159,27 @@ def run(problem: Problem, t0: float, t1: float, ts, y0, p, record: int) -> Traje
 
 
 def _solve(problem: Problem, t0, t1, ts, y0, p):
-    """Outputs y(ts), shape (k, n), of the solve of ``problem.model`` from (t0, y0) towards t1 with
-    parameters p.
+    """Outputs y(ts), time last, of the solve of ``problem.model`` from (t0, y0) towards t1 with parameters p.
 
-    The differentiable primitive. ``ts`` (k,), ``y0`` (n,) and ``p`` (m,) are flat float64 arrays, traced
-    or not, t0 and t1 numbers; ``problem`` is static. Since outputs are at ``ts``, nothing depends on t1
-    alone.
+    The differentiable primitive. ``ts`` (k,) and ``p`` (m,) are flat float64 arrays and ``y0`` one of any
+    shape, traced or not, t0 and t1 numbers; ``problem`` is static. Since outputs are at ``ts``, nothing
+    depends on t1 alone.
     """
-    return run(problem, t0, t1, ts, y0, p, record=0).ys
+    return time_last(run(problem, t0, t1, ts, y0, p, record=0).ys, np.shape(y0))
 
 
 solve = sciad.custom(_solve, rules_from="adjoints")
 
 
+def time_last(ys: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Rows (k, n) of outputs as users see them: of shape (*shape, k)."""
+    return ys.T if len(shape) == 1 else ys.T.reshape(*shape, len(ys))
+
+
 # -- solutions -----------------------------------------------------------------------------------------
 
 
-def _solution(problem, trajectory, y0, shape, timed: bool, dense_output: bool) -> Solution:
+def _solution(problem, trajectory, shape, timed: bool, dense_output: bool, watch) -> Solution:
     if timed:
         t, y = trajectory.ts, trajectory.ys
     else:
@@ -176,16 +188,16 @@ def _solution(problem, trajectory, y0, shape, timed: bool, dense_output: bool) -
     whole = trajectory.whole
     return Solution(
         t=t,
-        y=y.T if len(shape) == 1 else np.moveaxis(y.reshape(len(t), *shape), 0, -1),
+        y=time_last(y, shape),
         sol=DenseOutput.of(trajectory, shape) if dense_output else None,
-        t_events=None,
-        y_events=None,
+        t_events=None if watch is None else [np.array(t) for t in watch.t],
+        y_events=None if watch is None else [np.array(y) for y in watch.y],
         nfev=int(whole[state.NFEV]),
         njev=int(whole[state.NJEV]),
         nlu=int(whole[state.NLU]),
         accepted=int(whole[state.ACCEPTED]),
         rejected=int(whole[state.REJECTED]),
-        status=-1 if trajectory.code < 0 else 0,
+        status=-1 if trajectory.code < 0 else int(trajectory.code == state.EVENT),
         message=trajectory.message or SUCCESS,
         method=problem.method.name,
     )
@@ -197,7 +209,6 @@ SUCCESS = "The solver successfully reached the end of the integration interval."
 def _differentiable(problem, t0, t1, ts, y0, p, dense_output) -> Solution:
     """The same through the primitive; under differentiation a failure raises."""
     shape = np.shape(y0)
-    y0 = np.reshape(y0, (-1,))
     if ts is None:
         # The steps' times are held; only the ends move with t0 and t1.
         plain = run(problem, strip(t0), strip(t1), _NO_TIMES, strip(y0), strip(p), record=1)
@@ -208,8 +219,7 @@ def _differentiable(problem, t0, t1, ts, y0, p, dense_output) -> Solution:
             else (np.array([t0, *inner, t1]))
         )
     problem.times = any(isinstance(x, Traced) for x in (t0, t1, ts))
-    ys = solve(problem, t0, t1, ts, y0, p)
-    y = np.reshape(np.transpose(ys), (*shape, len(strip(ts))))
+    y = solve(problem, t0, t1, ts, y0, p)
     trajectory = problem.trajectory
     sol = None
     if dense_output:
@@ -219,8 +229,8 @@ def _differentiable(problem, t0, t1, ts, y0, p, dense_output) -> Solution:
             times = np.reshape(t, (-1,))
             order = np.argsort(strip(times) * (1.0 if strip(t1) >= strip(t0) else -1.0), kind="stable")
             back = np.argsort(order)
-            values = np.transpose(solve(problem, t0, t1, times[order], y0, p)[back])
-            return np.reshape(values, shape if np.ndim(t) == 0 else (*shape, len(order)))
+            values = solve(problem, t0, t1, times[order], y0, p)
+            return values[..., 0] if np.ndim(t) == 0 else values[..., back]
 
     counts = trajectory.counts if trajectory is not None else {}
     return Solution(

@@ -36,9 +36,9 @@ def integrate(model, whole, real, state, p, ts, out, place, record, scratch):
         order, the last of which is the end
     state : (ALL_ROWS, n), rows as above
     p : flat parameters
-    ts, out, place : output times (m,), outputs (m, n), and for each output the step and theta it lies at (m, 2)
-    record : (capacity, width) accepted steps as rows [t, h, y, stages]
-    scratch : workspace of the model and, behind it, of the linear algebra
+    ts, out, place : output times (m,), outputs (m, n), and for each output the step and theta it lies at
+    (m, 2) record : (capacity, width) accepted steps as rows [t, h, y, stages] scratch : workspace of the
+    model and, behind it, of the linear algebra
 
     Returns
     -------
@@ -64,7 +64,7 @@ def integrate(model, whole, real, state, p, ts, out, place, record, scratch):
 def advance(model, whole, real, z, p, ts, out, place, record, scratch):
     n = N if N > 0 else whole[SIZE]
     end = real[END]
-    direction = 1.0 if end >= real[T1] else -1.0
+    direction = real[DIRECTION]
     if whole[STARTED] == 0:
         last = real[T1]
         for i in range(whole[OUTPUT], ts.shape[0]):
@@ -78,7 +78,13 @@ def advance(model, whole, real, z, p, ts, out, place, record, scratch):
             return MODEL_RAISED
         whole[STARTED] = 1
     while True:
-        if whole[PENDING] != 0:
+        if whole[PENDING] == 2:
+            status = prepare_dense(model, real[T0], real[T1] - real[T0], z, p, whole, scratch)
+            if status != 0:
+                return MODEL_RAISED
+            whole[PENDING] = 1
+            return EVENT
+        if whole[PENDING] == 1:
             if whole[RECORD_LEVEL] > 0 and whole[RECORDED] == record.shape[0]:
                 return RECORD_FULL
             status = deliver(model, real, z, p, whole, scratch, ts, out, place, record, direction)

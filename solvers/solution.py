@@ -103,6 +103,11 @@ class DenseOutput:
         ts = np.append(trajectory.t_steps, trajectory.t)
         y = trajectory.y_steps.copy()
         ends = np.concatenate([y[1:], trajectory.y[None]])
+        # Where an event cut a step short, its polynomial still belongs to the whole step.
+        cut = np.flatnonzero(np.abs(ts[1:] - ts[:-1] - trajectory.h) > 1e-9 * np.abs(trajectory.h))
+        for k in cut:
+            change = np.array(method.b) @ stages[k, : len(method.b)]
+            ends[k] = y[k] + (trajectory.h[k] if method.scaled else 1.0) * change
         dense = np.array(method.dense).reshape(len(method.dense), -1)
         d = np.einsum("mj,sjk->msk", dense, stages[:, : dense.shape[1]])
         if method.scaled:
@@ -137,8 +142,8 @@ class DenseOutput:
             step = np.searchsorted(ends, flat if forward else -flat, side="left") - 1
             step = np.clip(step, 0, len(self._h) - 1)
             theta = ((flat - self.ts[step]) / self._h[step])[:, None]
-            # The end of a step is met exactly.
-            theta[flat == self.ts[step + 1]] = 1.0
+            # The end of a whole step is met exactly.
+            theta[(flat == self.ts[step + 1]) & (np.abs(theta[:, 0] - 1.0) < 1e-9)] = 1.0
             d, y, y1 = self._d[:, step], self._y[step], self._ends[step]
             q = np.zeros_like(y)
             slope = np.zeros_like(y)

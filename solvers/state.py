@@ -8,7 +8,9 @@ from __future__ import annotations
 
 # whole[...]: integers
 SIZE = 0  # n, number of unknowns
-PENDING = 1  # 1: a step has been accepted whose outputs are not written yet
+PENDING = (
+    1  # 1: a step has been accepted whose outputs are not written yet; 2: and its dense output is asked for
+)
 STARTED = 2  # 0: f(t, y) and the first step size are still to be found
 OUTPUT = 3  # next of the output times
 RECORDED = 4  # rows of the record in use
@@ -49,6 +51,7 @@ LOG2 = 12
 LAST_STEP = 13  # size of the previous accepted step, for the predictive controller
 LIMIT = 14  # outputs are written up to here (an event may lie before T1)
 ERROR = 15  # squared error of the last attempt
+DIRECTION = 17  # 1 or -1
 STIFFNESS = 16  # estimate of h |lambda|
 REAL_SIZE = 24
 

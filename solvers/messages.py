@@ -1,0 +1,56 @@
+"""What to tell of solves that cannot start or did not end."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from solvers import state
+
+__all__ = ["failure_message", "refuse_times"]
+
+
+def refuse_times(ts, t0: float, t1: float) -> None:
+    """Say what is wrong with output times that the loop refused."""
+    low, high = (t0, t1) if t0 <= t1 else (t1, t0)
+    outside = ts[~((ts >= low) & (ts <= high))]
+    if len(outside):
+        raise ValueError(
+            f"Values in `t_eval` are not within `t_span`: {outside[0]} is not in [{low}, {high}]"
+        )
+    steps = np.diff(ts) if t1 >= t0 else -np.diff(ts)
+    if len(steps) and not steps.min() >= 0:
+        k = int(np.argmin(steps))
+        raise ValueError(
+            f"Values in `t_eval` are not properly sorted: t_eval[{k}] = {ts[k]} comes before "
+            f"t_eval[{k + 1}] = {ts[k + 1]}"
+        )
+
+
+def failure_message(code: int, t: float, y: np.ndarray, f: np.ndarray, whole, real) -> str:
+    """What happened, where, and what to do."""
+    if code == state.TOO_MANY_STEPS:
+        attempts = int(whole[state.ACCEPTED] + whole[state.REJECTED])
+        return (
+            f"The largest number of steps, max_steps={attempts}, was used up at t = {t:.6g}; allow more steps, "
+            "loosen rtol and atol, or use a method for stiff problems (such as Rodas5P)."
+        )
+    text = f"Required step size is less than spacing between numbers. The solution stopped at t = {t:.6g}"
+    for what, values in (("y", y), ("the right-hand side", f)):
+        bad = np.flatnonzero(~np.isfinite(values))
+        if len(bad):
+            k = bad[0]
+            return f"{text}, where component {k} of {what} is {values[k]}; check the model near this time."
+    largest = np.abs(y).argmax()
+    if not math.isfinite(real[state.ERROR]):
+        return (
+            f"{text}: beyond it the model is not finite, however short the step. Check the model there (a pole of "
+            f"the solution, a logarithm or root of a negative number); the largest component is y[{largest}] = "
+            f"{y[largest]:.6g}."
+        )
+    return (
+        f"{text}, where the error (the fastest component is y[{np.abs(f).argmax()}]) cannot be brought under the "
+        "tolerance: the solution may have a singularity or a jump there, or be stiff. Put a jump into tstops, or "
+        "try Rodas5P."
+    )

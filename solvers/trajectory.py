@@ -1,0 +1,111 @@
+"""What goes into an integration and what comes out, as plain arrays."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from solvers import control, state
+
+__all__ = ["Options", "Trajectory"]
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to integrate; everything about the problem itself is an argument of ``integrate``.
+
+    Parameters
+    ----------
+    rtol, atol : float or ndarray of shape (n,)
+    first_step : float or None
+        Positive; chosen by Hairer's rule if None.
+    max_step : float
+    max_steps : int or None
+        Largest number of attempted steps.
+    stops : tuple of float
+        Times inside the span to be hit exactly.
+    controller : Controller or None
+        The method's own if None.
+    dense_always : bool
+        Evaluate the extra stages of the dense output in every step.
+    """
+
+    rtol: float | np.ndarray = 1e-3
+    atol: float | np.ndarray = 1e-6
+    first_step: float | None = None
+    max_step: float = math.inf
+    max_steps: int | None = None
+    stops: tuple[float, ...] = ()
+    controller: control.Controller | None = None
+    dense_always: bool = False
+
+
+@dataclass(slots=True)
+class Trajectory:
+    """What an integration found.
+
+    Attributes
+    ----------
+    ts : ndarray (k,)
+        Output times that were reached.
+    ys : ndarray (k, n)
+    record : ndarray (steps, width)
+        Accepted steps, one row [t, h, y (n), stages (rows * n)] each; ``record=1`` leaves out the stages,
+        ``record=0`` everything. C-contiguous.
+    place : ndarray (k, 2)
+        For each output the row of its step in ``record``, as a float, and theta in [0, 1]; y(t + theta h)
+        is the output.
+    t, y : float, ndarray (n,)
+        Where the integration stopped.
+    code : int
+        0 done, negative failed; see ``solvers.state``.
+    message : str
+    counts : dict
+        accepted, rejected, nfev, njev, nlu.
+    """
+
+    method: object
+    ts: np.ndarray
+    ys: np.ndarray
+    record: np.ndarray
+    place: np.ndarray
+    t: float
+    y: np.ndarray
+    code: int
+    whole: np.ndarray
+    message: str = ""
+
+    @property
+    def n(self) -> int:
+        return len(self.y)
+
+    @property
+    def steps(self) -> int:
+        return len(self.record)
+
+    @property
+    def t_steps(self) -> np.ndarray:
+        """Starts of the recorded steps."""
+        return self.record[:, 0]
+
+    @property
+    def h(self) -> np.ndarray:
+        return self.record[:, 1]
+
+    @property
+    def y_steps(self) -> np.ndarray:
+        """(steps, n) states at the starts of the recorded steps."""
+        return self.record[:, 2 : 2 + self.n]
+
+    @property
+    def stages(self) -> np.ndarray:
+        """(steps, rows, n) stages of the recorded steps."""
+        return self.record[:, 2 + self.n :].reshape(self.steps, -1, self.n)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        names = ("accepted", "rejected", "nfev", "njev", "nlu")
+        places = (state.ACCEPTED, state.REJECTED, state.NFEV, state.NJEV, state.NLU)
+        return {name: int(self.whole[place]) for name, place in zip(names, places, strict=True)}
