@@ -125,6 +125,7 @@ def allocate(t, shape, kind="f", zero=False) -> Array:
     """A new array in the arena."""
     alias = t.program.new_class()
     at = t.builder.alloc(size_of(t, shape), alias, zero)
+    t.bases.allocated(at)
     return Array("T", Address(0, ((1, at),)), tuple(shape), row_major(t, shape), alias, kind)
 
 

@@ -340,6 +340,8 @@ class Program:
     n_out : number of elements of "out".
     classes : union-find parents of alias classes: two arrays may overlap only if ``root(a) == root(b)``.
     outputs : memories the caller passes to be written (the transforms add to them), in groups of a kind.
+    bases : ``bases.apart(a, b)`` tells that two offsets in "T" (of an `Alloc`, or merges of such) are different
+        allocations, ``bases.of(address)`` is the offset an address counts from.
     out_tree, captures, guards : structure of the result, lifted captured numbers, and what else the trace depends on.
     """
 
@@ -355,6 +357,7 @@ class Program:
     out_tree: Any = None
     captures: list = field(default_factory=list)
     guards: list = field(default_factory=list)
+    bases: Any = None
 
     def __post_init__(self):
         if self.outputs is None:

@@ -33,9 +33,12 @@ class Merge:
     are then always asked.
     """
 
-    def __init__(self, state, arms, leaf: Callable, address: Callable | None = None, mode: str = ""):
+    def __init__(
+        self, state, arms, leaf: Callable, address: Callable | None = None, mode: str = "", owner=None
+    ):
         self.state, self.arms, self.leaf, self.mode, self.name = state, arms, leaf, mode, ""
         self.address = address or self._placed
+        self.owner = owner  # the loop or branch
         self._leaves: dict = {}
         self._boxes: dict = {}
 
@@ -140,6 +143,7 @@ def _array(m: Merge, a, b):
         m.name = f"{name}_at" if name else "at"
         ends = [_end(m, s, k) for k, s in enumerate(sides)]
         place = m.scalar(*ends)
+        _note_base(m, place, ends)
         address = x.address if place is ends[0] and a is not UNDEFINED else m.state.affine(place)
         m.name = name
 
@@ -233,6 +237,20 @@ def _static(m: Merge, a, b):
 
 
 _HANDLERS = {Array: _array, Small: _small, ListBox: _list, DictBox: _dict, RecordBox: _dict}
+
+
+def _note_base(m: Merge, place, ends) -> None:
+    """Tell `bases` where an offset comes from."""
+    bases = m.state.bases
+    first, second = (None if e is UNDEFINED else e for e in ends)
+    if m.mode == "fits":
+        if place is not first:
+            bases.carried(place, m.owner, first)
+        bases.returns(place, second)
+    elif m.mode == "final" and place is not first:
+        bases.left(place, m.owner, first)
+    elif not m.mode and place is not first and place is not second:
+        bases.met(place, m.owner, first, second)
 
 
 def _end(m: Merge, address: Address | None, side: int):

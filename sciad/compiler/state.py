@@ -15,6 +15,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
+from .bases import Bases
 from .build import Builder, type_of
 from .fence import Refusal, Unbound
 from .ir import INF, Address, Block, Carried, Check, If, Loop, Op, Operand, Phi, Program, Value
@@ -40,6 +41,7 @@ class State:
         self.program, self.builder = program, builder
         self.frame = None  # of the function being traced; has `box`
         self.frames: list = []
+        self.bases = Bases()
         self.inflight: list = []  # values held by calls under way
         self.probing, self.probed = False, False
         self.dead = False  # this point is never reached
@@ -114,7 +116,7 @@ class State:
                 self.check(self.builder.op(np.logical_not, cond) if negated else cond, arm.block[0].site)
                 return self._splice(other)
         node = If(cond, arms[0].block, arms[1].block)
-        merge = Merge(self, arms, lambda a, b: self._phi(node, arms, a, b))
+        merge = Merge(self, arms, lambda a, b: self._phi(node, arms, a, b), owner=node)
         written = dict.fromkeys([*arms[0].new, *arms[1].new])
         merged = []
         for k in written:
@@ -188,7 +190,7 @@ class State:
         for attempt in range(40):
             pre, inner = Block(), Block()
             index = None if count is None else Value("i", name, 0, _high(count) - 1)
-            with self.region(pre if head else inner) as arm:
+            with self.region(pre if head else inner) as arm, self.bases.inside(trial):
                 for box, key, value in trial.assumed.values():
                     self.write(box, key, value)
                 cond = head() if head else None
@@ -198,7 +200,9 @@ class State:
                     with self._probe(attempt == 0) as probe:
                         body(index)
                     stopped = False if self.dead or stop is None else stop()
-            if trial.fits(arm) and not probe.used:
+            with self.bases.inside(trial):
+                settled = trial.fits(arm)
+            if settled and not probe.used:
                 break
         else:
             raise Refusal(
@@ -384,7 +388,14 @@ class _Trial:
                 low, high = (a.low if low >= a.low else -INF), (a.high if high <= a.high else INF)
             return self.param(kind, merge.name, low, high)
 
-        merge = Merge(self.state, (Arm(Block()), arm), widen, lambda at, side: Value("i", "", 0), mode="fits")
+        merge = Merge(
+            self.state,
+            (Arm(Block()), arm),
+            widen,
+            lambda at, side: Value("i", "", 0),
+            mode="fits",
+            owner=self,
+        )
         for k, (box, key, new) in arm.new.items():
             if box.is_param or self.is_dead(box, key) or arm.dead:
                 continue
@@ -393,7 +404,7 @@ class _Trial:
             if wider is not before:
                 self.assumed[k] = (box, key, wider)
                 changed = True
-        return not changed
+        return self.state.bases.hold(self) and not changed
 
     def carried(self, arm: Arm, inner: Block):
         """The loop's `Carried` list, and the slots to write after it."""
@@ -432,7 +443,11 @@ class _Trial:
                 )
             )
         final = Merge(
-            state, (before, before), lambda a, b: outs.get(a, a) if isinstance(a, Value) else a, mode="final"
+            state,
+            (before, before),
+            lambda a, b: outs.get(a, a) if isinstance(a, Value) else a,
+            mode="final",
+            owner=self,
         )
         results = [(box, key, final(value, value, name=key)) for box, key, value in self.assumed.values()]
         results += [

@@ -148,7 +148,7 @@ class _Trace:
             except NeedUnroll as need:
                 raise (need.error or located(need.refusal, filename, t.node or node)) from need
         self.program.body[:0] = t.prologue
-        self.program.filename = filename
+        self.program.filename, self.program.bases = filename, t.bases
         self.program.constants = np.array(t._constants, dtype=float)
         self.program.outputs = [[Input("out", self.program.n_out)]]
         captures = [c for c, _ in self.captures.lifted.values()]

@@ -164,7 +164,8 @@ class Tracer(Statements, Calls, Creation, Reductions, State):
         return low >= strict
 
     def distinct(self, a: Array, b: Array) -> bool:
-        return False
+        """Whether two local arrays are known to be different allocations."""
+        return self.bases.apart(self.bases.of(a.address), self.bases.of(b.address))
 
 
 class _Loaded(dict):
