@@ -57,8 +57,8 @@ def _bar(results, total: int):
 class Moments:
     """Mean, spread and quantiles of values that come in parts and are not kept.
 
-    The parts are gone through twice: first for moments and range, then for a histogram of `BINS` equal bins on
-    that range, from which quantiles are read by interpolation; their error is at most one bin.
+    The parts are gone through twice: first for moments and range, then for a histogram of `BINS` equal
+    bins on that range, from which quantiles are read by interpolation; their error is at most one bin.
     """
 
     BINS = 4096

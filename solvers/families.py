@@ -35,6 +35,7 @@ def _explicit_tables(method) -> dict:
         "DAMPING": method.error_damping or (),
         "CLOSED": method.fsal,
         "CLOSING": method.stages,
+        "STIFFNESS_TEST": method.fsal and method.stages > 1 and method.c[-1] == 1.0,
     }
 
 
@@ -67,6 +68,7 @@ def _rosenbrock_tables(method) -> dict:
         "START": method.stages,
         "CLOSING": method.stages + 1,
         "CLOSED": False,
+        "STIFFNESS_TEST": False,
     }
 
 

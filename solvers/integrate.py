@@ -32,6 +32,8 @@ def integrate(
     record: int = 2,
     events=None,
     progress=None,
+    watched: bool = False,
+    easy=None,
 ) -> Trajectory:
     """Integrate y' = f(t, y, p) over ``span``.
 
@@ -50,6 +52,10 @@ def integrate(
     events : solvers.events.Events, optional
     progress : callable, optional
         Called with the time and the step size every thousand attempted steps.
+    watched : bool
+        Return with code ``SWITCH`` where an explicit method finds the problem stiff.
+    easy : callable, optional
+        ``easy(size, jacobian) -> bool``, asked now and then: whether to return with code ``SWITCH``.
 
     Returns
     -------
@@ -62,7 +68,7 @@ def integrate(
         plan = model.plans[key] = Plan(model, method, options.controller)
     desk = plan.take()
     try:
-        return _run(plan, desk, span, y0, p, ts, options, record, events, progress)
+        return _run(plan, desk, span, y0, p, ts, options, record, events, progress, watched, easy)
     finally:
         plan.desks.append(desk)
 
@@ -121,6 +127,11 @@ class Desk:
         if code == state.MODEL_RAISED:
             raise plan.model.failure(int(whole[state.RAISED]))
 
+    def jacobian(self, whole) -> np.ndarray:
+        """That of the last step of a method that uses one."""
+        at, n = int(whole[state.LINEAR_ALGEBRA]), int(whole[state.SIZE])
+        return self.scratch[at : at + n * n].reshape(n, n)
+
     def inside(self, t0: float, t1: float):
         """The last step's dense output as a function of time."""
         y, y1, rows = self.z[self.rows].copy(), self.y1.copy(), self.z[self.rows + 6 :].copy()
@@ -138,7 +149,7 @@ class Desk:
 
 
 def _run(
-    plan: Plan, desk: Desk, span, y0, p, ts, options: Options, record: int, events, progress
+    plan: Plan, desk: Desk, span, y0, p, ts, options: Options, record: int, events, progress, watched, easy
 ) -> Trajectory:
     method, n = plan.method, plan.model.n
     whole, real = desk.whole, desk.real
@@ -148,6 +159,7 @@ def _run(
     whole[state.DENSE_ALWAYS] = options.dense_always
     whole[state.MAX_STEPS] = -1 if options.max_steps is None else options.max_steps
     whole[state.EVENTS] = events is not None
+    whole[state.WATCHED] = watched
     if options.stops:
         real = np.append(plan.real, [*_inside(options.stops, t0, t1), t1])
     else:
@@ -173,7 +185,9 @@ def _run(
 
     end = None  # time and state of a terminal event
     while True:
-        if progress is not None:
+        if easy is not None:
+            whole[state.BUDGET] = EASY_STEPS
+        elif progress is not None:
             whole[state.BUDGET] = PROGRESS_STEPS
         code = plan.kernel(plan.table, whole, real, desk.z, p, ts, ys, place, rows, desk.scratch)
         if code == state.RECORD_FULL:
@@ -184,7 +198,11 @@ def _run(
         elif code == state.EVENT:
             end = events.after_step(desk, p, real, whole)
         elif code == state.BUDGET_SPENT:
-            progress(float(real[state.T1]), float(real[state.STEP]))
+            if progress is not None:
+                progress(float(real[state.T1]), float(real[state.STEP]))
+            if easy is not None and easy(float(real[state.STEP]), desk.jacobian(whole)):
+                code = state.SWITCH
+                break
         elif code == state.DONE and events is not None and events.goes_on(desk, real, whole, t1):
             continue
         else:
@@ -203,16 +221,18 @@ def _run(
     if count < len(ts):
         ts, ys, place = ts[:count], ys[:count], place[:count]
     message = ""
-    if code != state.DONE:
+    if code < 0:
         message = failure_message(code, float(real[state.T1]), desk.y1, desk.closing, whole, real)
-    elif end is not None:
+    elif code == state.DONE and end is not None:
         code = state.EVENT
         message = "A termination event occurred."
     t_end, y_end = (float(real[state.T1]), desk.y1.copy()) if end is None else end
-    return Trajectory(method, ts, ys, rows, place, t_end, y_end, code, whole.copy(), message)
+    step = float(real[state.STEP])
+    return Trajectory(method, ts, ys, rows, place, t_end, y_end, code, whole.copy(), message, step)
 
 
-PROGRESS_STEPS = 1000
+PROGRESS_STEPS = 1000  # between two looks at the progress
+EASY_STEPS = 25  # between two looks at whether a stiff method is still needed
 
 _NOTHING = np.empty((0, 2))
 

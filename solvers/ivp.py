@@ -11,10 +11,12 @@ import sciad
 from sciad import tree
 from sciad.value import Traced
 from solvers import state
+from solvers.auto import AUTO, integrate_auto
 from solvers.build import build_model
 from solvers.control import Controller
 from solvers.errors import SolverError
 from solvers.events import Events
+from solvers.explicit import Tsit5
 from solvers.integrate import Options, Trajectory, integrate
 from solvers.methods import method_named
 from solvers.problem import Model
@@ -126,8 +128,11 @@ def solve_ivp(
     _check(args, t0, t1, y0, p, ts, first_step)
     watch = None if events is None else Events(events, args, shape, first_step or 0.0)
     with showing(progress, t0, t1) as shown:
-        trajectory = integrate(model, tableau, (t0, t1), y0, p, ts, options, level, watch, shown)
-    return _solution(problem, trajectory, shape, t_eval is not None, dense_output, watch)
+        if tableau is AUTO:
+            segments = integrate_auto(model, (t0, t1), y0, p, ts, options, level, watch, shown)
+        else:
+            segments = [integrate(model, tableau, (t0, t1), y0, p, ts, options, level, watch, shown)]
+    return _solution(segments, shape, t_eval is not None, dense_output, watch)
 
 
 class Problem:
@@ -150,11 +155,16 @@ def run(problem: Problem, t0: float, t1: float, ts, y0, p, record: int) -> Traje
     y0, p, ts = _flat(y0), _contiguous(p), _contiguous(ts)
     _check((), t0, t1, y0, p, ts, problem.options.first_step)
     span = (float(t0), float(t1))
-    trajectory = integrate(problem.model, problem.method, span, y0, p, ts, problem.options, record)
+    auto = problem.method is AUTO
+    method = Tsit5 if auto else problem.method
+    trajectory = integrate(problem.model, method, span, y0, p, ts, problem.options, record, watched=auto)
+    if auto and (trajectory.code == state.SWITCH or trajectory.code == state.TOO_SMALL):
+        # One method for the whole solve, so that its steps can be transposed as one sequence.
+        method = method_named("Rodas5P")
+        trajectory = integrate(problem.model, method, span, y0, p, ts, problem.options, record)
     problem.trajectory = trajectory
     if trajectory.code < 0:
-        name = problem.method.name
-        raise SolverError(f"the solve by {name} failed, so it has no derivative. {trajectory.message}")
+        raise SolverError(f"the solve by {method.name} failed, so it has no derivative. {trajectory.message}")
     return trajectory
 
 
@@ -179,17 +189,25 @@ def time_last(ys: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 # -- solutions -----------------------------------------------------------------------------------------
 
 
-def _solution(problem, trajectory, shape, timed: bool, dense_output: bool, watch) -> Solution:
+def _solution(segments, shape, timed: bool, dense_output: bool, watch) -> Solution:
+    last = segments[-1]
     if timed:
-        t, y = trajectory.ts, trajectory.ys
+        t, y = (
+            (last.ts, last.ys)
+            if len(segments) == 1
+            else (
+                np.concatenate([part.ts for part in segments]),
+                np.concatenate([part.ys for part in segments]),
+            )
+        )
     else:
-        t = np.append(trajectory.t_steps, trajectory.t)
-        y = np.concatenate([trajectory.y_steps, trajectory.y[None]])
-    whole = trajectory.whole
+        t = np.concatenate([*(part.t_steps for part in segments), [last.t]])
+        y = np.concatenate([*(part.y_steps for part in segments), last.y[None]])
+    whole = last.whole if len(segments) == 1 else sum(part.whole for part in segments)
     return Solution(
         t=t,
-        y=time_last(y, shape),
-        sol=DenseOutput.of(trajectory, shape) if dense_output else None,
+        y=y.T if len(shape) == 1 else np.moveaxis(y.reshape(len(t), *shape), 0, -1),
+        sol=DenseOutput.of(segments, shape) if dense_output else None,
         t_events=None if watch is None else [np.array(t) for t in watch.t],
         y_events=None if watch is None else [np.array(y) for y in watch.y],
         nfev=int(whole[state.NFEV]),
@@ -197,9 +215,10 @@ def _solution(problem, trajectory, shape, timed: bool, dense_output: bool, watch
         nlu=int(whole[state.NLU]),
         accepted=int(whole[state.ACCEPTED]),
         rejected=int(whole[state.REJECTED]),
-        status=-1 if trajectory.code < 0 else int(trajectory.code == state.EVENT),
-        message=trajectory.message or SUCCESS,
-        method=problem.method.name,
+        status=-1 if last.code < 0 else int(last.code == state.EVENT),
+        message=last.message or SUCCESS,
+        method=last.method.name,
+        methods=[(float(part.t_start), part.method.name) for part in segments],
     )
 
 
@@ -246,7 +265,8 @@ def _differentiable(problem, t0, t1, ts, y0, p, dense_output) -> Solution:
         rejected=counts.get("rejected", 0),
         status=0,
         message=SUCCESS,
-        method=problem.method.name,
+        method=trajectory.method.name,
+        methods=[(float(strip(t0)), trajectory.method.name)],
     )
 
 
@@ -271,7 +291,9 @@ def _tuple_of(args) -> tuple:
     try:
         return (*args,)
     except TypeError:
-        raise TypeError(f"args must be a tuple, even for one argument: args=({args!r},)") from None
+        raise TypeError(
+            f"Supplied 'args' cannot be unpacked. Give a tuple, even for one argument: args=({args!r},)"
+        ) from None
 
 
 def _span(t_span):
@@ -283,8 +305,8 @@ def _span(t_span):
         raise ValueError(f"t_span must be two times (t0, t1), not {t_span!r}") from None
     t0 = t0 if isinstance(t0, Traced) else float(t0)
     t1 = t1 if isinstance(t1, Traced) else float(t1)
-    if not (math.isfinite(strip(t0)) and math.isfinite(strip(t1))):
-        raise ValueError(f"t_span must be two finite times, not {t_span!r}")
+    if not math.isfinite(strip(t0)) or math.isnan(strip(t1)):
+        raise ValueError(f"t_span must be two times, the first of them finite, not {t_span!r}")
     return t0, t1
 
 
@@ -324,7 +346,7 @@ def _options(model, rtol, atol, first_step, max_step, max_steps, tstops, control
             return found
     for name, value in (("rtol", rtol), ("atol", atol)):
         array = np.asarray(value, dtype=float)
-        if not np.all(array >= 0) or array.ndim > 1 and array.size != model.n:
+        if not np.all(array >= 0):
             raise ValueError(f"{name} must not be negative or NaN, but is {value!r}")
         if array.ndim and array.size != model.n:
             raise ValueError(
@@ -362,7 +384,9 @@ def _check(args, t0, t1, y0, p, ts, first_step) -> None:
     """Values that no solve can start from, found cheaply and then named precisely."""
     bad = np.flatnonzero(~np.isfinite(y0)) if not math.isfinite(y0.dot(y0)) else ()
     if len(bad):
-        raise ValueError(f"y0[{bad[0]}] is {y0[bad[0]]}: the initial values must be finite numbers")
+        raise ValueError(
+            f"All components of the initial state `y0` must be finite. y0[{bad[0]}] is {y0[bad[0]]}"
+        )
     bad = np.flatnonzero(~np.isfinite(p)) if not math.isfinite(p.dot(p)) else ()
     if len(bad):
         where = f" (in args{_path_of(args, bad[0])})" if args else ""

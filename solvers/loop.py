@@ -94,6 +94,8 @@ def advance(model, whole, real, z, p, ts, out, place, record, scratch):
         t = real[T1]
         if (end - t) * direction <= 0.0:
             return DONE
+        if whole[SWITCHING] != 0:
+            return SWITCH
         if whole[BUDGET] == 0:
             return BUDGET_SPENT
 
@@ -146,9 +148,35 @@ def advance(model, whole, real, z, p, ts, out, place, record, scratch):
             status = close(model, t1, z, p, whole, scratch)
             if status != 0:
                 return MODEL_RAISED
+        if STIFFNESS_TEST and whole[WATCHED] != 0:
+            watch_stiffness(h, z, whole)
         whole[PENDING] = 1
         if whole[EVENTS] > 0:
             return EVENT
+
+
+@kernel
+def watch_stiffness(h, z, whole):
+    """Whether stability limits the steps (Hairer & Wanner, Solving ODEs II, IV.2): 15 steps of h |lambda|
+    > 3.25.
+
+    The last stage and the closing one are both at t + h, so |f(y1) - f(U)| / |y1 - U| estimates |lambda|.
+    """
+    n = N if N > 0 else whole[SIZE]
+    slopes = 0.0
+    states = 0.0
+    for k in range(n):
+        slopes += (z[STAGES, k] - z[STAGES - 1, k]) ** 2
+        states += (z[Y1, k] - z[U, k]) ** 2
+    if h * h * slopes > 10.5625 * states:
+        whole[EASY_STEPS] = 0
+        whole[STIFF_STEPS] += 1
+        if whole[STIFF_STEPS] == 15:
+            whole[SWITCHING] = 1
+    else:
+        whole[EASY_STEPS] += 1
+        if whole[EASY_STEPS] == 6:
+            whole[STIFF_STEPS] = 0
 
 
 @kernel

@@ -42,7 +42,7 @@ def failure_message(code: int, t: float, y: np.ndarray, f: np.ndarray, whole, re
         if len(bad):
             k = bad[0]
             return f"{text}, where component {k} of {what} is {values[k]}; check the model near this time."
-    largest = np.abs(y).argmax()
+    largest = np.abs(y).argmax() if len(y) else 0
     if not math.isfinite(real[state.ERROR]):
         return (
             f"{text}: beyond it the model is not finite, however short the step. Check the model there (a pole of "

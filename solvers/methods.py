@@ -9,6 +9,7 @@ __all__ = ["NAMES", "method_named"]
 
 # name -> (module, name there); coefficients are checked when a module is first imported
 NAMES = {
+    "auto": ("solvers.auto", "AUTO"),
     **{
         name: ("solvers.explicit", name)
         for name in ("Euler", "Midpoint", "Heun", "RK4", "BS3", "Dopri5", "Tsit5")

@@ -53,7 +53,10 @@ class Model:
 
     def evaluate(self, t: float, y: np.ndarray, p: np.ndarray) -> np.ndarray:
         """f(t, y, p), shape (n,)."""
-        arrays = [np.ascontiguousarray(x, dtype=float) for x in (y, p)] + [np.empty(self.n), self.work("primal")]
+        arrays = [np.ascontiguousarray(x, dtype=float) for x in (y, p)] + [
+            np.empty(self.n),
+            self.work("primal"),
+        ]
         entry = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_double, *[_POINTER] * 4)(self.address("primal"))
         status = entry(t, *(a.ctypes.data_as(_POINTER) for a in arrays))
         if status:

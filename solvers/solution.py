@@ -97,22 +97,18 @@ class DenseOutput:
         self.ts, self._h, self._y, self._ends, self._d, self._shape = ts, h, y, ends, d, shape
 
     @classmethod
-    def of(cls, trajectory, shape) -> DenseOutput:
-        """From a trajectory recorded with its stages and all extra stages."""
-        method, stages = trajectory.method, trajectory.stages
-        ts = np.append(trajectory.t_steps, trajectory.t)
-        y = trajectory.y_steps.copy()
-        ends = np.concatenate([y[1:], trajectory.y[None]])
-        # Where an event cut a step short, its polynomial still belongs to the whole step.
-        cut = np.flatnonzero(np.abs(ts[1:] - ts[:-1] - trajectory.h) > 1e-9 * np.abs(trajectory.h))
-        for k in cut:
-            change = np.array(method.b) @ stages[k, : len(method.b)]
-            ends[k] = y[k] + (trajectory.h[k] if method.scaled else 1.0) * change
-        dense = np.array(method.dense).reshape(len(method.dense), -1)
-        d = np.einsum("mj,sjk->msk", dense, stages[:, : dense.shape[1]])
-        if method.scaled:
-            d *= trajectory.h[:, None]
-        return cls(ts, trajectory.h.copy(), y, ends, d, shape)
+    def of(cls, segments, shape) -> DenseOutput:
+        """From trajectories recorded with their stages and all extra stages, one after the other."""
+        depth = max(len(part.method.dense) for part in segments)
+        parts = [_polynomials(part, depth) for part in segments]
+        h, y, ends, d = (
+            np.concatenate(arrays, axis=axis)
+            for arrays, axis in zip(zip(*parts, strict=True), (0, 0, 0, 1), strict=True)
+        )
+        ts = np.concatenate([*(part.t_steps for part in segments), [segments[-1].t]])
+        if not len(y):
+            y = ends = segments[-1].y[None]
+        return cls(ts, h, y, ends, d, shape)
 
     @property
     def t_min(self) -> float:
@@ -157,3 +153,23 @@ class DenseOutput:
         if times.ndim == 0:
             return values[0].reshape(self._shape)
         return values.T.reshape(*self._shape, len(flat))
+
+
+def _polynomials(trajectory, depth: int):
+    """Step sizes, states at both ends of the steps and the vectors d_m, filled up with zeros to ``depth``
+    of them.
+    """
+    method, stages = trajectory.method, trajectory.stages
+    h, y = trajectory.h, trajectory.y_steps
+    starts = trajectory.t_steps
+    weights = np.array(method.b)
+    factor = h[:, None] if method.scaled else 1.0
+    ends = y + factor * np.einsum("j,sjk->sk", weights, stages[:, : len(weights)])
+    if len(y):
+        # Where a step ended as a whole, the state there is met exactly; an event may have cut a step short.
+        whole = np.abs(np.append(starts[1:], trajectory.t) - starts - h) <= 1e-9 * np.abs(h)
+        ends = np.where(whole[:, None], np.concatenate([y[1:], trajectory.y[None]]), ends)
+    dense = np.array(method.dense).reshape(len(method.dense), -1)
+    d = np.zeros((depth, *y.shape))
+    d[: len(dense)] = np.einsum("mj,sjk->msk", dense, stages[:, : dense.shape[1]]) * factor
+    return h, y, ends, d

@@ -31,7 +31,10 @@ EXTRA_DONE = 18  # 1: extra stages of the present step are there
 DENSE_DONE = 19  # 1: coefficients of the dense output of the present step are there
 FRESH = 20  # 1: the Jacobian belongs to the present t, y
 LINEAR_ALGEBRA = 21  # where in the scratch space the linear algebra's part begins
-STIFF_STEPS = 22  # counters of the stiffness test
+WATCHED = 22  # 1: look whether steps are limited by stability
+STIFF_STEPS = 23  # steps found so, and steps not found so since
+EASY_STEPS = 24
+SWITCHING = 25  # 1: the method should be changed
 WHOLE_SIZE = 32
 
 # real[...]: floats

@@ -7,7 +7,7 @@ n), LU of W by columns (n * n), pivots (n), zeros (n + m, directions of the push
 matrix by rows (n * n) where there is one.
 """
 
-# ruff: noqa: F821
+# ruff: noqa: F403, F405
 from __future__ import annotations
 
 from sciad.compiler.native import kernel

@@ -61,6 +61,8 @@ class Trajectory:
         Where the integration stopped.
     code : int
         0 done, negative failed; see ``solvers.state``.
+    step : float
+        The step size that would have come next.
     message : str
     counts : dict
         accepted, rejected, nfev, njev, nlu.
@@ -76,6 +78,12 @@ class Trajectory:
     code: int
     whole: np.ndarray
     message: str = ""
+    step: float = 0.0
+
+    @property
+    def t_start(self) -> float:
+        """Where the first recorded step begins, or where the integration stopped if there is none."""
+        return float(self.record[0, 0]) if len(self.record) else self.t
 
     @property
     def n(self) -> int:
@@ -102,7 +110,7 @@ class Trajectory:
     @property
     def stages(self) -> np.ndarray:
         """(steps, rows, n) stages of the recorded steps."""
-        return self.record[:, 2 + self.n :].reshape(self.steps, -1, self.n)
+        return self.record[:, 2 + self.n :].reshape(self.steps, self.method.rows, self.n)
 
     @property
     def counts(self) -> dict[str, int]:
