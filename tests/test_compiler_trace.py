@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from sciad import tree
 from sciad.compiler import interpret
+from sciad.compiler.debug import debug_nan
 from sciad.compiler.trace import Group, trace
 from sciad.compiler.verify import verify
 from sciad.errors import UnsupportedSyntax
@@ -821,3 +822,49 @@ def test_fence(fun):
     assert first <= error.lineno <= first + 7
     assert error.text == linecache.getline(__file__, error.lineno)
     assert "^" in str(error)
+
+
+# ---------------------------------------------------------------------------- located failures
+
+
+def makes_nan(t, y):
+    z = y - 2.0
+    for k in range(3):
+        z = z + 0.1 * k
+    return z * np.sqrt(z)
+
+
+def makes_infinity(t, y):
+    total = 0.0
+    for v in y:
+        total += 1.0 / (v - y[3])
+    return total
+
+
+def reads_unwritten(t, y):
+    work = np.empty(100)
+    work[1:] = t
+    return work.sum() + y[0]
+
+
+@pytest.mark.parametrize(
+    "fun, words",
+    [
+        (makes_nan, ["nan in", "np.sqrt(z)", "line 5", "sqrt(", "-1."]),
+        (makes_infinity, ["inf in", "1.0 / (v - y[3])", "line 4", "divide(1.0, 0.0) = inf"]),
+        (reads_unwritten, ["never written", "line 4"]),
+    ],
+)
+def test_debug_nan(fun, words):
+    with pytest.raises(FloatingPointError) as caught:
+        debug_nan(fun)(0.3, LONG)
+    number = fun.__code__.co_firstlineno - 1
+    for word in words:
+        word = f"line {number + int(word[5:])}" if word.startswith("line ") else word
+        assert word in str(caught.value), str(caught.value)
+
+
+def test_debug_nan_without_nan():
+    agree(debug_nan(stencil)(0.3, LONG), stencil(0.3, LONG))
+    with pytest.raises(FloatingPointError, match="an element of argument y is nan"):
+        debug_nan(stencil)(0.3, np.where(np.arange(100) == 2, np.nan, LONG))

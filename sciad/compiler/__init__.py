@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 
 _NAMES = {"Group": "function", "compile_function": "function", "CompiledFunction": "function", "KINDS": "function"}
+_NAMES["debug_nan"] = "debug"
 __all__ = list(_NAMES)
 
 

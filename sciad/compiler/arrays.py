@@ -217,7 +217,18 @@ def elementwise(t, fn, *args, kind: str | None = None):
         if fn is np.power and kinds[0] == kinds[1] == "i" and type(args[1]) is int and args[1] >= 0:
             kind = "i"
     reads = tuple(r for a in args for r in reads_of(a))
-    return Lazy(shape, lambda idx: t.apply(fn, [get(idx) for get in getters]), kind, reads)
+    if not t.detail:
+        return Lazy(shape, lambda idx: t.apply(fn, [get(idx) for get in getters]), kind, reads)
+    line = t.builder.line
+
+    def located(idx):
+        operands = [get(idx) for get in getters]
+        outer, t.builder.line = t.builder.line, line
+        value = t.apply(fn, operands)
+        t.builder.line = outer
+        return value
+
+    return Lazy(shape, located, kind, reads)
 
 
 def getter(t, x, shape) -> Callable[[tuple], Operand]:
