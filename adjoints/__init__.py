@@ -6,6 +6,7 @@ from adjoints.discrete import DiscreteAdjoint
 from adjoints.forward import ForwardSensitivity
 from adjoints.gauss import GaussAdjoint
 from adjoints.interpolating import InterpolatingAdjoint
+from adjoints.reversible import ReversibleAdjoint
 
 __all__ = [
     "BacksolveAdjoint",
@@ -13,6 +14,7 @@ __all__ = [
     "ForwardSensitivity",
     "GaussAdjoint",
     "InterpolatingAdjoint",
+    "ReversibleAdjoint",
 ]
 
 del _rules

@@ -11,24 +11,7 @@ from solvers import ensemble
 from solvers.errors import SolverError
 from solvers.sde import simulate
 
-__all__ = ["ReversibleAdjoint"]
-
-
-class ReversibleAdjoint:
-    """Exact gradient of a solve by ReversibleHeun, in memory that does not grow with the steps.
-
-    The paths are run backwards by the method's own inverse, and each step is transposed at the state found.
-    The gradient is that of the computed paths up to the rounding that accumulates on the way back, so it
-    suits fixed steps that are stable in both directions; on very long spans of a dissipative equation
-    prefer DiscreteAdjoint, which keeps some states.
-
-    References
-    ----------
-    P. Kidger, J. Foster, X. Li and T. Lyons, Efficient and accurate gradients for neural SDEs, NeurIPS (2021).
-    """
-
-    def __repr__(self) -> str:
-        return "ReversibleAdjoint()"
+__all__ = ["discrete", "forward", "push", "reversible"]
 
 
 @simulate.def_pullback
@@ -91,7 +74,7 @@ def discrete(problem, y0, p, gout):
 
 
 def reversible(problem, y0, p, gout):
-    """Run the paths backwards; see ReversibleAdjoint."""
+    """Run the paths backwards; see ``adjoints.ReversibleAdjoint``."""
     if problem.method.copies != 2:
         raise ValueError(
             f"ReversibleAdjoint needs a method that can be undone: method = 'ReversibleHeun', not {problem.method.name}"

@@ -45,7 +45,7 @@ _ELSEWHERE = {
     **dict.fromkeys(("solve_ivp", "solve_sde", "steady_state", "SolverError", "BrownianMotion"), "solvers"),
     **dict.fromkeys(
         ("DiscreteAdjoint", "InterpolatingAdjoint", "GaussAdjoint", "BacksolveAdjoint", "ForwardSensitivity",
-         "SteadyStateAdjoint"),
+         "ReversibleAdjoint", "SteadyStateAdjoint"),
         "adjoints",
     ),
     **dict.fromkeys(("nn", "optimize"), None),

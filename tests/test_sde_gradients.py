@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 import sciad as ad
-from adjoints import BacksolveAdjoint, DiscreteAdjoint, ForwardSensitivity
-from adjoints.sde import ReversibleAdjoint
+from adjoints import BacksolveAdjoint, DiscreteAdjoint, ForwardSensitivity, ReversibleAdjoint
 from sciad.errors import NotDifferentiable
 from solvers import BrownianMotion, SolverError, solve_sde
 
