@@ -145,12 +145,7 @@ class _Call:
             out, dout = rule(args, directions)
         outs, structure = flatten(out)
         self._check_captures(outs, dual.level)
-        douts, found = flatten(dout)
-        if found != structure:
-            raise TypeError(
-                f"the pushforward of {self.prim.name} returns a tangent of structure {describe(found)} for an output "
-                f"of structure {describe(structure)}"
-            )
+        douts = _match(f"the pushforward of {self.prim.name}", dout, structure)
         return unflatten(
             structure,
             [Dual(_number(o), _shaped(t, o), dual.level) if _is_float(o) else o for o, t in zip(outs, douts, strict=True)],
@@ -363,21 +358,19 @@ def _leaf_cotangents(call, cotangents, values):
         elif structure is LEAF:
             leaves.append(c)
         else:
-            leaves.extend(_match(call.prim, k, c, structure))
+            leaves.extend(_match(f"the pull of {call.prim.name} for argument {k}", c, structure))
     return leaves
 
 
-def _match(prim, k, c, structure):
-    """Flatten a cotangent along the structure of its argument; None stands for a part that is zero."""
+def _match(who, c, structure):
+    """Flatten a tangent or cotangent along the structure it belongs to; None stands for a part that is zero."""
     if structure is LEAF:
         return [c]
-    _, _, parts = structure
-    found = [] if c is None else _children(c)
-    if c is None:
-        return [leaf for part in parts for leaf in _match(prim, k, None, part)]
+    parts = structure[2]
+    found = [None] * len(parts) if c is None else _children(c)
     if len(found) != len(parts):
-        raise TypeError(f"the pull of {prim.name} returns for argument {k} a cotangent of another structure: {c!r}")
-    return [leaf for child, part in zip(found, parts, strict=True) for leaf in _match(prim, k, child, part)]
+        raise TypeError(f"{who} returned another structure than {describe(structure)}: {c!r}")
+    return [leaf for child, part in zip(found, parts, strict=True) for leaf in _match(who, child, part)]
 
 
 def _children(c):

@@ -63,7 +63,7 @@ def scatter_(g, index, shape):
 @Primitive
 def setitem_(x, value, index):
     """A copy of `x` in which ``x[index] = value``."""
-    out = np.array(x, dtype=np.result_type(x, value) if np.iscomplexobj(value) else None)
+    out = same_layout(np.asarray(x) if not np.iscomplexobj(value) else np.asarray(x, dtype=complex))
     out[index] = value
     return out
 
@@ -81,6 +81,20 @@ def concatenate_(axis, *parts):
 @Primitive
 def astype_(x, dtype):
     return np.asarray(x).astype(dtype)[()]
+
+
+def same_layout(x):
+    """A copy with the strides of `x`: whether a later reshape is a view depends on them."""
+    if not x.flags.writeable:  # perhaps broadcast
+        return x.copy()
+    if x.flags.c_contiguous or x.flags.f_contiguous:
+        return x.copy(order="K")
+    low, high = np.lib.array_utils.byte_bounds(x)
+    room = np.zeros((high - low) // x.itemsize, x.dtype)
+    start = (x.__array_interface__["data"][0] - low) // x.itemsize
+    out = np.lib.stride_tricks.as_strided(room[start:], x.shape, x.strides)
+    out[...] = x
+    return out
 
 
 def is_basic(index) -> bool:

@@ -1,10 +1,4 @@
-"""In-place writes: into traced values, their views, and local arrays made while a function is differentiated.
-
-A write never changes an array that something else may hold.  ``x[i] = v`` computes a new value (`setitem_`, linear in
-both) and lets the object `x` stand for it from then on.  Values that share memory, as views do in NumPy, form a
-family: each member knows the places of the common memory it shows, so a write through one of them is a write into the
-common value, of which every other member is read again.
-"""
+"""Local arrays of differentiated functions, NumPy's functions that write, and `float()` of a traced value."""
 
 from __future__ import annotations
 
@@ -12,139 +6,15 @@ import dis
 import opcode
 import sys
 import warnings
-import weakref
 from functools import wraps
 
 from .errors import DerivativeDropped, NotDifferentiable, UnsupportedWrite
-from .indexing import scatter_, setitem_
+from .indexing import scatter_
 from .plain import np
 from .table import composite, missing
-from .tape import Var, write
-from .value import Traced, holds_traced, operand, raw, strip, strip_nested
-
-_COMPLEX = "a complex value cannot be written into a real array: make the array with dtype=complex"
-
-
-class Family:
-    """Traced values that share memory: the common value, flat, and who shows which places of it."""
-
-    __slots__ = ("common", "flat", "members", "room")
-
-    def __init__(self, root):
-        self.common = _snapshot(root)
-        self.flat = None  # the common value, flat, since the first write
-        self.members = [(weakref.ref(root), None)]
-        self.room = 16
-
-    def join(self, view, parent):
-        places = None if self.flat is None else _shown(memory(parent), memory(view), self.places(parent))
-        self.members.append((weakref.ref(view), places))
-        if len(self.members) > self.room:
-            self.members = [member for member in self.members if member[0]() is not None]
-            self.room = 2 * len(self.members) + 16
-
-    def places(self, member):
-        for ref, places in self.members:
-            if ref() is member:
-                return places
-        raise AssertionError("not a member of its family")
-
-    def write(self, member, index, value):
-        self.start()
-        places = self.places(member)[index]
-        self.flat = _written(self.flat, _fitted(value, places), places)
-        alive = []
-        for ref, shown in self.members:
-            x = ref()
-            if x is not None:
-                _become(x, self.flat[shown])
-                alive.append((ref, shown))
-        self.members = alive
-
-    def start(self):
-        """At the first write: note where in memory the members lie."""
-        if self.flat is not None:
-            return
-        base = memory(self.common)
-        home = np.arange(base.size).reshape(base.shape)
-        alive = [(ref, ref()) for ref, _ in self.members]
-        self.members = [(ref, _shown(base, memory(x), home)) for ref, x in alive if x is not None]
-        self.flat = np.reshape(self.common, (-1,))
-
-
-def memory(x):
-    """The array at the bottom of a traced value, as seen by one element of a `vmap`."""
-    if not isinstance(x, Traced):
-        return x
-    return memory(x.value)[0] if x.batched else memory(x.value)
-
-
-def link(view, parent):
-    """Note that a new traced value shows memory of another one."""
-    family = getattr(parent, "family", None)
-    if family is None:
-        family = parent.family = Family(parent)
-    view.family = family
-    family.join(view, parent)
-
-
-def _fitted(value, places):
-    return value if np.ndim(value) == 0 else np.broadcast_to(value, np.shape(places))
-
-
-def setitem(x, index, value):
-    """``x[index] = value`` of a traced value."""
-    index = strip_nested(index)
-    value = operand(value)
-    if np.iscomplexobj(raw(value)) and not np.iscomplexobj(raw(x)):
-        raise UnsupportedWrite(_COMPLEX)
-    if not x.shape and index not in ((), Ellipsis):
-        raise TypeError("a number being differentiated does not support item assignment")
-    family = getattr(x, "family", None)
-    if family is None:
-        _become(x, _written(x, value, index))
-    else:
-        family.write(x, index, value)
-
-
-def _written(x, value, index):
-    """``x[index] = value`` as a new value; of a tape, in place where nobody can tell."""
-    top = value if isinstance(value, Traced) and not (isinstance(x, Traced) and x.level >= value.level) else x
-    return write(x, value, index) if top.__class__ is Var else setitem_(x, value, index)
-
-
-def _snapshot(x):
-    """The present value of x as an object of its own."""
-    y = x.__class__.__new__(x.__class__)
-    y.value, y.owner, y.extra = x.value, x.owner, x.extra
-    return y
-
-
-def _become(x, new):
-    """Let the object x stand for another value."""
-    if not isinstance(new, Traced):
-        raise UnsupportedWrite("internal: a write lost its derivative")
-    x.__class__ = new.__class__
-    x.value, x.owner, x.extra = new.value, new.owner, new.extra
-
-
-def _shown(base, view, places):
-    """Which places a view of `base` shows, by their addresses; `places` are those that `base` shows."""
-    owner = base
-    while isinstance(owner.base, np.ndarray):
-        owner = owner.base
-    low, high = np.lib.array_utils.byte_bounds(owner)
-    table = np.full((high - low) // base.itemsize, -1)
-    _at(table, base, low)[...] = places
-    return _at(table, view, low).copy()
-
-
-def _at(table, array, low):
-    """A window into `table` that lies as `array` lies in its memory."""
-    start = (array.__array_interface__["data"][0] - low) // array.itemsize
-    strides = [s // array.itemsize * table.itemsize for s in array.strides]
-    return np.lib.stride_tricks.as_strided(table[start:] if array.size else table, array.shape, strides)
-
+from .tree import tree_leaves
+from .value import Traced, holds_traced, operand, owner, raw, strip, strip_nested
+from .views import COMPLEX_INTO_REAL, Window, fitted, shown, written
 
 # ---------------------------------------------------------------------- local buffers
 
@@ -158,11 +28,12 @@ class Buffer(np.ndarray):
     """
 
     def __array_finalize__(self, obj):
-        if obj is None or self.base is None:
-            self._home = None
-        else:
-            home = getattr(obj, "_home", None)
-            self._home = obj if home is None and isinstance(obj, Buffer) else home
+        home = None
+        if self.base is not None and isinstance(obj, Buffer):
+            home = obj._root()
+            if owner(self) is not owner(home):  # a copy
+                home = None
+        self._home = home
 
     def _root(self):
         home = self._home
@@ -170,50 +41,51 @@ class Buffer(np.ndarray):
 
     def _current(self):
         """Return the traced value this array stands for; a plain view of it while nothing traced is in it."""
-        root = self._root()
-        state = root.__dict__.get("_state")
+        state = self._state()
         if state is None:
             return self.view(np.ndarray)
-        if self is root:
-            return state
         seen = self.__dict__.get("_seen")
         if seen is None or seen[0] is not state:
-            seen = self.__dict__["_seen"] = (state, np.reshape(state, (-1,))[self._places()])
+            seen = self.__dict__["_seen"] = (state, shown(state, self._window()))
         return seen[1]
 
-    def _places(self):
-        root = self._root()
-        home = np.arange(root.size).reshape(root.shape)
-        return home if self is root else _shown(root.view(np.ndarray), self.view(np.ndarray), home)
+    def _state(self):
+        """The memory of the root as a flat traced value; None while it is plain."""
+        return self._root().__dict__.get("_flat")
+
+    def _window(self):
+        window = self.__dict__.get("_shows")
+        if window is None:
+            low, high = np.lib.array_utils.byte_bounds(self._root())
+            window = self.__dict__["_shows"] = Window(self, low, (high - low) // self.itemsize)
+        return window
 
     def __setitem__(self, index, value):
-        root = self._root()
         index = strip_nested(index)
-        state = root.__dict__.get("_state")
+        state = self._state()
         if state is None and not holds_traced(value):
             np.ndarray.__setitem__(self, index, value)
             return
         value = operand(value)
         if np.iscomplexobj(raw(value)) and self.dtype.kind != "c":
-            raise UnsupportedWrite(_COMPLEX)
+            raise UnsupportedWrite(COMPLEX_INTO_REAL)
+        root = self._root()
         if state is None:
-            state = np.array(root.view(np.ndarray))
+            window = root._window()
+            state = scatter_(root.view(np.ndarray), window.places, (root.size,))
             root.view(np.ndarray)[...] = np.nan
-        if self is root:
-            new = _written(state, value, index)
-        else:
-            places = self._places()[index]
-            new = np.reshape(_written(np.reshape(state, (-1,)), _fitted(value, places), places), root.shape)
-        root.__dict__["_state"] = new
+        places = self._window().places[index]
+        self.__dict__.pop("_seen", None)  # it would hold the memory that is written into
+        root.__dict__["_flat"] = None
+        root.__dict__["_flat"] = written(state, fitted(value, places), places)
 
     def __getitem__(self, index):
         index = strip_nested(index)
         found = np.ndarray.__getitem__(self, index)
-        if self._root().__dict__.get("_state") is None:
-            return found
-        if isinstance(found, Buffer) and found._home is not None and np.may_share_memory(found, self):
-            return found  # a view: reads and writes go through the root
-        return self._current()[index]
+        if self._state() is None or _shares(found, self):
+            return found  # reads and writes of a view go through the root
+        places = self._window().places[index]
+        return self._state()[int(places) if np.ndim(places) == 0 else places]
 
     def __array_ufunc__(self, ufunc, method, *inputs, out=None, **kwargs):
         if method == "at":
@@ -230,6 +102,10 @@ class Buffer(np.ndarray):
         write = WRITES.get(func)
         if write is not None:
             return write(*args, **kwargs)
+        if func in _VIEWING:
+            found = super().__array_function__(func, types, args, kwargs)
+            if self._state() is None or all(_shares(x, self) for x in tree_leaves(found)):
+                return found
         out = kwargs.pop("out", None)
         result = func(*map(_value, args), **{key: _value(a) for key, a in kwargs.items()})
         if out is None:
@@ -273,6 +149,33 @@ for _name in (
     "__bool__ __index__ __complex__ __contains__ __deepcopy__ __copy__"
 ).split():
     setattr(Buffer, _name, _delegate(_name))
+
+
+def _viewing(name):
+    """Methods that return a view where they can."""
+    plain = getattr(np.ndarray, name)
+
+    @wraps(plain)
+    def method(self, *args, **kwargs):
+        found = plain(self, *args, **kwargs)
+        if self._state() is None or _shares(found, self):
+            return found
+        return getattr(self._current(), name)(*args, **kwargs)
+
+    return method
+
+
+for _name in ("reshape", "ravel"):
+    setattr(Buffer, _name, _viewing(_name))
+_VIEWING = {getattr(np, _name) for _name in (
+    "reshape ravel transpose permute_dims matrix_transpose swapaxes moveaxis rollaxis squeeze expand_dims flip flipud "
+    "fliplr rot90 split array_split hsplit vsplit dsplit unstack atleast_1d atleast_2d atleast_3d real"
+).split()}  # fmt: skip
+
+
+def _shares(found, buffer):
+    """Whether a result shows the memory of a local array."""
+    return isinstance(found, Buffer) and found._home is not None and found._home is buffer._root()
 
 
 def _value(a):
@@ -384,7 +287,7 @@ LIBRARIES = frozenset({"numpy", "scipy", "numba", "sciad", "solvers", "adjoints"
 def to_float(x):
     """``float(x)``: the number, with a warning that its derivative is dropped."""
     frame = sys._getframe(2)
-    _check_store(frame)
+    check_store(frame)
     value = strip(x)
     while _module(frame).startswith("sciad."):
         frame = frame.f_back
@@ -415,7 +318,7 @@ def _module(frame):
 
 def to_object_array(x, dtype):
     """What NumPy's C code gets when it wants an array of a traced value: an object array that still holds it."""
-    _check_store(sys._getframe(2))
+    check_store(sys._getframe(2))
     if dtype is not None and np.dtype(dtype) != object:
         raise UnsupportedWrite(
             f"a value being differentiated was to be turned into a plain array of {np.dtype(dtype)}, probably inside a "
@@ -428,6 +331,7 @@ def to_object_array(x, dtype):
     return made
 
 
-def _check_store(frame):
+def check_store(frame):
+    """Refuse ``plain_array[i] = traced``, which NumPy carries out by float() or int()."""
     if dis.opname[frame.f_code.co_code[frame.f_lasti]].startswith("STORE_SUBSCR"):
         raise UnsupportedWrite(_PLAIN_TARGET[0].upper() + _PLAIN_TARGET[1:])

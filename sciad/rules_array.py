@@ -449,7 +449,7 @@ composite(np.where, _where)
 composite(np.clip, _clip, also=[np._core.umath.clip])
 composite(np.real, lambda x: real_(x) if x.dtype.kind == "c" else x)
 composite(np.imag, lambda x: imag_(x) if x.dtype.kind == "c" else np.zeros(x.shape))
-composite(np.copy, lambda x, order="K", subok=False: copy_(operand(x)))
+composite(np.copy, lambda x, order="K", subok=False: copy_(operand(x), order))
 composite(np.nan_to_num, lambda x, copy=True, nan=0.0, posinf=None, neginf=None: _nan_to_num(x, nan, posinf, neginf))
 
 
@@ -464,13 +464,13 @@ def imag_(x):
 
 
 @Primitive
-def copy_(x):
-    return np.array(x)[()]
+def copy_(x, order="K"):
+    return np.array(x, order=order)[()]
 
 
 linear(real_, lambda g, x: g)
-linear(imag_, lambda g, x: -1j * g)
-linear(copy_, lambda g, x: g)
+linear(imag_, lambda g, x: np.multiply(-1j, g))
+linear(copy_, lambda g, x, order="K": g)
 for _view in (reshape_, transpose_, broadcast_to_, real_, imag_):
     TABLE[_view].view = True
 

@@ -5,7 +5,7 @@ from .plain import np
 from .indexing import stop_gradient
 from .rules_array import _axis, _count
 from .table import composite, linear
-from .value import Primitive, operand, plainly, strip
+from .value import Primitive, operand, plainly, raw, strip
 
 # ---------------------------------------------------------------------- extremes: at a tie, the mean of the winners
 
@@ -521,7 +521,7 @@ composite(np.geomspace, lambda start, stop, num=50, endpoint=True, dtype=None, a
     _linspace(np.log(start), np.log(stop), num, endpoint, axis=axis)))  # fmt: skip
 composite(np.meshgrid, lambda *xs, copy=True, sparse=False, indexing="xy": _meshgrid(xs, sparse, indexing))
 composite(np.angle, _angle)
-composite(np.real_if_close, lambda x, tol=100: np.real(x) if np.isrealobj(np.real_if_close(strip(x), tol)) else x)
+composite(np.real_if_close, lambda x, tol=100: np.real(x) if np.isrealobj(np.real_if_close(raw(x), tol)) else x)
 
 
 def _meshgrid(xs, sparse, indexing):

@@ -14,7 +14,7 @@ from .plain import np
 from . import indexing, table
 from .dual import Dual, add_results, array_tangent, scalar_tangent
 from .errors import EscapedValue, UnsupportedWrite
-from .indexing import is_basic, scatter_, setitem_, written
+from .indexing import is_basic, same_layout, scatter_, setitem_, written
 from .table import TABLE, Push, Repeat
 from .tree import register_leaf
 from .value import BINARY, PLAIN, Traced, apply, linked, next_level, strip_nested
@@ -297,7 +297,7 @@ def write(x, value, index):
         return setitem_(x, value, index)
     if a.__class__ is _ndarray and not isinstance(v, Traced):
         if sys.getrefcount(a) != _UNSHARED or a.base is not None or not a.flags.writeable:
-            a = a.copy()
+            a = same_layout(a)
         a[index] = v
         y = a
     else:
@@ -306,6 +306,14 @@ def write(x, value, index):
     parents = (x.index if mine[0] else None, value.index if mine[1] else None)
     # neither old nor new content is needed by the backward sweep, and not to hold them lets the next write be in place
     tape.record((_SETITEM, None, (y.shape, index, np.shape(v), place), parents))
+    return Var(y, tape, place)
+
+
+def look(flat, window):
+    """Show a part of a flat value, holding nothing of it for the backward sweep but the places."""
+    tape, y = flat.tape, window.look(flat.value)
+    place = len(tape)
+    tape.record((_GETITEM, None, (flat.shape, window.places), (flat.index, None)))
     return Var(y, tape, place)
 
 
@@ -388,7 +396,7 @@ def keep(a, tape):
     if not a.flags.writeable:
         return a
     if a.size <= 4096 or a.dtype is not _F64 or not a.flags.c_contiguous:
-        return a.copy()
+        return a.copy(order="K")
     tape.kept.append((a, _fingerprint(a)))
     return a
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import operator
+import sys
 
 from .plain import np
 
@@ -100,6 +101,9 @@ class Traced:
         return bool(concrete(self, "the truth value"))
 
     def __int__(self):
+        from .mutation import check_store
+
+        check_store(sys._getframe(1))
         return int(concrete(self, "int()"))
 
     def __float__(self):
@@ -147,7 +151,7 @@ class Traced:
         return getitem(self, index)
 
     def __setitem__(self, index, value):
-        from .mutation import setitem
+        from .views import setitem
 
         setitem(self, index, value)
 
@@ -187,7 +191,7 @@ class Traced:
         return astype(self, dtype)
 
     def copy(self, order="C"):
-        return np.copy(self)
+        return np.copy(self, order)
 
     def __copy__(self):
         return np.copy(self)
@@ -271,10 +275,18 @@ def linked(view, parent):
     """Note that a result shows the memory of an argument, if it does: writes through one are seen by the other."""
     memory = raw(view)
     if memory.__class__ is np.ndarray and memory.base is not None and isinstance(parent, Traced):
-        from .mutation import link
+        if owner(memory) is owner(raw(parent)):
+            from .views import link
 
-        link(view, parent)
+            link(view, parent)
     return view
+
+
+def owner(array):
+    """Return the object whose memory an array shows: itself, if it is no view."""
+    while (base := getattr(array, "base", None)) is not None:
+        array = base
+    return array
 
 
 def apply_constant(record, args, kwargs):
@@ -292,13 +304,7 @@ def apply_constant(record, args, kwargs):
 
 def plainly(fn, *args, **kwargs):
     """Call a NumPy function on the values alone, as one whose derivative is zero on purpose."""
-    record = _PLAINLY.get(fn)
-    if record is None:
-        record = _PLAINLY[fn] = table.Record(fn, "constant")
-    return apply_constant(record, args, kwargs)
-
-
-_PLAINLY: dict = {}
+    return apply_constant(table.Record(fn, "constant"), args, kwargs)
 
 
 def is_traced(x) -> bool:

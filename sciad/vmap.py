@@ -13,6 +13,7 @@ from .plain import np
 from .rebind import rebind
 from .tree import LEAF, children, flatten, register_leaf, unflatten
 from .value import Traced, next_level, operand
+from .views import window_
 
 
 def vmap(f: Callable, in_axes: Any = 0, out_axes: int = 0) -> Callable:
@@ -327,7 +328,12 @@ def _batched_solve(size, mine, a, b):
     return algebra.solve_(a, b) if len(a.shape) == len(b.shape) else NotImplemented
 
 
+def _window(size, mine, flat, window):
+    return window.look_each(flat) if isinstance(flat, np.ndarray) else NotImplemented
+
+
 WHOLE = {
+    window_: _window,
     getitem_: _getitem,
     scatter_: _scatter,
     setitem_: _setitem,

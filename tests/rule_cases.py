@@ -11,6 +11,7 @@ import sciad.rules_array as rules_array
 import sciad.rules_linalg as rules_linalg
 import sciad.rules_scipy_linalg as rules_scipy_linalg
 import sciad.rules_select as rules_select
+import sciad.views as views
 
 _rng = np.random.default_rng(7)
 
@@ -92,6 +93,7 @@ _DOMAIN = {
     np.hypot: BINARY,
 }  # fmt: skip
 
+_MEMORY = np.zeros(6)
 A33, B33, v3 = spd(3), real(3, 3), real(3)
 
 _ARRAY = {
@@ -262,6 +264,7 @@ _ARRAY = {
     indexing.scatter_: [(real(3), S(np.array([0, 2, 2])), S((4,)))],
     indexing.setitem_: [(real(4), real(), S(1)), (real(4), real(2), S(slice(1, 3))), (real(2, 3), real(3), S(Ellipsis)),
                         (real(4), real(3), S(np.array([0, 2, 2]))), (real(4), real(), S(np.array([True, False, True, False])))],
+    views.window_: [(real(6), S(views.Window(_MEMORY[1:].reshape(5)[::2], _MEMORY.ctypes.data, 6)))],
     indexing.stack_: [(real(2), real(2)), (real(), real())], indexing.concatenate_: [(S(0), real(2), real(3))],
     indexing.astype_: [(real(3), S(np.dtype(float))), (real(3), S(np.dtype(complex)))],
     rules_array.sum_: [(real(2, 3),)], rules_array.cumsum_: [(real(3), S(0))], rules_array.reshape_: [(real(2, 3), S((3, 2)))],

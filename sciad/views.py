@@ -1,0 +1,156 @@
+"""In-place writes into traced values and their views.
+
+A write never changes an array that something else may hold.  ``x[i] = v`` computes a new value (`setitem_`, linear in
+both) and lets the object `x` stand for it from then on.  Values that share memory, as views do in NumPy, form a
+family around their common memory, a flat value; a member is a window into it.  A write through one member is a write
+into the common value, through which every other member is then read again.  Which places a member shows, and whether
+a later `reshape` of it is a view or a copy, follows from addresses and strides, exactly as in NumPy.
+"""
+
+from __future__ import annotations
+
+import weakref
+
+from .errors import UnsupportedWrite
+from .indexing import scatter_, setitem_
+from .plain import np
+from .table import linear
+from .tape import Var, look, write
+from .value import Primitive, Traced, operand, raw, strip_nested
+
+COMPLEX_INTO_REAL = "a complex value cannot be written into a real array: make the array with dtype=complex"
+
+
+def setitem(x, index, value):
+    """``x[index] = value`` of a traced value."""
+    index = strip_nested(index)
+    value = operand(value)
+    if np.iscomplexobj(raw(value)) and not np.iscomplexobj(raw(x)):
+        raise UnsupportedWrite(COMPLEX_INTO_REAL)
+    if not x.shape and index not in ((), Ellipsis):
+        raise TypeError("a number being differentiated does not support item assignment")
+    family = getattr(x, "family", None)
+    if family is None:
+        _become(x, written(x, value, index))
+    else:
+        family.write(x, index, value)
+
+
+def link(view, parent):
+    """Note that a new traced value shows memory of another one."""
+    family = getattr(parent, "family", None)
+    if family is None:
+        family = parent.family = Family(parent)
+    view.family = family
+    family.join(view)
+
+
+def written(x, value, index):
+    """``x[index] = value`` as a new value; of a tape, in place where nobody can tell."""
+    top = value if isinstance(value, Traced) and not (isinstance(x, Traced) and x.level >= value.level) else x
+    return write(x, value, index) if top.__class__ is Var else setitem_(x, value, index)
+
+
+def fitted(value, places):
+    """Broadcast a value to the places it is written to."""
+    return value if np.ndim(value) == 0 else np.broadcast_to(value, np.shape(places))
+
+
+class Window:
+    """How an array lies in a flat memory: where it starts, its shape and its strides, counted in entries."""
+
+    __slots__ = ("places", "shape", "start", "strides")
+
+    def __init__(self, array, low, size):
+        unit = array.itemsize
+        self.shape = array.shape
+        self.start = (array.__array_interface__["data"][0] - low) // unit if array.size else 0
+        self.strides = tuple([s // unit for s in array.strides])
+        self.places = self.look(np.arange(size)).copy()
+
+    def look(self, flat):
+        """Show this part of a flat array, as a view."""
+        strides = [s * flat.itemsize for s in self.strides]
+        return np.lib.stride_tricks.as_strided(flat[self.start :], self.shape, strides)
+
+    def look_each(self, flats):
+        """The same of every row."""
+        strides = [flats.strides[0], *[s * flats.strides[1] for s in self.strides]]
+        return np.lib.stride_tricks.as_strided(flats[:, self.start :], (len(flats), *self.shape), strides)
+
+
+@Primitive
+def window_(flat, window):
+    return window.look(flat)
+
+
+def shown(flat, window):
+    """What a window shows."""
+    if flat.__class__ is Var and flat.value.__class__ is np.ndarray:
+        return look(flat, window)
+    return window_(flat, window)
+
+
+linear(window_, lambda g, flat, window: scatter_(g, window.places, flat.shape))
+
+
+class Family:
+    """Traced values that share memory: the memory, as a flat value, and who has which window into it."""
+
+    __slots__ = ("flat", "members", "origin", "room")
+
+    def __init__(self, root):
+        self.origin = _snapshot(root)
+        self.flat = None  # since the first write
+        self.members = [[weakref.ref(root), None]]
+        self.room = 16
+
+    def join(self, view):
+        window = None if self.flat is None else self.window(memory(view))
+        self.members.append([weakref.ref(view), window])
+        if len(self.members) > self.room:
+            self.members = [member for member in self.members if member[0]() is not None]
+            self.room = 2 * len(self.members) + 16
+
+    def window(self, array):
+        flat = memory(self.flat)
+        return Window(array, flat.__array_interface__["data"][0], flat.size)
+
+    def write(self, member, index, value):
+        self.start()
+        places = next(window for ref, window in self.members if ref() is member).places[index]
+        self.flat = written(self.flat, fitted(value, places), places)
+        self.members = [[ref, window] for ref, window in self.members if ref() is not None]
+        for ref, window in self.members:
+            _become(ref(), shown(self.flat, window))
+
+    def start(self):
+        """At the first write: note where in memory the members lie, and make that memory one flat value."""
+        if self.flat is not None:
+            return
+        base = memory(self.origin)
+        low, high = np.lib.array_utils.byte_bounds(base)
+        size = (high - low) // base.itemsize if base.size else 0
+        alive = [(ref, ref()) for ref, _ in self.members]
+        self.members = [[ref, Window(memory(x), low, size)] for ref, x in alive if x is not None]
+        self.flat = scatter_(self.origin, Window(base, low, size).places, (size,))
+
+
+def memory(x):
+    """The array at the bottom of a traced value, as seen by one element of a `vmap`."""
+    if not isinstance(x, Traced):
+        return x
+    return memory(x.value)[0] if x.batched else memory(x.value)
+
+
+def _snapshot(x):
+    """The present value of x as an object of its own."""
+    y = x.__class__.__new__(x.__class__)
+    y.value, y.owner, y.extra = x.value, x.owner, x.extra
+    return y
+
+
+def _become(x, new):
+    """Let the object x stand for another value."""
+    x.__class__ = new.__class__
+    x.value, x.owner, x.extra = new.value, new.owner, new.extra
