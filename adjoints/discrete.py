@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from adjoints import sweep, sweep_explicit
+from adjoints import sweep, sweep_explicit, sweep_rosenbrock
 from sciad.compiler import native
 from solvers.errors import SolverError
+from solvers.families import FAMILIES as FORWARD
 
 __all__ = ["DiscreteAdjoint", "Cotangents", "pull", "push"]
 
@@ -88,17 +89,17 @@ def pull(model, trajectory, p: np.ndarray, gys: np.ndarray, times: bool = False)
     whole[sweep.LOW], whole[sweep.HIGH] = 0, len(record)
     whole[sweep.CURSOR] = len(place)
     whole[sweep.BEGINS] = 1
-    whole[sweep.TIMES] = times
+    whole[sweep.WANT_TIMES] = times
     state[:] = 0.0
     gp, gt = np.zeros(max(1, model.m)), np.zeros(1)
     gts = np.zeros(len(place)) if times else _NONE
     status = plan.kernel(
-        plan.table, whole, record, place, gys, gts, state, p, gp, gt, desk.work, desk.scratch, desk.pivots
+        plan.table, whole, record, place, gys, gts, state, p, gp, gt, desk.work, desk.scratch
     )
     lam = state[plan.rows["LAM"]].copy()
     plan.desks.append(desk)
     if status:
-        raise model.failure(status)
+        raise _failure(model, status)
     check_finite(lam, gp, "the discrete adjoint")
     if not times:
         return Cotangents(lam, gp[: model.m])
@@ -139,13 +140,19 @@ def push(model, trajectory, p, dy0, dp, dts=None, dt0: float = 0.0, drecord: np.
     state[:] = 0.0
     state[plan.rows["Y1DOT"]] = dy0
     status = plan.kernel(
-        plan.table, whole, record, place, dts, dout, _NO_ROWS if drecord is None else drecord, state, p, dp, dt0, desk.work, desk.scratch, desk.pivots
+        plan.table, whole, record, place, dts, dout, _NO_ROWS if drecord is None else drecord, state, p, dp, dt0, desk.work, desk.scratch
     )
     plan.desks.append(desk)
     if status:
-        raise model.failure(status)
+        raise _failure(model, status)
     check_finite(dout, dout, "the forward sensitivity")
     return dout
+
+
+def _failure(model, status: int) -> BaseException:
+    if status == -1:
+        return SolverError("the Jacobian of a recorded step is singular or not finite where the forward solve went through")
+    return model.failure(status)
 
 
 def check_finite(a: np.ndarray, b: np.ndarray, what: str) -> None:
@@ -177,8 +184,15 @@ FAMILIES = {
         push={"push_step": sweep_explicit.push_step, "push_first": sweep_explicit.push_first},
         pull_kinds=("pullback",),
         push_kinds=("pushforward",),
-        workspace=lambda model: (1, 1),
-    )
+        workspace=lambda model: 1,
+    ),
+    "rosenbrock": Family(
+        pull={"pull_step": sweep_rosenbrock.pull_step, "pull_first": sweep_rosenbrock.pull_first},
+        push={"push_step": sweep_rosenbrock.push_step, "push_first": sweep_rosenbrock.push_first},
+        pull_kinds=("pullback", "jacobian", "second"),
+        push_kinds=("pushforward", "jacobian", "second"),
+        workspace=sweep_rosenbrock.scratch_size,
+    ),
 }
 
 
@@ -208,9 +222,7 @@ class _Desk:
         self.whole = np.zeros(8, dtype=np.int64)
         self.state = np.zeros((plan.rows["SWEEP_ROWS"], plan.model.n))
         self.work = plan.model.work(*plan.kinds)
-        scratch, pivots = plan.family.workspace(plan.model)
-        self.scratch = np.empty(scratch) if isinstance(scratch, tuple) else np.empty((1, scratch))
-        self.pivots = np.empty(pivots, dtype=np.int64)
+        self.scratch = np.empty(plan.family.workspace(plan.model))
 
 
 def _plan(model, method, direction: str) -> _Plan:
@@ -249,8 +261,6 @@ _NO_ROWS = np.empty((0, 0))
 
 def method_constants(method) -> dict:
     """The tableau as the forward kernel sees it."""
-    from solvers.integrate import FAMILIES as FORWARD
-
     return {
         **FORWARD[method.family].tables(method),
         "SCALED": FORWARD[method.family].scaled,

@@ -14,7 +14,7 @@ from adjoints.choose import chosen
 from adjoints.discrete import push
 from adjoints.second import pull_pair
 from sciad.value import is_traced
-from solvers.ivp import Problem, run, solve
+from solvers.ivp import Problem, run, solve, time_last
 
 __all__ = ["pull_solve", "push_solve"]
 
@@ -31,12 +31,13 @@ def _solve_pullback(args):
     def pull(gys):
         if is_traced(gys):
             return _through(problem, t0, t1, ts, y0, p, gys)
-        c = adjoint.pullback(problem.model, trajectory, _plain(p), _plain(gys), problem.times, problem.options)
+        c = adjoint.pullback(problem.model, trajectory, _plain(p), _rows(gys), problem.times, problem.options)
+        gy0 = c.y0.reshape(np.shape(y0))
         if not problem.times:
-            return None, None, None, None, c.y0, c.p
-        return None, c.t0, None, c.ts, c.y0, c.p
+            return None, None, None, None, gy0, c.p
+        return None, c.t0, None, c.ts, gy0, c.p
 
-    return trajectory.ys, pull
+    return time_last(trajectory.ys, np.shape(y0)), pull
 
 
 @solve.def_pushforward
@@ -51,10 +52,10 @@ def _solve_pushforward(args, tangents):
     trajectory = run(problem, t0, t1, ts, y0, p, record=2)
     moved = None if dts is None and dt0 is None else _plain(np.zeros(len(ts)) if dts is None else dts)
     dys = push(
-        *(problem.model, trajectory, _plain(p), _plain(dy0), _plain(dp)),
+        *(problem.model, trajectory, _plain(p), _plain(dy0).reshape(-1), _plain(dp)),
         *(moved, 0.0 if dt0 is None else float(dt0)),
     )
-    return trajectory.ys, dys
+    return time_last(trajectory.ys, np.shape(y0)), time_last(dys, np.shape(y0))
 
 
 # -- second order --------------------------------------------------------------------------------------------------------
@@ -63,18 +64,27 @@ def _solve_pushforward(args, tangents):
 def _pull(problem: Problem, t0, t1, ts, y0, p, gys):
     """Cotangents (y0, p) of a solve from those of its outputs; differentiable."""
     trajectory = run(problem, t0, t1, ts, y0, p, chosen(problem).record)
-    c = chosen(problem).pullback(problem.model, trajectory, _plain(p), _plain(gys), False, problem.options)
-    return c.y0, c.p
+    c = chosen(problem).pullback(problem.model, trajectory, _plain(p), _rows(gys), False, problem.options)
+    return c.y0.reshape(np.shape(y0)), c.p
 
 
 def _push(problem: Problem, t0, t1, ts, y0, p, dy0, dp):
     """Outputs of a solve and their tangents along (dy0, dp); differentiable."""
     trajectory = run(problem, t0, t1, ts, y0, p, record=2)
-    return trajectory.ys, push(problem.model, trajectory, _plain(p), _plain(dy0), _plain(dp))
+    dys = push(problem.model, trajectory, _plain(p), _plain(dy0).reshape(-1), _plain(dp))
+    return time_last(trajectory.ys, np.shape(y0)), time_last(dys, np.shape(y0))
 
 
 pull_solve = sciad.custom(_pull)
 push_solve = sciad.custom(_push)
+
+
+def _pair(problem, trajectory, p, dy0, dp, gys, dgys):
+    """`pull_pair` in the shapes that users see."""
+    flat = _plain(dy0).reshape(-1)
+    c, dc = pull_pair(problem.model, trajectory, _plain(p), flat, _plain(dp), _rows(gys), _rows(dgys))
+    shape = np.shape(dy0)
+    return (c.y0.reshape(shape), c.p), (dc.y0.reshape(shape), dc.p)
 
 
 @pull_solve.def_pushforward
@@ -84,30 +94,24 @@ def _pull_pushforward(args, tangents):
     _refuse_times(dt0, dts)
     _refuse_third(args, tangents)
     trajectory = run(problem, t0, t1, ts, y0, p, record=2)
-    zero = np.zeros_like
-    c, dc = pull_pair(
-        *(problem.model, trajectory, _plain(p)),
-        *(zero(y0) if dy0 is None else _plain(dy0), zero(p) if dp is None else _plain(dp)),
-        *(_plain(gys), zero(gys) if dgys is None else _plain(dgys)),
-    )
-    return (c.y0, c.p), (dc.y0, dc.p)
+    moved = [np.zeros_like(x) if dx is None else dx for x, dx in ((y0, dy0), (p, dp), (gys, dgys))]
+    return _pair(problem, trajectory, p, moved[0], moved[1], gys, moved[2])
 
 
 @pull_solve.def_pullback
 def _pull_pullback(args):
     problem, t0, t1, ts, y0, p, gys = args
     _refuse_third(args)
-    out = _pull(*args)
     trajectory = run(problem, t0, t1, ts, y0, p, record=2)
 
     def pull(bars):
         # <bar, J^T g> = <J bar, g>: linear in g, and in (y0, p) the mixed second derivative.
-        dy0, dp = map(_plain, bars)
-        dys = push(problem.model, trajectory, _plain(p), dy0, dp)
-        _, dc = pull_pair(problem.model, trajectory, _plain(p), dy0, dp, _plain(gys), np.zeros_like(gys))
-        return None, None, None, None, dc.y0, dc.p, dys
+        dy0, dp = bars
+        dys = push(problem.model, trajectory, _plain(p), _plain(dy0).reshape(-1), _plain(dp))
+        _, (gy0, gp) = _pair(problem, trajectory, p, dy0, dp, gys, np.zeros_like(gys))
+        return None, None, None, None, gy0, gp, time_last(dys, np.shape(y0))
 
-    return out, pull
+    return _pull(*args), pull
 
 
 @push_solve.def_pullback
@@ -115,14 +119,13 @@ def _push_pullback(args):
     problem, t0, t1, ts, y0, p, dy0, dp = args
     _refuse_third(args)
     trajectory = run(problem, t0, t1, ts, y0, p, record=2)
-    dys = push(problem.model, trajectory, _plain(p), _plain(dy0), _plain(dp))
 
     def pull(bars):
-        bar, dbar = map(_plain, bars)
-        c, dc = pull_pair(problem.model, trajectory, _plain(p), _plain(dy0), _plain(dp), dbar, bar)
-        return None, None, None, None, dc.y0, dc.p, c.y0, c.p
+        bar, dbar = bars
+        linear, mixed = _pair(problem, trajectory, p, dy0, dp, dbar, bar)
+        return None, None, None, None, *mixed, *linear
 
-    return (trajectory.ys, dys), pull
+    return _push(*args), pull
 
 
 def _through(problem, t0, t1, ts, y0, p, gys):
@@ -143,6 +146,11 @@ def _refuse_times(*moving):
 def _refuse_third(*groups):
     if any(is_traced(x) for group in groups for x in group):
         raise sciad.NotDifferentiable("third derivatives of a solve are not available")
+
+
+def _rows(gys) -> np.ndarray:
+    """Cotangents of outputs, time last, as rows (k, n)."""
+    return np.ascontiguousarray(np.reshape(gys, (-1, np.shape(gys)[-1])).T, dtype=float)
 
 
 def _plain(x) -> np.ndarray:

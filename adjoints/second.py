@@ -13,6 +13,7 @@ import dataclasses
 import numpy as np
 
 from adjoints import discrete
+from sciad import NotDifferentiable
 from sciad.compiler.native import kernel
 from sciad.compiler.runtime import call as call_model
 from sciad.compiler.runtime import view
@@ -38,6 +39,11 @@ def pull_pair(
         Of y0 and p, and their tangents.
     """
     n, m = model.n, model.m
+    if trajectory.method.family != "explicit":
+        raise NotDifferentiable(
+            f"second derivatives of a solve by {trajectory.method.name} are not available (they need third derivatives of "
+            "the model); use an explicit method, or differences of the gradient"
+        )
     if not len(trajectory.record):
         zero = np.zeros(m)
         return discrete.Cotangents(gys.sum(axis=0), zero), discrete.Cotangents(dgys.sum(axis=0), zero)

@@ -23,15 +23,15 @@ LOW = 1  # rows LOW <= r < HIGH of the record
 HIGH = 2
 CURSOR = 3  # one past the last output of these rows (pull), the first output (push)
 BEGINS = 4  # 1: row LOW is the first step of the solve
-TIMES = 5  # 1: cotangents of the output times are wanted
+WANT_TIMES = 5  # 1: cotangents of the output times are wanted
 
 PULL_SIGNATURE = (
     "int64(int64[::1], int64[::1], float64[:,::1], float64[:,::1], float64[:,::1], float64[::1], float64[:,::1], "
-    "float64[::1], float64[::1], float64[::1], float64[::1], float64[:,::1], int64[::1])"
+    "float64[::1], float64[::1], float64[::1], float64[::1], float64[::1])"
 )
 PUSH_SIGNATURE = (
     "int64(int64[::1], int64[::1], float64[:,::1], float64[:,::1], float64[::1], float64[:,::1], float64[:,::1], "
-    "float64[:,::1], float64[::1], float64[::1], float64, float64[::1], float64[:,::1], int64[::1])"
+    "float64[:,::1], float64[::1], float64[::1], float64, float64[::1], float64[::1])"
 )
 
 
@@ -52,7 +52,7 @@ def sweep_rows(tableau) -> dict[str, int]:
 
 
 @kernel
-def pull_sweep(model, whole, record, place, gout, gtimes, state, p, gp, gt, work, scratch, pivots):
+def pull_sweep(model, whole, record, place, gout, gtimes, state, p, gp, gt, work, scratch):
     """Carry cotangents back over steps HIGH-1 .. LOW of a record.
 
     Parameters
@@ -62,11 +62,11 @@ def pull_sweep(model, whole, record, place, gout, gtimes, state, p, gp, gt, work
     record : (steps, width) rows [t, h, y, K]
     place : (m, 2) step and theta of each output
     gout : (m, n) cotangents of the outputs
-    gtimes : (m,) cotangents of the output times, written if TIMES
+    gtimes : (m,) cotangents of the output times, written if WANT_TIMES
     state : (SWEEP_ROWS, n); rows LAM and CARRIED go from one call to the next
     p, gp : (m,) parameters and their cotangents, accumulated
     gt : (1,) cotangent of a shift of all times, accumulated
-    work, scratch, pivots : workspace of the model and of the linear algebra
+    work, scratch : workspace of the model and of the linear algebra
 
     Returns
     -------
@@ -104,7 +104,7 @@ def pull_sweep(model, whole, record, place, gout, gtimes, state, p, gp, gt, work
                     for m in unroll(range(DENSE_ROWS)):
                         z[Q + m, k] += weight
                         weight *= theta
-            if whole[TIMES] != 0:
+            if whole[WANT_TIMES] != 0:
                 total = 0.0
                 for k in range(n):
                     total += gout[i, k] * dense_slope(n, h, theta, saved, record, r, k)
@@ -121,7 +121,7 @@ def pull_sweep(model, whole, record, place, gout, gtimes, state, p, gp, gt, work
                     for j in unroll(range(len(DENSE[m]))):
                         if DENSE[m][j] != 0.0:
                             z[j, k] += DENSE[m][j] * weight
-        status = pull_step(model, n, t, h, looked, z, saved, p, gp, gt, work, scratch, pivots)
+        status = pull_step(model, n, t, h, looked, z, saved, p, gp, gt, work, scratch)
         if status != 0:
             break
     if status == 0 and whole[BEGINS] != 0 and whole[HIGH] > whole[LOW]:
@@ -136,7 +136,7 @@ def pull_sweep(model, whole, record, place, gout, gtimes, state, p, gp, gt, work
 
 
 @kernel
-def push_sweep(model, whole, record, place, dtimes, dout, drecord, state, p, dp, dt, work, scratch, pivots):
+def push_sweep(model, whole, record, place, dtimes, dout, drecord, state, p, dp, dt, work, scratch):
     """Carry tangents forward over steps LOW .. HIGH-1 of a record.
 
     Parameters
@@ -171,7 +171,7 @@ def push_sweep(model, whole, record, place, dtimes, dout, drecord, state, p, dp,
             if place[last, 1] != 1.0:
                 looked = True
             last += 1
-        status = push_step(model, n, t, h, looked, z, saved, p, dp, dt, work, scratch, pivots)
+        status = push_step(model, n, t, h, looked, z, saved, p, dp, dt, work, scratch)
         if status != 0:
             break
         if r < drecord.shape[0]:

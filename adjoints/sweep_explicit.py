@@ -16,7 +16,7 @@ __all__ = ["pull_first", "pull_step", "push_first", "push_step"]
 
 
 @kernel
-def pull_step(model, n, t, h, looked, z, saved, p, gp, gt, work, scratch, pivots):
+def pull_step(model, n, t, h, looked, z, saved, p, gp, gt, work, scratch):
     """Transpose one step.
 
     Parameters
@@ -61,7 +61,7 @@ def pull_first(model, n, t, z, saved, p, gp, gt, work):
 
 
 @kernel
-def push_step(model, n, t, h, looked, z, saved, p, dp, dt, work, scratch, pivots):
+def push_step(model, n, t, h, looked, z, saved, p, dp, dt, work, scratch):
     """Differentiate one step along (dy, dp, dt): from row YDOT to rows Y1DOT and K_i."""
     for k in range(n):
         z[0, k] = z[STAGES, k]
