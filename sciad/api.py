@@ -8,7 +8,7 @@ from typing import Any
 from .plain import np
 
 from .dual import Dual
-from .errors import NotDifferentiable, NotScalar
+from .errors import NotDifferentiable, NotScalar, SciadError
 from .rebind import rebind
 from .tape import Tape, Var, backward, forward
 from .tree import LEAF, describe, flatten, paths, unflatten
@@ -70,7 +70,7 @@ def value_and_grad(f: Callable, argnums: int | tuple[int, ...] = 0, has_aux: boo
         tape = Tape()
         args, inputs = _lift(f, args, argnums, tape.variable)
         try:
-            out = rebind(f)(*args, **kwargs)
+            out = _run(f, args, kwargs)
             aux = None
             if has_aux:
                 out, aux = out
@@ -104,7 +104,7 @@ def vjp(f: Callable, *primals: Any) -> tuple[Any, Callable]:
     tape = Tape()
     args, inputs = _lift(f, primals, tuple(range(len(primals))), tape.variable)
     try:
-        leaves, structure = flatten(rebind(f)(*args))
+        leaves, structure = flatten(_run(f, args, {}))
         leaves = [operand(leaf) for leaf in leaves]
     finally:
         tape.close()
@@ -144,7 +144,7 @@ def linearize(f: Callable, *primals: Any) -> tuple[Any, Callable]:
     tape = Tape()
     args, inputs = _lift(f, primals, tuple(range(len(primals))), tape.variable)
     try:
-        leaves, structure = flatten(rebind(f)(*args))
+        leaves, structure = flatten(_run(f, args, {}))
         leaves = [operand(leaf) for leaf in leaves]
     finally:
         tape.close()
@@ -207,7 +207,7 @@ def jvp(f: Callable, primals: tuple, tangents: tuple) -> tuple[Any, Any]:
             x = _leaf(f, x, lambda i=i, k=k, tree=primal: f"{k}{paths(tree)[i]}")
             pairs.append(Dual(x, _like(t, x, "tangent"), level) if _is_number(x) else x)
         args.append(unflatten(structure, pairs))
-    leaves, structure = flatten(rebind(f)(*args))
+    leaves, structure = flatten(_run(f, args, {}))
     leaves = [operand(leaf) for leaf in leaves]
     mine = [leaf.__class__ is Dual and leaf.level == level for leaf in leaves]
     values = [a.value if m else a for a, m in zip(leaves, mine, strict=True)]
@@ -216,6 +216,17 @@ def jvp(f: Callable, primals: tuple, tangents: tuple) -> tuple[Any, Any]:
 
 
 # ---------------------------------------------------------------------- lifting arguments, collecting results
+
+
+def _run(f, args, kwargs):
+    """Call the function with its view of NumPy."""
+    try:
+        return rebind(f)(*args, **kwargs)
+    except ValueError as error:
+        # NumPy hides what goes wrong in a scalar write behind "setting an array element with a sequence"
+        if isinstance(error.__cause__, SciadError):
+            raise error.__cause__ from None
+        raise
 
 
 def _lift(f, args, argnums, variable):
@@ -298,7 +309,8 @@ def _zero(x):
 def _scalar(f, out):
     """Check that a loss is one number."""
     if not isinstance(out, Traced):
-        out = operand(out)
+        if not isinstance(out, (tuple, list)):
+            out = operand(out)
         if not isinstance(out, (Traced, float, int, np.number, np.ndarray)) or np.shape(out) != ():
             raise NotScalar(_NOT_SCALAR.format(_name(f), _describe(out)))
     if out.__class__ in (float, int):
