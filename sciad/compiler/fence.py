@@ -38,6 +38,10 @@ class NeedUnroll(Exception):
         self.refusal, self.error = Refusal(message, hint), None
 
 
+class NeedPeel(Exception):
+    """A name is None before a loop and something else after its first iteration: write that one out."""
+
+
 def located(refusal: Refusal, filename: str, node: ast.AST | None) -> UnsupportedSyntax:
     """The error that users meet: message, file, line, caret, hint."""
     if node is None or not hasattr(node, "lineno"):

@@ -9,9 +9,11 @@ import numpy as np
 
 from .arrays import (
     SMALL,
+    UNROLL,
     assign,
     broadcast_shape,
     cast,
+    copy,
     element,
     force,
     getter,
@@ -255,11 +257,18 @@ def _range(t, key: Slice, n: Operand) -> tuple[Operand, int, Operand]:
 
 def _gather(t, x, keys):
     keys = _without_masks(t, keys)
-    arrays = [k for k in keys if is_array(k)]
-    shape = broadcast_shape(t, *(k.shape for k in arrays))
+    shape, locate = _plan(t, x, keys)
+    reads = tuple((r, False) for y in (x, *filter(is_array, keys)) for r, _ in reads_of(y))
+    if isinstance(x, Small) and static_shape(shape) and math.prod(shape) <= SMALL:
+        return small(t, shape, [element(t, x, locate(idx)) for idx in indices(shape)], x.kind)
+    return Lazy(shape, lambda idx: element(t, x, locate(idx)), x.kind, reads, work=True)
+
+
+def _plan(t, x, keys):
+    """Shape of ``x[keys]`` with index arrays among the keys; ``locate(idx)``: the place in `x` of an element."""
+    shape = broadcast_shape(t, *(k.shape for k in keys if is_array(k)))
     places = [i for i, k in enumerate(keys) if is_array(k) or is_scalar(k)]
     together = places == list(range(places[0], places[-1] + 1))
-    front = places[0] if together else 0
     kept, dim, plan = [], 0, []
     for k in keys:
         if k is None:
@@ -276,10 +285,10 @@ def _gather(t, x, keys):
             plan.append(("array", getter(t, _indices_in_range(t, k, n), shape), None))
         else:
             plan.append(("fixed", _checked(t, k, n), None))
+    front = places[0] if together else 0
     position = sum(1 for kind, *_ in plan[:front] if kind in ("slice", "new"))
-    full = (*kept[:position], *shape, *kept[position:])
 
-    def elem(idx):
+    def locate(idx):
         mine = idx[position : position + len(shape)]
         rest = iter(idx[:position] + idx[position + len(shape) :])
         source = []
@@ -290,12 +299,9 @@ def _gather(t, x, keys):
                 source.append(t.builder.op(np.add, t.builder.op(np.multiply, next(rest), step), a))
             else:
                 source.append(a(mine) if kind == "array" else a)
-        return element(t, x, tuple(source))
+        return tuple(source)
 
-    reads = tuple((r, False) for y in (x, *arrays) for r, _ in reads_of(y))
-    if isinstance(x, Small) and static_shape(full) and math.prod(full) <= SMALL:
-        return small(t, full, [elem(idx) for idx in indices(full)], x.kind)
-    return Lazy(full, elem, x.kind, reads, work=True)
+    return (*kept[:position], *shape, *kept[position:]), locate
 
 
 def _indices_in_range(t, k, n):
@@ -383,31 +389,15 @@ def _scatter(t, x, keys, value):
         )
         assign(t, x, new)
         return
-    picked = _gather(t, x, keys)  # for its shape and the checks
-    keys = _without_masks(t, keys)
-    if any(not (is_array(k) or is_scalar(k)) for k in keys):
-        raise Refusal("writing through an index array beside slices", "Write a loop over the indices.")
-    shape = picked.shape
-    value = force(t, value) if isinstance(value, (Deferred, Lazy)) else value
-    if (
-        is_array(value)
-        and any(getattr(r, "mem", "") == "T" for r, _ in reads_of(value))
-        and isinstance(x, Array)
-    ):
-        from .arrays import copy
-
-        value = copy(t, value)
+    shape, locate = _plan(t, x, _without_masks(t, keys))
+    if is_array(value):
+        value = copy(t, value) if reads_of(value) else force(t, value)
     get = getter(t, value, shape)
-    places = [
-        _indices_in_range(t, k, n) if is_array(k) else _checked(t, k, n)
-        for k, n in zip(keys, x.shape, strict=True)
-    ]
-    gets = [getter(t, k, shape) for k in places]
-    if isinstance(x, Small) or (static_shape(shape) and math.prod(shape) <= 8):
+    if isinstance(x, Small) or (static_shape(shape) and math.prod(shape) <= UNROLL):
         for idx in indices(shape):
-            store(t, x, tuple(g(idx) for g in gets), get(idx))
+            store(t, x, locate(idx), get(idx))
     else:
-        _each(t, shape, lambda idx: store(t, x, tuple(g(idx) for g in gets), get(idx)))
+        _each(t, shape, lambda idx: store(t, x, locate(idx), get(idx)))
 
 
 def transposed(t, x, axes):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from .build import type_of
-from .fence import NeedUnroll, Restart
+from .fence import NeedPeel, NeedUnroll, Restart
 from .ir import Address, Value
 from .values import (
     UNDEFINED,
@@ -85,6 +85,8 @@ class Merge:
             raise Restart(decisions)
 
     def conflict(self, a, b):
+        if self.mode == "fits" and a is None and self.owner.peelable:
+            raise NeedPeel
         return Conflict(f"{self.name or 'this'} is {describe(a)} on one path and {describe(b)} on another")
 
     def boxed(self, left, right, keys, make):

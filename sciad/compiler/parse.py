@@ -9,7 +9,7 @@ import numpy as np
 
 from .build import type_of
 from .expressions import Expressions
-from .fence import NeedUnroll, Refusal, Unbound, located
+from .fence import NeedPeel, NeedUnroll, Refusal, Unbound, located
 from .ir import Value
 from .normalize import VALUE
 from .values import UNDEFINED, Array, DictBox, Iteration, ListBox, Small, is_array
@@ -167,28 +167,35 @@ class Statements(Expressions):
         if source.static or short:
             self._written_out(s, source)
             return
-        names = _assigned(s)
         line = self.builder.line
+        first = 0
 
         def body(index):
-            self.bind(s.target, source.item(index))
+            self.bind(s.target, source.item(self.builder.op(np.add, index, first)))
             self.run(s.body)
 
-        try:
-            self.loop(
-                body,
-                count=count,
-                name=s.target.id if isinstance(s.target, ast.Name) else "",
-                stop=lambda: self.flagged(s.stop),
-                live_head=s.live_head,
-                live=s.live,
-                guesses=names,
-                line=line,
-            )
-        except NeedUnroll:
-            if not known or count > FORCED_TRIPS:
-                raise
-            self._written_out(s, source)
+        while True:
+            try:
+                self.loop(
+                    body,
+                    count=self.builder.op(np.subtract, count, first),
+                    name=s.target.id if isinstance(s.target, ast.Name) and not first else "",
+                    stop=lambda: self.flagged(s.stop),
+                    live_head=s.live_head,
+                    live=s.live,
+                    guesses=_assigned(s),
+                    line=line,
+                    peelable=known and first < count and not s.stop,
+                )
+                return
+            except NeedPeel:
+                body(0)
+                first += 1
+            except NeedUnroll:
+                if not known or count > FORCED_TRIPS or first:
+                    raise
+                self._written_out(s, source)
+                return
 
     def _written_out(self, s: ast.For, source: Iteration):
         if isinstance(source.count, Value):

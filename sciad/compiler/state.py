@@ -19,6 +19,7 @@ from .bases import Bases
 from .build import Builder, type_of
 from .fence import Refusal, Unbound
 from .ir import INF, Address, Block, Carried, Check, If, Loop, Op, Operand, Phi, Program, Value
+from .known import Known, highest, lowest
 from .merge import Merge, same
 from .values import UNDEFINED, Bound, Box, Closure, Conflict, Lazy, ListBox, Small, is_scalar
 
@@ -34,7 +35,7 @@ class Arm:
         return box.slots.get(key, UNDEFINED) if entry is None else entry[2]
 
 
-class State:
+class State(Known):
     """Journaled boxes, merges and loops over one `Builder` and `Program`."""
 
     def __init__(self, program: Program, builder: Builder):
@@ -177,7 +178,18 @@ class State:
     # ----------------------------------------------------------------------------------------------
 
     def loop(
-        self, body, *, count=None, name="", head=None, stop=None, live_head, live, guesses=None, line=None
+        self,
+        body,
+        *,
+        count=None,
+        name="",
+        head=None,
+        stop=None,
+        live_head,
+        live,
+        guesses=None,
+        line=None,
+        peelable=False,
     ):
         """Trace a loop: ``body(index)`` `count` times, or ``body(None)`` while ``head()``; ``stop()``
         ends it.
@@ -186,10 +198,10 @@ class State:
         loop; `guesses` maps names the body assigns to +1, -1 or 0: where ints among them are likely to
         move.
         """
-        trial = _Trial(self, guesses or {}, live_head)
+        trial = _Trial(self, guesses or {}, live_head, peelable)
         for attempt in range(40):
             pre, inner = Block(), Block()
-            index = None if count is None else Value("i", name, 0, _high(count) - 1)
+            index = None if count is None else Value("i", name, 0, highest(count) - 1)
             with self.region(pre if head else inner) as arm, self.bases.inside(trial):
                 for box, key, value in trial.assumed.values():
                     self.write(box, key, value)
@@ -232,79 +244,6 @@ class State:
             probe.used = self.probed and first
         finally:
             self.probing, self.probed = outer[0], outer[1] or (self.probed and outer[0])
-
-    # ----------------------------------------------------------------------------------------------
-
-    @contextmanager
-    def narrowed(self, cond, truth: bool):
-        """Within: int values have the bounds that `cond` being `truth` implies."""
-        saved: list = []
-        if isinstance(cond, Value):
-            self._narrow(cond, truth, saved)
-        try:
-            yield
-        finally:
-            for value, low, high in reversed(saved):
-                value.low, value.high = low, high
-
-    def _narrow(self, cond, truth, saved):
-        fn, args = self.builder.definitions.get(cond, (None, ()))
-        if fn is np.logical_not:
-            self._narrow(args[0], not truth, saved)
-        elif fn is (np.logical_and if truth else np.logical_or):
-            for a in args:
-                if isinstance(a, Value):
-                    self._narrow(a, truth, saved)
-        elif fn in _ORDER and all(type_of(a) == "i" for a in args):
-            x, y = args if _ORDER[fn][0] else args[::-1]
-            strict = _ORDER[fn][1]
-            if not truth:
-                x, y, strict = y, x, not strict
-            self._bound(x, -INF, _high(y) - strict, saved)
-            self._bound(y, _low(x) + strict, INF, saved)
-        elif fn is np.equal and truth and all(type_of(a) == "i" for a in args):
-            for x, y in (args, args[::-1]):
-                self._bound(x, _low(y), _high(y), saved)
-
-    def _bound(self, x, low, high, saved):
-        if not isinstance(x, Value):
-            return
-        saved.append((x, x.low, x.high))
-        x.low, x.high = max(x.low, low), min(x.high, high)
-        fn, args = self.builder.definitions.get(x, (None, ()))
-        if fn in (np.add, np.subtract) and type(args[1]) is int:
-            shift = args[1] if fn is np.add else -args[1]
-            self._bound(args[0], x.low - shift, x.high - shift, saved)
-        elif fn is np.add and type(args[0]) is int:
-            self._bound(args[1], x.low - args[0], x.high - args[0], saved)
-
-    def affine(self, x: Operand) -> Address:
-        """An int operand as a sum of others, as far as its definition is one."""
-        if not isinstance(x, Value):
-            return Address(int(x))
-        known = self._affine.get(x)
-        if known is None:
-            fn, args = self.builder.definitions.get(x, (None, ()))
-            known = Address(0, ((1, x),))
-            if x.type == "i" and all(type_of(a) == "i" for a in args):
-                if fn is np.add:
-                    known = self.affine(args[0]) + self.affine(args[1])
-                elif fn is np.subtract:
-                    known = self.affine(args[0]) + self.affine(args[1]) * -1
-                elif fn is np.negative:
-                    known = self.affine(args[0]) * -1
-                elif fn is np.multiply and any(type(a) is int for a in args):
-                    factor, other = args if type(args[0]) is int else args[::-1]
-                    known = self.affine(other) * factor
-            self._affine[x] = known
-        return known
-
-    def operand(self, address: Address) -> Operand:
-        """The int an address stands for, as an operand."""
-        total: Operand = address.const
-        for factor, value in address.terms:
-            total = self.builder.op(np.add, self.builder.op(np.multiply, value, factor), total)
-        return total
 
     # ----------------------------------------------------------------------------------------------
 
@@ -351,15 +290,15 @@ class _Probe:
 class _Trial:
     """What a loop is assumed to hold at its head, and the parameters that stand for what changes."""
 
-    def __init__(self, state: State, guesses: dict, live_head: set):
-        self.state, self.live_head = state, live_head
+    def __init__(self, state: State, guesses: dict, live_head: set, peelable: bool):
+        self.state, self.live_head, self.peelable = state, live_head, peelable
         self.params: dict[Value, None] = {}
         self.assumed: dict = {}
         box = state.frame.box
         for key, direction in guesses.items():
             value = box.slots.get(key, UNDEFINED)
             if key in live_head and is_scalar(value) and not isinstance(value, bool):
-                low, high = (_low(value), _high(value)) if type_of(value) == "i" else (-INF, INF)
+                low, high = (lowest(value), highest(value)) if type_of(value) == "i" else (-INF, INF)
                 bounds = (low, INF) if direction > 0 else (-INF, high) if direction < 0 else (low, high)
                 self.assumed[id(box), key] = (box, key, self.param(type_of(value), key, *bounds))
 
@@ -459,14 +398,6 @@ class _Trial:
         return box is self.state.frame.box and key not in self.live_head
 
 
-_ORDER = {
-    np.less: (True, True),
-    np.less_equal: (True, False),
-    np.greater: (False, True),
-    np.greater_equal: (False, False),
-}
-
-
 def join_types(a, b) -> str:
     types = {type_of(x) for x in (a, b) if x is not UNDEFINED}
     return "f" if "f" in types or not types else "i" if "i" in types else "b"
@@ -476,16 +407,8 @@ def hull(a, b) -> tuple[float, float]:
     known = [x for x in (a, b) if x is not UNDEFINED]
     if any(type_of(x) == "f" for x in known) or not known:
         return -INF, INF
-    return min(map(_low, known)), max(map(_high, known))
-
-
-def _low(x):
-    return (0 if x.type == "b" else x.low) if isinstance(x, Value) else x
-
-
-def _high(x):
-    return (1 if x.type == "b" else x.high) if isinstance(x, Value) else x
+    return min(map(lowest, known)), max(map(highest, known))
 
 
 def _within(b, a) -> bool:
-    return a.low <= _low(b) and _high(b) <= a.high
+    return a.low <= lowest(b) and highest(b) <= a.high
