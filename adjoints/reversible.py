@@ -15,7 +15,8 @@ class ReversibleAdjoint:
 
     References
     ----------
-    P. Kidger, J. Foster, X. Li and T. Lyons, Efficient and accurate gradients for neural SDEs, NeurIPS (2021).
+    P. Kidger, J. Foster, X. Li and T. Lyons, Efficient and accurate gradients for neural SDEs, NeurIPS
+    (2021).
     """
 
     def __repr__(self) -> str:

@@ -77,7 +77,7 @@ def reversible(problem, y0, p, gout):
     """Run the paths backwards; see ``adjoints.ReversibleAdjoint``."""
     if problem.method.copies != 2:
         raise ValueError(
-            f"ReversibleAdjoint needs a method that can be undone: method = 'ReversibleHeun', not {problem.method.name}"
+            f"ReversibleAdjoint needs a method that can be undone, ReversibleHeun, not {problem.method.name}"
         )
     return _backward(problem, sde_sweep.backward_reversible, y0, p, gout)
 
@@ -156,6 +156,7 @@ def _reached_end(problem):
 def _first_order(*values):
     if any(ad.is_traced(v) for v in values):
         raise NotDifferentiable(
-            "second derivatives of solve_sde are not available; differentiate once, or use finite differences of the "
+            "second derivatives of solve_sde are not available; differentiate once, "
+            "or use finite differences of the "
             "gradient with the same seed"
         )

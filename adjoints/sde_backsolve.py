@@ -2,9 +2,10 @@
 """The continuous adjoint of a stochastic equation, solved backwards along the same Brownian path.
 
 In the sense of Stratonovich the ordinary chain rule holds: with the increment
-``phi(y) = h f(t, y) + g(t, y) dW`` of a step, the adjoint of y obeys ``da = -(d phi / dy)^T a`` and that of the
-parameters ``dG = -(d phi / dp)^T a``. y, a and G are run backwards together by Heun's method. An equation
-given in the sense of Ito is rewritten first: its drift loses half the derivative of the diffusion along itself.
+``phi(y) = h f(t, y) + g(t, y) dW`` of a step, the adjoint of y obeys ``da = -(d phi / dy)^T a`` and that
+of the parameters ``dG = -(d phi / dp)^T a``. y, a and G are run backwards together by Heun's method. An
+equation given in the sense of Ito is rewritten first: its drift loses half the derivative of the
+diffusion along itself.
 
 References
 ----------
@@ -84,7 +85,8 @@ def _compare(start, y0, end, grid):
     if not miss[worst] <= MISS * scale[worst]:
         raise SolverError(
             f"BacksolveAdjoint: component {worst}, run backwards from t = {grid.times[-1]:.6g} to "
-            f"t = {grid.times[0]:.6g}, misses its initial value by {miss[worst]:.3g}; take smaller steps, or DiscreteAdjoint"
+            f"t = {grid.times[0]:.6g}, misses its initial value by {miss[worst]:.3g}; "
+            f"take smaller steps, or DiscreteAdjoint"
         )
 
 
@@ -97,7 +99,8 @@ def _increment(problem):
     corrected = calculus == "ito" and noise != "additive"
     if corrected and kind == "general":
         raise ValueError(
-            "BacksolveAdjoint of an Ito equation with general noise is not available; take DiscreteAdjoint, or state "
+            "BacksolveAdjoint of an Ito equation with general noise is not available; "
+            "take DiscreteAdjoint, or state "
             "the equation in Stratonovich's sense"
         )
     if problem.method.space_time:

@@ -86,7 +86,9 @@ def tangent(
 def backward(
     entries, paths, times, cells, slots, y0, p, start, width, key, table, components, room, gout, gy0, gp
 ):
-    """Gradient of the computed paths: states are kept for one segment of steps at a time, noise is drawn anew."""
+    """Gradient of the computed paths: states are kept for one segment of steps at a time, noise is drawn
+    anew.
+    """
     size = y0.shape[0]
     steps = cells.shape[0]
     m = NOISES * components

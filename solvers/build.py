@@ -24,7 +24,7 @@ class InterpretedModel(UserWarning):
     """The right-hand side could not be compiled and is called in Python: right, but slower."""
 
 
-def build_model(fun: Callable, shape: tuple[int, ...], args: tuple) -> tuple[Model, Any]:
+def build_model(fun: Callable, shape: tuple[int, ...], args: tuple, jac=None) -> tuple[Model, Any]:
     """The model of ``fun(t, y, *args)`` and the present value of its parameters.
 
     Parameters
@@ -33,6 +33,8 @@ def build_model(fun: Callable, shape: tuple[int, ...], args: tuple) -> tuple[Mod
     shape : of y
     args : tuple of pytrees
         Leaves may be traced.
+    jac : callable or matrix, optional
+        The Jacobian of a model that cannot be compiled.
 
     Returns
     -------
@@ -52,8 +54,8 @@ def build_model(fun: Callable, shape: tuple[int, ...], args: tuple) -> tuple[Mod
     for model, shared in _models.get(key, ()):
         if shared.matches(fun):
             return model, _join(leaves, kinds, shared.traced.gather(fun))
-    if key in _refused:
-        return _interpreted(fun, shape, leaves, structure), _join(leaves, kinds, ())
+    if key in _refused or getattr(fun, "interpreted", False):
+        return _interpreted(fun, shape, leaves, structure, jac), _join(leaves, kinds, ())
     template = tree.unflatten(
         structure, [_example(leaf, kind) for leaf, kind in zip(leaves, kinds, strict=True)]
     )
@@ -67,7 +69,7 @@ def build_model(fun: Callable, shape: tuple[int, ...], args: tuple) -> tuple[Mod
             stacklevel=3,
         )
         _refused.add(key)
-        return build_model(fun, shape, args)
+        return build_model(fun, shape, args, jac)
     if len(_models) > 1000:
         _models.clear()
     _models.setdefault(key, []).append((model, shared))
@@ -160,12 +162,11 @@ def _wrong_size(found, shape) -> ValueError:
     )
 
 
-def _interpreted(fun, shape, leaves, structure) -> CallbackModel:
+def _interpreted(fun, shape, leaves, structure, jac) -> CallbackModel:
     sizes = [np.size(leaf) if is_parameter(leaf) else None for leaf in leaves]
     n = int(np.prod(shape, dtype=int))
 
-    def flat(t, y, p):
-        """f of flat arrays, traced or not."""
+    def arguments(p):
         present, start = [], 0
         for leaf, size in zip(leaves, sizes, strict=True):
             if size is None:
@@ -173,7 +174,11 @@ def _interpreted(fun, shape, leaves, structure) -> CallbackModel:
             else:
                 present.append(np.reshape(p[start : start + size], np.shape(leaf))[()])
                 start += size
-        out = fun(t, np.reshape(y, shape), *tree.unflatten(structure, present))
+        return tree.unflatten(structure, present)
+
+    def flat(t, y, p):
+        """f of flat arrays, traced or not."""
+        out = fun(t, np.reshape(y, shape), *arguments(p))
         if not isinstance(out, Traced):
             out = np.asarray(out)
             if out.dtype == object:
@@ -199,7 +204,10 @@ def _interpreted(fun, shape, leaves, structure) -> CallbackModel:
         return out, *pull(gout)
 
     def jacobian(t, y, p):
-        return (sciad.jacobian(flat, argnums=1)(t, y, p),)
+        if jac is None:
+            return (sciad.jacobian(flat, argnums=1)(t, y, p),)
+        matrix = jac(t, np.reshape(y, shape), *arguments(p)) if callable(jac) else jac
+        return (matrix.toarray() if hasattr(matrix, "toarray") else np.asarray(matrix, dtype=float),)
 
     return CallbackModel(
         shape,

@@ -189,6 +189,9 @@ def _run(
             whole[state.BUDGET] = EASY_STEPS
         elif progress is not None:
             whole[state.BUDGET] = PROGRESS_STEPS
+        if n == 0:
+            real[state.T1], whole[state.OUTPUT], code = t1, len(ts), state.DONE
+            break
         code = plan.kernel(plan.table, whole, real, desk.z, p, ts, ys, place, rows, desk.scratch)
         if code == state.RECORD_FULL:
             plan.capacity = 2 * len(rows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable
 
 import numpy as np
@@ -13,6 +14,7 @@ from sciad.value import Traced
 from solvers import state
 from solvers.auto import AUTO, integrate_auto
 from solvers.build import build_model
+from solvers.complex_state import solve_complex
 from solvers.control import Controller
 from solvers.errors import SolverError
 from solvers.events import Events
@@ -77,6 +79,11 @@ def solve_ivp(
         Largest number of attempted steps.
     tstops : array_like, optional
         Times inside the span that steps must hit exactly: jumps of the right-hand side, for instance.
+    jac : callable or array_like, optional
+        ``jac(t, y, *args)``, or a constant matrix. Compiled models have exact Jacobians of their own and do not need it;
+        it serves models that are called in Python.
+    jac_sparsity, vectorized
+        Accepted for SciPy's sake; without effect.
     controller : Controller, optional
     adjoint : "auto" or an adjoint
         How derivatives of this solve are computed; see the package ``adjoints``.
@@ -106,13 +113,23 @@ def solve_ivp(
     >>> np.round(sol.y, 6)
     array([[0.44626 , 0.099574]])
     """
-    tableau = method_named(method)
     args = _tuple_of(args)
     t0, t1 = _span(t_span)
     if y0.__class__ is not np.ndarray or y0.dtype is not _FLOAT:
+        if np.iscomplexobj(y0):
+            if method == "auto":
+                method = "Tsit5"
+            options = {"first_step": first_step, "max_step": max_step, "max_steps": max_steps, "tstops": tstops}
+            options |= {"controller": controller, "progress": progress, "dense_output": dense_output}
+            options |= {"t_span": t_span, "method": method, "t_eval": t_eval}
+            tolerances = {"rtol": rtol, "atol": atol}
+            return solve_complex(solve_ivp, fun, np.asarray(y0), args, events, tolerances, **options)
         y0 = _array(y0, "y0")
+    tableau = method_named(method)
+    if mass_matrix is not None:
+        raise NotImplementedError("mass_matrix is not supported yet; solve M y' = f(t, y) for y' if M is regular")
     shape = np.shape(y0)
-    model, p = build_model(fun, shape, args)
+    model, p = build_model(fun, shape, args, jac)
     ts = None if t_eval is None else _array(t_eval, "t_eval")
     options = _options(model, rtol, atol, first_step, max_step, max_steps, tstops, controller, dense_output)
     problem = Problem(model, tableau, options, adjoint)
@@ -352,6 +369,9 @@ def _options(model, rtol, atol, first_step, max_step, max_steps, tstops, control
             raise ValueError(
                 f"{name} has shape {array.shape}, but y0 has {model.n} components: give one number or {model.n}"
             )
+    if np.any(np.asarray(rtol) < SMALLEST_RTOL) and not np.all(np.asarray(rtol) == 0):
+        warnings.warn(f"At least one element of `rtol` is too small; {SMALLEST_RTOL:.2g} is used.", stacklevel=3)
+        rtol = np.maximum(rtol, SMALLEST_RTOL)
     if np.any((np.asarray(rtol) == 0) & (np.asarray(atol) == 0)):
         raise ValueError(
             "rtol and atol are both zero: no step is short enough for that; set one of them above zero"
@@ -377,6 +397,7 @@ def _options(model, rtol, atol, first_step, max_step, max_steps, tstops, control
     return options
 
 
+SMALLEST_RTOL = 100 * np.finfo(float).eps
 _common: dict = {}
 
 

@@ -45,9 +45,9 @@ def failure_message(code: int, t: float, y: np.ndarray, f: np.ndarray, whole, re
     largest = np.abs(y).argmax() if len(y) else 0
     if not math.isfinite(real[state.ERROR]):
         return (
-            f"{text}: beyond it the model is not finite, however short the step. Check the model there (a pole of "
-            f"the solution, a logarithm or root of a negative number); the largest component is y[{largest}] = "
-            f"{y[largest]:.6g}."
+            f"{text}: beyond it the model is not finite, however short the step. Check the model there (a pole "
+            f"of the solution, a logarithm or root of a negative number); the largest component is "
+            f"y[{largest}] = {y[largest]:.6g}."
         )
     return (
         f"{text}, where the error (the fastest component is y[{np.abs(f).argmax()}]) cannot be brought under the "

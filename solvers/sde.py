@@ -67,8 +67,8 @@ def solve_sde(
     calculus : {"ito", "stratonovich"}
         The sense of the noise term. The method must have the same.
     method : str or Method
-        See ``solvers.stochastic.METHODS``. "auto" takes SRA1 for additive, SRIW1 for diagonal and scalar noise,
-        EulerMaruyama for general noise, and Heun in the Stratonovich sense.
+        See ``solvers.stochastic.METHODS``. "auto" takes SRA1 for additive, SRIW1 for diagonal and scalar
+        noise, EulerMaruyama for general noise, and Heun in the Stratonovich sense.
     t_eval : array_like, optional
         Increasing times at which to return the solution; steps end there exactly. By default the ends of the
         steps (for ensembles with steps of their own: start and end).
@@ -89,8 +89,8 @@ def solve_sde(
     first_step, max_step, max_steps : float, float, int
         Of adaptive steps.
     adjoint : {"auto"} or an instance of a method of ``adjoints``
-        How gradients are computed: SDEDiscreteAdjoint (the default), SDEReversibleAdjoint, SDEBacksolveAdjoint
-        or SDEForwardSensitivity.
+        How gradients are computed: SDEDiscreteAdjoint (the default), SDEReversibleAdjoint,
+        SDEBacksolveAdjoint or SDEForwardSensitivity.
     threads : int, optional
         All cores by default.
     progress : bool
@@ -142,7 +142,8 @@ def run_paths(problem, y0, p):
 
 
 simulate = ad.custom(_simulate, rules_from="adjoints.sde")
-"""The primitive ``(problem, y0 (size,), p (n_p,)) -> out (T, n, paths)``; its rules are in adjoints/sde.py."""
+"""The primitive ``(problem, y0 (size,), p (n_p,)) -> out (T, n, paths)``; its rules "
+"are in adjoints/sde.py."""
 
 
 def _prepare(
@@ -286,7 +287,8 @@ def _span(t_span):
     t0, t1 = (float(plain_value(t)) for t in t_span)
     if any(ad.is_traced(t) for t in t_span):
         raise TypeError(
-            "t_span of a stochastic equation cannot be differentiated: a Brownian path has no derivative in time"
+            "t_span of a stochastic equation cannot be differentiated: a Brownian "
+            "path has no derivative in time"
         )
     if not (np.isfinite(t0) and np.isfinite(t1) and t1 > t0):
         raise ValueError(f"t_span = ({t0}, {t1}) must be finite and increase")
@@ -326,13 +328,16 @@ def _method(method, noise, calculus, adaptive):
     if method.calculus != calculus and noise != "additive":
         other = "Heun, Midpoint or EulerHeun" if calculus == STRATONOVICH else "EulerMaruyama or SRIW1"
         raise ValueError(
-            f"{method.name} solves in the sense of {method.calculus.capitalize()}, and calculus = {calculus!r}: "
-            f"take {other}, or state the equation in the other sense (the drifts differ by half the derivative "
+            f"{method.name} solves in the sense of {method.calculus.capitalize()}, "
+            f"and calculus = {calculus!r}: "
+            f"take {other}, or state the equation in the other sense (the drifts "
+            f"differ by half the derivative "
             f"of the diffusion along itself)"
         )
     if adaptive and method.embedded is None:
         raise ValueError(
-            f"{method.name} has no error estimate: give dt, or take SRA1, SRA3, SRIW1 or SOSRI for adaptive steps"
+            f"{method.name} has no error estimate: give dt, or take SRA1, SRA3, SRIW1 "
+            f"or SOSRI for adaptive steps"
         )
     return method
 

@@ -95,7 +95,8 @@ def shape_of_noise(drift, diffusion, noise, t0, y0, args):
     if len(g) != len(shape) + 1 or g[:-1] != shape:
         also = f" or {shape}" if noise == "additive" else ""
         raise ValueError(
-            f"diffusion returns shape {g}; {noise} noise wants {(*shape, 'm')}{also}: the state's shape and an axis "
+            f"diffusion returns shape {g}; {noise} noise wants {(*shape, 'm')}{also}: "
+            f"the state's shape and an axis "
             "for the noise"
         )
     return "general", g[-1:]
@@ -193,8 +194,10 @@ class Problem:
             component, path = (int(i[0]) for i in np.nonzero(bad))
             self.info.success = False
             self.info.message = (
-                f"{int(bad.any(0).sum())} of {bad.shape[1]} paths are not finite at t = {t:.6g}, the first being path "
-                f"{first + path} with component {component} = {last[component, path]}; take smaller steps, or check "
+                f"{int(bad.any(0).sum())} of {bad.shape[1]} paths are not finite at t "
+                f"= {t:.6g}, the first being path "
+                f"{first + path} with component {component} = {last[component, path]}; "
+                f"take smaller steps, or check "
                 "the model for values outside of its domain."
             )
 
@@ -263,13 +266,17 @@ class Problem:
         if code == sde_adaptive.TOO_MANY:
             what = f"used up max_steps = {self.control[4]}: allow more, or loosen rtol and atol"
         else:
-            what = "needs steps shorter than the noise is resolved: loosen rtol and atol, or check the model there"
+            what = (
+                "needs steps shorter than the noise resolves: loosen rtol and atol, or check the model there"
+            )
         self.info.message = f"Path {path} at t = {t:.6g} {what}."
 
 
 @functools.cache
 def _linked(entry, signature: str, lanes: bool, noises: int):
-    """The kernel `entry` with the ways of making a step (``advance``, ...) that its module has for lanes or not."""
+    """The kernel `entry` with the ways of making a step (``advance``, ...) that its module has for lanes
+    or not.
+    """
     suffix = "lanes" if lanes else "by_address"
     names = {**vars(sde_loop), **entry.__globals__}
     roles = {

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import math
+import weakref
 from collections.abc import Callable
 
 import numpy as np
@@ -35,7 +36,9 @@ def step_function(step: Callable, drift: Callable, diffusion: Callable, times: C
 
 
 def pack(leaves) -> list[np.ndarray]:
-    """The leaves of args that are parameters, flat: floats and arrays; ints, bools and strings are structure."""
+    """The leaves of args that are parameters, flat: floats and arrays; ints, bools and strings are
+    structure.
+    """
     return [np.ravel(np.asarray(x, float)) for x in leaves if is_parameter(x)]
 
 
@@ -75,7 +78,15 @@ class CompiledStep:
         return [capture.get() for capture in self.function.captures]
 
     def entries(self, *kinds: str) -> tuple[np.ndarray, int, bool]:
-        """Addresses by the place the loops expect them at, size of the workspace, and whether they take lanes."""
+        """Addresses by the place the loops expect them at, size of the workspace, and whether they take
+        lanes.
+        """
+        known = _entries.setdefault(self.function.shared, {})
+        if kinds not in known:
+            known[kinds] = self._entries(kinds)
+        return known[kinds]
+
+    def _entries(self, kinds):
         texts = [self.function.shared.text(kind) for kind in kinds]
         lanes = all(self._fits(text) for text in texts)
         table = np.zeros(len(KINDS), dtype=np.int64)
@@ -94,6 +105,9 @@ class CompiledStep:
         site = self.function.sites[status - 1]
         where = f" ({site.line.file}, line {site.line.number})" if site.line else ""
         return ValueError(f"{site.exception}: {site.message}{where}")
+
+
+_entries: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()  # of programs: entries by kinds
 
 
 def _lane_address(text, kind: str, sizes: dict[str, int]) -> int:
