@@ -52,7 +52,7 @@ def fixed_point(
     >>> round(float(x), 10)
     0.7390851332
     >>> round(float(ad.grad(lambda a: ad.fixed_point(lambda x: np.cos(a * x), 1.0))(1.0)), 10)
-    -0.2975186788
+    -0.2974743415
     """
 
     def solve(g, x):
