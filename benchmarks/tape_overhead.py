@@ -1,4 +1,5 @@
-"""What the eager tape costs: per operation, per second derivative, in memory; other tapes beside it where installed.
+"""What the eager tape costs: per operation, per second derivative, in memory; other tapes beside it where
+installed.
 
     python benchmarks/tape_overhead.py [--quick]
 

@@ -1,17 +1,17 @@
 """Automatic differentiation of NumPy programs, eager and compiled.
 
-``import sciad as ad`` is enough: the names of the packages built on this one are offered here too, and imported when
-first asked for.
+``import sciad as ad`` is enough: the names of the packages built on this one are offered here too, and
+imported when first asked for.
 """
 
 import importlib as _importlib
 
 from . import dual as _dual
-from . import mutation as _mutation
-from . import rules_array as _rules_array
-from . import rules_linalg as _rules_linalg
-from . import rules_select as _rules_select
-from . import rules_ufunc as _rules_ufunc
+from . import mutation as _mutation  # noqa: F401
+from . import rules_array as _rules_array  # noqa: F401
+from . import rules_linalg as _rules_linalg  # noqa: F401
+from . import rules_select as _rules_select  # noqa: F401
+from . import rules_ufunc as _rules_ufunc  # noqa: F401
 from . import tape as _tape
 from .api import grad, jvp, linearize, value_and_grad, vjp
 from .check import check_grads
@@ -35,6 +35,12 @@ from .value import is_traced
 from .vmap import vmap
 
 __version__ = "0.1.0"
+__all__ = [
+    "CheckFailed", "DerivativeDropped", "EscapedValue", "MissingRule", "NotConverged", "NotDifferentiable", "NotScalar",
+    "SciadError", "UnsupportedSyntax", "UnsupportedWrite", "check_grads", "checkpoint", "custom", "fixed_point", "grad",
+    "hessian", "hvp", "is_traced", "jacobian", "jvp", "linearize", "root", "stop_gradient", "value_and_grad", "vjp",
+    "vmap",
+]  # fmt: skip
 
 _dual._install_fast_operators()
 _tape._install_fast_operators()

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .plain import np
-
 from .dual import Dual
 from .errors import NotDifferentiable, NotScalar, SciadError
+from .plain import np
 from .rebind import rebind
 from .tape import Tape, Var, backward, forward
 from .tree import LEAF, describe, flatten, paths, unflatten
@@ -113,7 +112,9 @@ def vjp(f: Callable, *primals: Any) -> tuple[Any, Callable]:
     def pullback(cotangent):
         given, found = flatten(cotangent)
         if found != structure:
-            raise ValueError(f"the cotangent has structure {describe(found)}, the output {describe(structure)}")
+            raise ValueError(
+                f"the cotangent has structure {describe(found)}, the output {describe(structure)}"
+            )
         seeds: dict = {}
         for leaf, g in zip(leaves, given, strict=True):
             if _of(leaf, tape):
@@ -132,7 +133,8 @@ def linearize(f: Callable, *primals: Any) -> tuple[Any, Callable]:
     out
         ``f(*primals)``.
     pushforward : callable
-        Takes one tangent per primal (None: it does not move), returns the tangent of the output; `f` is not run again.
+        Takes one tangent per primal (None: it does not move), returns the tangent of the output; `f` is
+        not run again.
 
     Examples
     --------
@@ -192,7 +194,9 @@ def jvp(f: Callable, primals: tuple, tangents: tuple) -> tuple[Any, Any]:
     """
     level = next_level()
     if len(primals) != len(tangents):
-        raise ValueError(f"{len(primals)} primals and {len(tangents)} tangents: give one tangent (or None) per primal")
+        raise ValueError(
+            f"{len(primals)} primals and {len(tangents)} tangents: give one tangent (or None) per primal"
+        )
     args = []
     for k, (primal, tangent) in enumerate(zip(primals, tangents, strict=True)):
         if tangent is None:
@@ -296,7 +300,11 @@ def _like(g, x, what):
         pass
     elif g.__class__ is not np.ndarray or g.dtype is not _F64:
         g = operand(g)
-        g = g if isinstance(g, Traced) else np.asarray(g, dtype=np.result_type(x.dtype, np.float32, np.asarray(g)))[()]
+        g = (
+            g
+            if isinstance(g, Traced)
+            else np.asarray(g, dtype=np.result_type(x.dtype, np.float32, np.asarray(g)))[()]
+        )
     if g.shape != x.shape:
         raise ValueError(f"{what} of shape {g.shape} for a value of shape {x.shape}")
     return g

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from .plain import np
-
 from .api import jvp, vjp
 from .errors import CheckFailed
+from .plain import np
 from .tree import flatten, unflatten
 
 
@@ -23,8 +22,8 @@ def check_grads(
 ) -> None:
     """Check the derivatives of `f` along random directions.
 
-    Forward mode is compared with central differences, reverse mode with forward mode by <v, J u> = <J' v, u>; for
-    ``order=2`` the same is asked of the derivatives themselves.
+    Forward mode is compared with central differences, reverse mode with forward mode by <v, J u> = <J' v,
+    u>; for ``order=2`` the same is asked of the derivatives themselves.
 
     Parameters
     ----------
@@ -79,9 +78,29 @@ def _check(f, args, order, modes, rtol, atol, step, rng, label):
         _same(f"{label}: <J'v, u> against <v, J u>", found["reverse"], found["forward"], 1e-9, 1e-9)
     if order > 1:
         if "forward" in modes:
-            _check(lambda *a: jvp(f, a, u)[1], args, order - 1, modes, 10 * rtol, 10 * atol, step, rng, f"jvp of {label}")
+            _check(
+                lambda *a: jvp(f, a, u)[1],
+                args,
+                order - 1,
+                modes,
+                10 * rtol,
+                10 * atol,
+                step,
+                rng,
+                f"jvp of {label}",
+            )
         if "reverse" in modes:
-            _check(lambda *a: vjp(f, *a)[1](v), args, order - 1, modes, 10 * rtol, 10 * atol, step, rng, f"vjp of {label}")
+            _check(
+                lambda *a: vjp(f, *a)[1](v),
+                args,
+                order - 1,
+                modes,
+                10 * rtol,
+                10 * atol,
+                step,
+                rng,
+                f"vjp of {label}",
+            )
 
 
 def _same(what, got, want, rtol, atol):
@@ -96,7 +115,9 @@ def _random_like(tree, rng):
     for x in leaves:
         shape = np.shape(x)
         r = rng.standard_normal(shape)
-        made.append(r + 1j * rng.standard_normal(shape) if np.iscomplexobj(x) else np.float64(r) if shape == () else r)
+        made.append(
+            r + 1j * rng.standard_normal(shape) if np.iscomplexobj(x) else np.float64(r) if shape == () else r
+        )
     return unflatten(structure, made)
 
 

@@ -13,8 +13,8 @@ from .custom import custom
 def checkpoint(f: Callable) -> Callable:
     """Return a function that computes `f` but keeps only its arguments for the backward sweep.
 
-    The gradient is that of `f`; its operations are run once more when the sweep reaches them.  Forward mode is not
-    affected.
+    The gradient is that of `f`; its operations are run once more when the sweep reaches them.  Forward
+    mode is not affected.
 
     Parameters
     ----------

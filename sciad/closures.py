@@ -1,4 +1,6 @@
-"""Values being differentiated that a function captures, lifted to arguments: a captured value is never a constant."""
+"""Values being differentiated that a function captures, lifted to arguments: a captured value is never a
+constant.
+"""
 
 from __future__ import annotations
 
@@ -58,7 +60,8 @@ def lift(f: Callable) -> tuple[list, Callable]:
 
         def make(new):
             closure = tuple(
-                types.CellType(r(new)) if r else cell for r, cell in zip(cells, g.__closure__ or (), strict=True)
+                types.CellType(r(new)) if r else cell
+                for r, cell in zip(cells, g.__closure__ or (), strict=True)
             )
             arguments = tuple(defaults(new)) if defaults else g.__defaults__
             copy = types.FunctionType(g.__code__, g.__globals__, g.__name__, arguments, closure)

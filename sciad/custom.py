@@ -6,11 +6,10 @@ import importlib
 from collections.abc import Callable
 from typing import Any
 
-from .plain import np
-
 from . import table
 from .dual import Dual
 from .errors import NotDifferentiable
+from .plain import np
 from .tape import accumulate
 from .tree import LEAF, describe, flatten, tree_map, unflatten
 from .value import Traced, next_level, operand
@@ -28,11 +27,11 @@ def custom(
     Parameters
     ----------
     f : callable
-        Arguments and result are numbers, arrays or nested structures of them; anything else in the arguments passes
-        through as it is.
+        Arguments and result are numbers, arrays or nested structures of them; anything else in the
+        arguments passes through as it is.
     pushforward : callable, optional
-        ``pushforward(args, tangents) -> (out, dout)``; `args` is the tuple of arguments, `tangents` has one entry
-        per argument, of its structure, None where the argument is not differentiated.
+        ``pushforward(args, tangents) -> (out, dout)``; `args` is the tuple of arguments, `tangents` has
+        one entry per argument, of its structure, None where the argument is not differentiated.
     pullback : callable, optional
         ``pullback(args) -> (out, pull)`` with ``pull(gout) -> tuple`` of one cotangent per argument (None for
         zero).  Of the two rules one is enough: the other mode then runs it once per entry.
@@ -49,9 +48,8 @@ def custom(
     Examples
     --------
     >>> import numpy as np, sciad as ad
-    >>> cube = ad.custom(lambda x: x**3, pullback=lambda args: (args[0] ** 3, lambda g: (3 * args[0] ** 2 * g,)))
-    >>> ad.grad(cube)(2.0)
-    np.float64(12.0)
+    >>> cube = ad.custom(lambda x: x**3, pullback=lambda args: (args[0] ** 3, lambda g: (3 * args[0] ** 2
+    * g,))) >>> ad.grad(cube)(2.0) np.float64(12.0)
     """
     return Custom(f, pushforward, pullback, rules_from)
 
@@ -114,7 +112,9 @@ class Custom:
         bound = inspect.signature(self.fn).bind(*args, **kwargs)
         bound.apply_defaults()
         if bound.kwargs:
-            raise TypeError(f"{self.name}: keyword-only arguments {sorted(bound.kwargs)} cannot be differentiated")
+            raise TypeError(
+                f"{self.name}: keyword-only arguments {sorted(bound.kwargs)} cannot be differentiated"
+            )
         return bound.args
 
 
@@ -148,7 +148,10 @@ class _Call:
         douts = _match(f"the pushforward of {self.prim.name}", dout, structure)
         return unflatten(
             structure,
-            [Dual(_number(o), _shaped(t, o), dual.level) if _is_float(o) else o for o, t in zip(outs, douts, strict=True)],
+            [
+                Dual(_number(o), _shaped(t, o), dual.level) if _is_float(o) else o
+                for o, t in zip(outs, douts, strict=True)
+            ],
         )
 
     def reverse(self, var, values, parents):
@@ -197,7 +200,9 @@ class _Call:
             level = dual.level
             leaves = [v if t is None else Dual(v, t, level) for v, t in zip(values, tangents, strict=True)]
             pairs, structure = flatten(self.fn(*leaves))
-            return unflatten(structure, [(p.value, p.tangent) if p.__class__ is Dual else (p, None) for p in pairs])
+            return unflatten(
+                structure, [(p.value, p.tangent) if p.__class__ is Dual else (p, None) for p in pairs]
+            )
 
         result = batch.each(one, (list(values), list(tangents)))
         return _zip_duals(result, dual.level)
@@ -220,7 +225,9 @@ class _Call:
                     if c is not None and t is not None:
                         total = total + np.sum(c * t)
                 entries.append(total)
-            results.append(np.reshape(np.stack([operand(e) for e in entries]), shape) if entries else np.zeros(shape))
+            results.append(
+                np.reshape(np.stack([operand(e) for e in entries]), shape) if entries else np.zeros(shape)
+            )
         return out, unflatten(structure, results)
 
 
@@ -286,7 +293,6 @@ class _Pull:
             if j is not None and c is not None:
                 accumulate(grads, j, _number(c), x)
 
-
     def push(self, y, args, tangents):
         found = self.call.push(args, tangents)
         return found[0] if self.structure is LEAF else tuple(found)
@@ -335,7 +341,9 @@ def _by_argument(structures, values, tangents):
             directions.append(None)
         else:
             part = [
-                (np.zeros(np.shape(v))[()] if _is_float(v) or v.__class__ is int else None) if t is None else t
+                (np.zeros(np.shape(v))[()] if _is_float(v) or v.__class__ is int else None)
+                if t is None
+                else t
                 for t, v in zip(part, values[i : i + n], strict=True)
             ]
             directions.append(part[0] if structure is LEAF else unflatten(structure, part))
@@ -363,7 +371,9 @@ def _leaf_cotangents(call, cotangents, values):
 
 
 def _match(who, c, structure):
-    """Flatten a tangent or cotangent along the structure it belongs to; None stands for a part that is zero."""
+    """Flatten a tangent or cotangent along the structure it belongs to; None stands for a part that is
+    zero.
+    """
     if structure is LEAF:
         return [c]
     parts = structure[2]
@@ -381,7 +391,9 @@ def _children(c):
 
 
 def _is_float(x):
-    return isinstance(x, (float, Traced)) or (isinstance(x, (np.ndarray, np.generic)) and x.dtype.kind in "fc")
+    return isinstance(x, (float, Traced)) or (
+        isinstance(x, (np.ndarray, np.generic)) and x.dtype.kind in "fc"
+    )
 
 
 def _number(x):
@@ -393,7 +405,9 @@ def _shaped(t, o):
         return np.zeros(np.shape(o))[()]
     t = _number(t)
     if np.shape(t) != np.shape(o):
-        raise ValueError(f"a pushforward returned a tangent of shape {np.shape(t)} for an output of shape {np.shape(o)}")
+        raise ValueError(
+            f"a pushforward returned a tangent of shape {np.shape(t)} for an output of shape {np.shape(o)}"
+        )
     return t
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from .plain import np
-
 from . import indexing, table
+from .plain import np
 from .table import TABLE, Push
 from .tree import register_leaf
 from .value import BINARY, PLAIN, Traced, apply, linked, strip_nested
@@ -147,10 +146,13 @@ def _install_fast_operators():
     for name, (op, ufunc) in BINARY.items():
         if TABLE[ufunc].kind == "scalar":
             binary(name, op, ufunc)
+
     def getitem(self, index):
         if index.__class__ is not int and index.__class__ is not slice:
             index = strip_nested(index)
-            if isinstance(index, Traced) or (index.__class__ is tuple and any(isinstance(i, Traced) for i in index)):
+            if isinstance(index, Traced) or (
+                index.__class__ is tuple and any(isinstance(i, Traced) for i in index)
+            ):
                 return indexing.getitem(self, index)
         y = Dual(self.value[index], self.tangent[index], self.level)
         return y if y.value.__class__ is np.float64 else linked(y, self)

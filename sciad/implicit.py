@@ -1,7 +1,9 @@
-"""Solutions of equations, differentiated by the implicit function theorem instead of through their iterations.
+"""Solutions of equations, differentiated by the implicit function theorem instead of through their
+iterations.
 
-If F(x, a) = 0 defines x, then dx = -F_x^{-1} F_a da.  The iteration that found x does not matter, so it keeps no
-tape and its length does not matter either.  Source: Griewank and Walther, "Evaluating Derivatives" (2008), ch. 15.
+If F(x, a) = 0 defines x, then dx = -F_x^{-1} F_a da.  The iteration that found x does not matter, so it
+keeps no tape and its length does not matter either.  Source: Griewank and Walther, "Evaluating
+Derivatives" (2008), ch. 15.
 """
 
 from __future__ import annotations
@@ -74,7 +76,9 @@ def fixed_point(
     return _implicit(f, x0, args, solve, lambda y, x: y - x)
 
 
-def root(f: Callable, x0: Any, *args: Any, rtol: float = 1e-12, atol: float = 1e-12, max_iterations: int = 100) -> Any:
+def root(
+    f: Callable, x0: Any, *args: Any, rtol: float = 1e-12, atol: float = 1e-12, max_iterations: int = 100
+) -> Any:
     """Return an x with ``f(x, *args) = 0``, differentiable in `args` and in what `f` captures.
 
     Newton's method with halved steps while the residual does not fall.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from .plain import np
-
 from .table import TABLE, Repeat, linear
 from .value import Primitive, Traced, apply, operand, plainly, strip, strip_nested
 
@@ -134,7 +133,9 @@ TABLE[getitem_].view = True
 
 
 def _getitem_batched(x, index):
-    """Places that differ from one element of a `vmap` to the next: counted in the flat array, then fetched."""
+    """Places that differ from one element of a `vmap` to the next: counted in the flat array, then
+    fetched.
+    """
     parts = index if index.__class__ is tuple else (index,)
     home = np.arange(int(np.prod(x.shape))).reshape(x.shape)
     places = plainly(_fetch, home, *parts)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .plain import np
-
 from .api import grad, jvp, vjp
+from .plain import np
 from .tree import flatten, unflatten
 from .vmap import vmap
 
@@ -62,7 +61,8 @@ def jacobian(f: Callable, argnums: int | tuple[int, ...] = 0, mode: str = "auto"
 
 
 def hessian(f: Callable, argnums: int = 0) -> Callable:
-    """Return a function that computes the matrix of second derivatives of `f`: forward mode over reverse mode.
+    """Return a function that computes the matrix of second derivatives of `f`: forward mode over reverse
+    mode.
 
     Returns
     -------
@@ -160,7 +160,9 @@ def _by_rows(f, primals):
     for k, o in enumerate(outs):
 
         def pull(unit, k=k):
-            return flatten(pullback(unflatten(out_structure, [unit if j == k else z for j, z in enumerate(zeros)])))[0]
+            return flatten(
+                pullback(unflatten(out_structure, [unit if j == k else z for j, z in enumerate(zeros)]))
+            )[0]
 
         rows = _chunks(pull, np.shape(o))
         row = []

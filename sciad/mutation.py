@@ -22,9 +22,9 @@ from .views import COMPLEX_INTO_REAL, Window, fitted, shown, written
 class Buffer(np.ndarray):
     """An array made by np.zeros and the like inside a function that is differentiated.
 
-    It is a plain array until a traced value is written into it; from then on it stands for a traced value, which all
-    its views share.  Its own memory then holds NaN, so that code which bypasses NumPy's protocols cannot take stale
-    numbers for a result.
+    It is a plain array until a traced value is written into it; from then on it stands for a traced
+    value, which all its views share.  Its own memory then holds NaN, so that code which bypasses NumPy's
+    protocols cannot take stale numbers for a result.
     """
 
     def __array_finalize__(self, obj):
@@ -143,11 +143,48 @@ def _delegate(name):
     return method
 
 
-for _name in (
-    "all any argmax argmin argsort astype choose clip compress conj conjugate copy cumprod cumsum diagonal dot flatten "
-    "item max mean min nonzero prod repeat round searchsorted std sum take tolist trace var __float__ __int__ "
-    "__bool__ __index__ __complex__ __contains__ __deepcopy__ __copy__"
-).split():
+for _name in [
+    "all",
+    "any",
+    "argmax",
+    "argmin",
+    "argsort",
+    "astype",
+    "choose",
+    "clip",
+    "compress",
+    "conj",
+    "conjugate",
+    "copy",
+    "cumprod",
+    "cumsum",
+    "diagonal",
+    "dot",
+    "flatten",
+    "item",
+    "max",
+    "mean",
+    "min",
+    "nonzero",
+    "prod",
+    "repeat",
+    "round",
+    "searchsorted",
+    "std",
+    "sum",
+    "take",
+    "tolist",
+    "trace",
+    "var",
+    "__float__",
+    "__int__",
+    "__bool__",
+    "__index__",
+    "__complex__",
+    "__contains__",
+    "__deepcopy__",
+    "__copy__",
+]:
     setattr(Buffer, _name, _delegate(_name))
 
 
@@ -167,10 +204,7 @@ def _viewing(name):
 
 for _name in ("reshape", "ravel"):
     setattr(Buffer, _name, _viewing(_name))
-_VIEWING = {getattr(np, _name) for _name in (
-    "reshape ravel transpose permute_dims matrix_transpose swapaxes moveaxis rollaxis squeeze expand_dims flip flipud "
-    "fliplr rot90 split array_split hsplit vsplit dsplit unstack atleast_1d atleast_2d atleast_3d real"
-).split()}  # fmt: skip
+_VIEWING = {getattr(np, _name) for _name in ["reshape", "ravel", "transpose", "permute_dims", "matrix_transpose", "swapaxes", "moveaxis", "rollaxis", "squeeze", "expand_dims", "flip", "flipud", "fliplr", "rot90", "split", "array_split", "hsplit", "vsplit", "dsplit", "unstack", "atleast_1d", "atleast_2d", "atleast_3d", "real"]}  # fmt: skip
 
 
 def _shares(found, buffer):
@@ -261,7 +295,9 @@ WRITES = {
 for _fn, _write in WRITES.items():
     composite(_fn, _write, note="writes into a traced value or a local array")
 for _fn in (np.zeros_like, np.ones_like, np.empty_like):
-    composite(_fn, lambda x, *args, _fn=_fn, **kwargs: buffer(_fn(_plain(x), *args, **kwargs)), note="a local array")
+    composite(
+        _fn, lambda x, *args, _fn=_fn, **kwargs: buffer(_fn(_plain(x), *args, **kwargs)), note="a local array"
+    )
 composite(np.full_like, lambda x, fill_value, *args, **kwargs: np.copy(
     np.broadcast_to(operand(fill_value), kwargs.get("shape", np.shape(x)))), note="a local array")  # fmt: skip
 
@@ -309,7 +345,9 @@ def to_float(x):
     return float(raw(value))
 
 
-_REMAINDER = next((k for k, (name, _) in enumerate(getattr(opcode, "_nb_ops", ())) if name == "NB_REMAINDER"), None)
+_REMAINDER = next(
+    (k for k, (name, _) in enumerate(getattr(opcode, "_nb_ops", ())) if name == "NB_REMAINDER"), None
+)
 
 
 def _module(frame):
@@ -317,7 +355,9 @@ def _module(frame):
 
 
 def to_object_array(x, dtype):
-    """What NumPy's C code gets when it wants an array of a traced value: an object array that still holds it."""
+    """What NumPy's C code gets when it wants an array of a traced value: an object array that still holds
+    it.
+    """
     check_store(sys._getframe(2))
     if dtype is not None and np.dtype(dtype) != object:
         raise UnsupportedWrite(

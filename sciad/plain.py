@@ -1,4 +1,6 @@
-"""NumPy as it is: a copy of its namespace, taken before `rebind` gives differentiated functions another view of it."""
+"""NumPy as it is: a copy of its namespace, taken before `rebind` gives differentiated functions another
+view of it.
+"""
 
 from types import SimpleNamespace
 

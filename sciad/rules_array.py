@@ -1,15 +1,15 @@
-"""Rules of NumPy's array functions: products, reductions, shapes, joining and splitting, choosing and sorting.
+"""Rules of NumPy's array functions: products, reductions, shapes, joining and splitting, choosing and
+sorting.
 
-Linear functions declare their transpose; everything else is written in functions that have a rule already, so that
-its forward and reverse derivatives of every order follow from the one definition.
+Linear functions declare their transpose; everything else is written in functions that have a rule
+already, so that its forward and reverse derivatives of every order follow from the one definition.
 """
 
 import operator
 from math import prod
 
-from .plain import np
-
 from .indexing import concatenate_, getitem_, stack_
+from .plain import np
 from .table import TABLE, Repeat, alias, composite, constant, linear, metadata
 from .value import Primitive, Traced, operand, plainly, raw, strip, strip_nested
 
@@ -29,7 +29,11 @@ def _matmul_a(g, a, b):
     if nb == 1:
         return g[..., None] * b if na > 1 else g * b
     if na == 1:
-        return np.sum(np.matmul(b, g[..., None])[..., 0], axis=tuple(range(nb - 2))) if nb > 2 else np.matmul(b, g)
+        return (
+            np.sum(np.matmul(b, g[..., None])[..., 0], axis=tuple(range(nb - 2)))
+            if nb > 2
+            else np.matmul(b, g)
+        )
     return np.matmul(g, _mT(b))
 
 
@@ -56,8 +60,12 @@ def _tensordot(a, b, axes=2):
     free_a = [k for k in range(na) if k not in axes_a]
     free_b = [k for k in range(nb) if k not in axes_b]
     inner = prod(a.shape[k] for k in axes_a)
-    left = np.reshape(np.transpose(a, free_a + axes_a), (-1, inner) if inner else (prod(a.shape[k] for k in free_a), 0))
-    right = np.reshape(np.transpose(b, axes_b + free_b), (inner, -1) if inner else (0, prod(b.shape[k] for k in free_b)))
+    left = np.reshape(
+        np.transpose(a, free_a + axes_a), (-1, inner) if inner else (prod(a.shape[k] for k in free_a), 0)
+    )
+    right = np.reshape(
+        np.transpose(b, axes_b + free_b), (inner, -1) if inner else (0, prod(b.shape[k] for k in free_b))
+    )
     return np.reshape(np.matmul(left, right), [a.shape[k] for k in free_a] + [b.shape[k] for k in free_b])
 
 
@@ -98,7 +106,9 @@ composite(np.kron, _kron)
 composite(np.vecdot, lambda a, b, axis=-1: np.sum(np.conjugate(a) * b, axis=axis))
 composite(np.matvec, lambda a, b: np.matmul(a, operand(b)[..., None])[..., 0])
 composite(np.vecmat, lambda a, b: np.matmul(np.conjugate(operand(a))[..., None, :], b)[..., 0, :])
-composite(np.cross, lambda a, b, axisa=-1, axisb=-1, axisc=-1, axis=None: _cross(a, b, axisa, axisb, axisc, axis))
+composite(
+    np.cross, lambda a, b, axisa=-1, axisb=-1, axisc=-1, axis=None: _cross(a, b, axisa, axisb, axisc, axis)
+)
 
 
 def _cross(a, b, axisa, axisb, axisc, axis):
@@ -125,7 +135,9 @@ def _einsum(*operands, optimize=False):
     inputs = inputs.split(",")
     if "..." in text:
         free = [c for c in _LETTERS if c not in text]
-        rank = max(np.ndim(x) - len(term) + 3 for x, term in zip(arrays, inputs, strict=True) if "..." in term)
+        rank = max(
+            np.ndim(x) - len(term) + 3 for x, term in zip(arrays, inputs, strict=True) if "..." in term
+        )
         for i, (x, term) in enumerate(zip(arrays, inputs, strict=True)):
             n = np.ndim(x) - len(term) + 3
             inputs[i] = term.replace("...", "".join(free[rank - n : rank]))
@@ -211,7 +223,11 @@ def _sum(x, axis=None, dtype=None, out=None, keepdims=False, initial=None, where
 
 def _mean(x, axis=None, dtype=None, out=None, keepdims=False, where=True):
     x = operand(x)
-    n = _count(x, _axis(axis)) if where is True else np.sum(np.broadcast_to(where, x.shape), axis=axis, keepdims=keepdims)
+    n = (
+        _count(x, _axis(axis))
+        if where is True
+        else np.sum(np.broadcast_to(where, x.shape), axis=axis, keepdims=keepdims)
+    )
     return _sum(x, axis, keepdims=keepdims, where=where) / n
 
 
@@ -220,7 +236,11 @@ def _var(x, axis=None, dtype=None, out=None, ddof=0, keepdims=False, where=True,
     ddof = ddof if correction is None else correction
     d = x - (_mean(x, axis, keepdims=True, where=where) if mean is None else mean)
     d = np.real(d * np.conjugate(d)) if d.dtype.kind == "c" else d * d
-    n = _count(x, _axis(axis)) if where is True else np.sum(np.broadcast_to(where, x.shape), axis=axis, keepdims=keepdims)
+    n = (
+        _count(x, _axis(axis))
+        if where is True
+        else np.sum(np.broadcast_to(where, x.shape), axis=axis, keepdims=keepdims)
+    )
     return _sum(d, axis, keepdims=keepdims, where=where) / (n - ddof)
 
 
@@ -271,6 +291,7 @@ composite(np.cumsum, _cumsum)
 composite((np.add, "accumulate"), lambda x, axis=0: _cumsum(x, axis))
 
 # ---------------------------------------------------------------------- shapes: the transpose is the way back
+
 
 @Primitive
 def reshape_(x, shape, order="C"):
@@ -398,7 +419,10 @@ composite(np.concatenate, _concatenate)
 composite(np.stack, _stack)
 composite(np.column_stack, _column_stack)
 composite(np.hstack, _hstack)
-composite(np.vstack, lambda parts, *, dtype=None, casting=None: _concatenate([np.atleast_2d(operand(p)) for p in parts], 0))
+composite(
+    np.vstack,
+    lambda parts, *, dtype=None, casting=None: _concatenate([np.atleast_2d(operand(p)) for p in parts], 0),
+)
 composite(np.dstack, lambda parts: _concatenate([np.atleast_3d(operand(p)) for p in parts], 2))
 composite(np.append, lambda x, values, axis=None: _concatenate([x, values], axis))
 composite(np.block, lambda arrays: _block(arrays))
@@ -450,7 +474,9 @@ composite(np.clip, _clip, also=[np._core.umath.clip])
 composite(np.real, lambda x: real_(x) if x.dtype.kind == "c" else x)
 composite(np.imag, lambda x: imag_(x) if x.dtype.kind == "c" else np.zeros(x.shape))
 composite(np.copy, lambda x, order="K", subok=False: copy_(operand(x), order))
-composite(np.nan_to_num, lambda x, copy=True, nan=0.0, posinf=None, neginf=None: _nan_to_num(x, nan, posinf, neginf))
+composite(
+    np.nan_to_num, lambda x, copy=True, nan=0.0, posinf=None, neginf=None: _nan_to_num(x, nan, posinf, neginf)
+)
 
 
 @Primitive
@@ -483,7 +509,7 @@ def _nan_to_num(x, nan, posinf, neginf):
 
 constant(np.argmax, np.argmin,
          np.argsort, np.argpartition, np.nonzero, np.flatnonzero, np.argwhere, np.searchsorted, np.any, np.all,
-         np.isclose, np.allclose, np.array_equal, np.count_nonzero, np.isreal, np.round, np.fix, np.isin, np.digitize, np.bincount, 
+         np.isclose, np.allclose, np.array_equal, np.count_nonzero, np.isreal, np.round, np.fix, np.isin, np.digitize, np.bincount,
          np.iscomplex, np.array_repr, np.array_str, np.array2string, np.unravel_index, np.nanargmax, np.nanargmin,
          np.array_equiv, np.lexsort,
          np.histogram_bin_edges, np.isneginf, np.isposinf)  # fmt: skip
@@ -492,7 +518,14 @@ metadata(np.ndim, lambda x: len(operand(x).shape))
 metadata(np.size, lambda x, axis=None: _count(operand(x), axis))
 metadata(np.iscomplexobj, lambda x: operand(x).dtype.kind == "c")
 metadata(np.isrealobj, lambda x: operand(x).dtype.kind != "c")
-for _fn in (np.result_type, np.common_type, np.can_cast, np.min_scalar_type, np.may_share_memory, np.shares_memory):
+for _fn in (
+    np.result_type,
+    np.common_type,
+    np.can_cast,
+    np.min_scalar_type,
+    np.may_share_memory,
+    np.shares_memory,
+):
     metadata(_fn, lambda *xs, _fn=_fn: _fn(*[raw(operand(x)) for x in xs]))
 for _fn in ("all", "any"):
     constant(({"all": np.logical_and, "any": np.logical_or}[_fn], "reduce"))

@@ -1,14 +1,14 @@
 """Rules of np.linalg and np.fft.
 
-Differentials of matrix functions: M. Giles, "An extended collection of matrix derivative results for forward and
-reverse mode algorithmic differentiation" (2008); the pseudoinverse: Golub and Pereyra, SIAM J. Numer. Anal. 10 (1973).
-Each is declared as a map linear in the tangent; its transpose is taken by the tape.  Functions that NumPy computes
-from one triangle (cholesky, eigh) are functions of that triangle here too.
+Differentials of matrix functions: M. Giles, "An extended collection of matrix derivative results for
+forward and reverse mode algorithmic differentiation" (2008); the pseudoinverse: Golub and Pereyra, SIAM
+J. Numer. Anal. 10 (1973). Each is declared as a map linear in the tangent; its transpose is taken by the
+tape.  Functions that NumPy computes from one triangle (cholesky, eigh) are functions of that triangle
+here too.
 """
 
-from .plain import np
-
 from .errors import NotDifferentiable
+from .plain import np
 from .rules_array import _each
 from .table import TABLE, Push, alias, array, composite, constant, linear
 from .value import Primitive, operand, plainly, strip
@@ -238,8 +238,10 @@ array(qr_, Push(_push_qr))
 def _qr(a, mode="reduced"):
     a = operand(a)
     m, n = a.shape[-2:]
-    if mode not in ("reduced", "r") and not (mode == "complete" and m == n) or a.dtype.kind == "c":
-        raise NotDifferentiable("np.linalg.qr is differentiable for real matrices and modes 'reduced' and 'r'")
+    if (mode not in ("reduced", "r") and not (mode == "complete" and m == n)) or a.dtype.kind == "c":
+        raise NotDifferentiable(
+            "np.linalg.qr is differentiable for real matrices and modes 'reduced' and 'r'"
+        )
     if m >= n:
         q, r = qr_(a)
     else:
@@ -351,7 +353,7 @@ composite(_linalg.matmul, lambda a, b, /: np.matmul(a, b))
 composite(_linalg.diagonal, lambda x, /, *, offset=0: np.diagonal(x, offset, -2, -1))
 composite(_linalg.trace, lambda x, /, *, offset=0, dtype=None: np.trace(x, offset, -2, -1))
 
-# ---------------------------------------------------------------------- Fourier transforms: symmetric matrices
+# ---------------------------------------------------------------------- Fourier transforms: symmetr
 
 
 @Primitive
@@ -437,8 +439,12 @@ composite(np.fft.ifft, _ifft)
 composite(np.fft.rfft, _rfft)
 composite(np.fft.irfft, _irfft)
 _OPPOSITE = {None: "forward", "backward": "forward", "forward": "backward", "ortho": "ortho"}
-composite(np.fft.hfft, lambda a, n=None, axis=-1, norm=None: _irfft(np.conjugate(a), n, axis, _OPPOSITE[norm]))
-composite(np.fft.ihfft, lambda a, n=None, axis=-1, norm=None: np.conjugate(_rfft(a, n, axis, _OPPOSITE[norm])))
+composite(
+    np.fft.hfft, lambda a, n=None, axis=-1, norm=None: _irfft(np.conjugate(a), n, axis, _OPPOSITE[norm])
+)
+composite(
+    np.fft.ihfft, lambda a, n=None, axis=-1, norm=None: np.conjugate(_rfft(a, n, axis, _OPPOSITE[norm]))
+)
 
 
 def _shift(sign):

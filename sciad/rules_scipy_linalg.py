@@ -4,9 +4,9 @@ The exponential's derivative is the upper right block of the exponential of a bl
 "Functions of Matrices" (2008), theorem 3.6 and equation 10.43; the square root's solves a Sylvester equation, 6.2.
 """
 
-from .plain import np
 import scipy.linalg as sl
 
+from .plain import np
 from .rules_linalg import _cholesky, _eigh, _lstsq, _mH, _mT, _norm, _qr, _solve, _svd, solve_
 from .table import Push, array, composite
 from .value import Primitive, operand
@@ -73,7 +73,11 @@ def solve_triangular_(a, b, lower):
 linear_in_b = lambda g, a, b, lower: solve_triangular_(_mT(a), g, not lower)
 array(
     solve_triangular_,
-    Push(lambda y, da, a, b, lower: -solve_triangular_(a, np.matmul(np.tril(da) if lower else np.triu(da), y), lower)),
+    Push(
+        lambda y, da, a, b, lower: (
+            -solve_triangular_(a, np.matmul(np.tril(da) if lower else np.triu(da), y), lower)
+        )
+    ),
     linear_in_b,
 )
 
@@ -130,7 +134,9 @@ def _block_diag(*arrays):
     return np.concatenate(rows)
 
 
-def _scipy_svd(a, full_matrices=True, compute_uv=True, overwrite_a=False, check_finite=True, lapack_driver="gesdd"):
+def _scipy_svd(
+    a, full_matrices=True, compute_uv=True, overwrite_a=False, check_finite=True, lapack_driver="gesdd"
+):
     return _svd(a, full_matrices, compute_uv)
 
 
@@ -155,13 +161,17 @@ composite(sl.solve_triangular, _solve_triangular)
 composite(sl.cho_solve, _cho_solve)
 composite(sl.cho_factor, lambda a, lower=False, overwrite_a=False, check_finite=True: (
     _cholesky(a, upper=not lower), lower))  # fmt: skip
-composite(sl.cholesky, lambda a, lower=False, overwrite_a=False, check_finite=True: _cholesky(a, upper=not lower))
+composite(
+    sl.cholesky, lambda a, lower=False, overwrite_a=False, check_finite=True: _cholesky(a, upper=not lower)
+)
 composite(sl.solve, _scipy_solve)
 composite(sl.solve_banded, _solve_banded)
 composite(sl.inv, lambda a, *args, **kwargs: np.linalg.inv(operand(a)))
 composite(sl.det, lambda a, *args, **kwargs: np.linalg.det(operand(a)))
 composite(sl.pinv, lambda a, *args, **kwargs: np.linalg.pinv(operand(a)))
-composite(sl.norm, lambda a, ord=None, axis=None, keepdims=False, check_finite=True: _norm(a, ord, axis, keepdims))
+composite(
+    sl.norm, lambda a, ord=None, axis=None, keepdims=False, check_finite=True: _norm(a, ord, axis, keepdims)
+)
 composite(sl.eigh, _scipy_eigh)
 composite(sl.eigvalsh, lambda a, b=None, **kw: _scipy_eigh(a, b, eigvals_only=True, **kw))
 composite(sl.svd, _scipy_svd)

@@ -1,13 +1,14 @@
-"""Rules of NumPy functions that choose, sort, rearrange or take differences: all written in functions that have one."""
-
-from .plain import np
+"""Rules of NumPy functions that choose, sort, rearrange or take differences: all written in functions
+that have one.
+"""
 
 from .indexing import stop_gradient
+from .plain import np
 from .rules_array import _axis, _count
 from .table import composite, linear
 from .value import Primitive, operand, plainly, raw, strip
 
-# ---------------------------------------------------------------------- extremes: at a tie, the mean of the winners
+# ---------------------------------------------------------------------- extremes: at a tie, the mea
 
 
 def _extreme(fn, pair):
@@ -38,8 +39,12 @@ composite(np.ptp, lambda x, axis=None, out=None, keepdims=False: _max(x, axis, k
 def _running(fn):
     def accumulate(x, axis=0):
         value = strip(x)
-        index = np.arange(value.shape[axis]).reshape([-1 if k == axis % value.ndim else 1 for k in range(value.ndim)])
-        leader = plainly(np.maximum.accumulate, np.where(value == plainly(fn.accumulate, value, axis), index, 0), axis)
+        index = np.arange(value.shape[axis]).reshape(
+            [-1 if k == axis % value.ndim else 1 for k in range(value.ndim)]
+        )
+        leader = plainly(
+            np.maximum.accumulate, np.where(value == plainly(fn.accumulate, value, axis), index, 0), axis
+        )
         return np.take_along_axis(x, leader, axis)
 
     return accumulate
@@ -48,7 +53,7 @@ def _running(fn):
 composite((np.maximum, "accumulate"), _running(np.maximum))
 composite((np.minimum, "accumulate"), _running(np.minimum))
 
-# ---------------------------------------------------------------------- products: by halves, so that zeros are harmless
+# ---------------------------------------------------------------------- products: by halves, so tha
 
 
 def _prod(x, axis=None, dtype=None, out=None, keepdims=False, initial=None, where=True):
@@ -100,7 +105,9 @@ def _reduced(shape, axis):
     return tuple(m for k, m in enumerate(shape) if k not in axes)
 
 
-composite((np.logaddexp, "reduce"), lambda x, axis=0, keepdims=False, **_: logsumexp(x, axis, keepdims=keepdims))
+composite(
+    (np.logaddexp, "reduce"), lambda x, axis=0, keepdims=False, **_: logsumexp(x, axis, keepdims=keepdims)
+)
 composite((np.logaddexp2, "reduce"), lambda x, axis=0, keepdims=False, **_: logsumexp(
     np.log(2.0) * x, axis, keepdims=keepdims) / np.log(2.0))  # fmt: skip
 
@@ -175,7 +182,7 @@ composite(np.percentile, lambda x, q, *args, **kw: _quantile(x, np.asarray(q) / 
 composite(np.median, lambda x, axis=None, out=None, overwrite_input=False, keepdims=False: _quantile(
     x, 0.5, axis, keepdims=keepdims))  # fmt: skip
 
-# ---------------------------------------------------------------------- rearranging: let the function move the places
+# ---------------------------------------------------------------------- rearranging: let the functi
 
 
 def _rearranged(fn):
@@ -246,7 +253,9 @@ def _pad(x, pad_width, mode="constant", **kwargs):
     if mode in ("edge", "reflect", "symmetric", "wrap") and kwargs.get("reflect_type", "even") == "even":
         return np.ravel(x)[np.pad(np.arange(x.size).reshape(x.shape), pad_width, mode)]
     if mode != "constant":
-        raise NotImplementedError(f"np.pad is differentiable for modes constant, edge, reflect, symmetric, wrap, not {mode!r}")
+        raise NotImplementedError(
+            f"np.pad is differentiable for modes constant, edge, reflect, symmetric, wrap, not {mode!r}"
+        )
     values = kwargs.get("constant_values", 0)
     frame = np.pad(np.zeros(x.shape), pad_width, mode, constant_values=stop_gradient(values))
     inside = np.pad(np.ones(x.shape, bool), pad_width, mode, constant_values=False)
@@ -256,7 +265,7 @@ def _pad(x, pad_width, mode="constant", **kwargs):
 composite(np.pad, _pad)
 
 
-# ---------------------------------------------------------------------- splitting: slices, views as NumPy's are
+# ---------------------------------------------------------------------- splitting: slices, views as
 
 
 def _array_split(x, indices_or_sections, axis=0):
@@ -321,7 +330,9 @@ def _diff(x, n=1, axis=-1, prepend=np._NoValue, append=np._NoValue):
             ends.append(None)
         else:
             end = operand(end)
-            ends.append(np.broadcast_to(end, (*x.shape[:-1], 1)) if np.ndim(end) == 0 else np.moveaxis(end, axis, -1))
+            ends.append(
+                np.broadcast_to(end, (*x.shape[:-1], 1)) if np.ndim(end) == 0 else np.moveaxis(end, axis, -1)
+            )
     parts = [p for p in (ends[0], x, ends[1]) if p is not None]
     x = np.concatenate(parts, axis=-1) if len(parts) > 1 else x
     for _ in range(n):
@@ -349,19 +360,25 @@ def _slope(f, h, edge_order):
         h = h[1:] - h[:-1]
     a, b = h[:-1], h[1:]
     inner = (
-        f[..., :-2] * (-b / (a * (a + b))) + f[..., 1:-1] * ((b - a) / (a * b)) + f[..., 2:] * (a / (b * (a + b)))
+        f[..., :-2] * (-b / (a * (a + b)))
+        + f[..., 1:-1] * ((b - a) / (a * b))
+        + f[..., 2:] * (a / (b * (a + b)))
     )
     if edge_order == 1:
         first, last = (f[..., 1] - f[..., 0]) / h[0], (f[..., -1] - f[..., -2]) / h[-1]
     else:
         p, q = h[0], h[1]
-        first = (-(2 * p + q) / (p * (p + q))) * f[..., 0] + ((p + q) / (p * q)) * f[..., 1] - (
-            p / (q * (p + q))
-        ) * f[..., 2]
+        first = (
+            (-(2 * p + q) / (p * (p + q))) * f[..., 0]
+            + ((p + q) / (p * q)) * f[..., 1]
+            - (p / (q * (p + q))) * f[..., 2]
+        )
         p, q = h[-2], h[-1]
-        last = (q / (p * (p + q))) * f[..., -3] - ((p + q) / (p * q)) * f[..., -2] + (
-            (2 * q + p) / (q * (p + q))
-        ) * f[..., -1]
+        last = (
+            (q / (p * (p + q))) * f[..., -3]
+            - ((p + q) / (p * q)) * f[..., -2]
+            + ((2 * q + p) / (q * (p + q))) * f[..., -1]
+        )
     return np.concatenate([first[..., None], inner, last[..., None]], axis=-1)
 
 
@@ -411,7 +428,9 @@ def _unconvolve(g, v, n):
     return convolve_(g, v[::-1])[v.shape[0] - 1 : v.shape[0] - 1 + n]
 
 
-linear(convolve_, lambda g, a, v: _unconvolve(g, v, a.shape[0]), lambda g, a, v: _unconvolve(g, a, v.shape[0]))
+linear(
+    convolve_, lambda g, a, v: _unconvolve(g, v, a.shape[0]), lambda g, a, v: _unconvolve(g, a, v.shape[0])
+)
 
 
 def _convolve(a, v, mode="full"):
@@ -425,14 +444,18 @@ def _convolve(a, v, mode="full"):
 def _correlate(a, v, mode="valid"):
     a, v = operand(a), operand(v)
     if len(v) > len(a):
-        return _flip(_convolve(np.conjugate(_flip(a)), v, mode)) if mode != "full" else _convolve(a, np.conjugate(_flip(v)))
+        return (
+            _flip(_convolve(np.conjugate(_flip(a)), v, mode))
+            if mode != "full"
+            else _convolve(a, np.conjugate(_flip(v)))
+        )
     return _convolve(a, np.conjugate(_flip(v)), mode)
 
 
 composite(np.convolve, _convolve)
 composite(np.correlate, _correlate)
 
-# ---------------------------------------------------------------------- statistics, polynomials, grids, special points
+# ---------------------------------------------------------------------- statistics, polynomials, gr
 
 
 def _cov(m, y=None, rowvar=True, bias=False, ddof=None):
@@ -504,7 +527,9 @@ def _apply_along_axis(func1d, axis, arr, *args, **kwargs):
     rows = [operand(func1d(row, *args, **kwargs)) for row in np.reshape(x, (-1, np.shape(x)[-1]))]
     y = np.reshape(np.stack(rows), shape + np.shape(rows[0]))
     n = np.ndim(rows[0])
-    return np.moveaxis(y, range(len(shape), len(shape) + n), range(axis % np.ndim(arr), axis % np.ndim(arr) + n))
+    return np.moveaxis(
+        y, range(len(shape), len(shape) + n), range(axis % np.ndim(arr), axis % np.ndim(arr) + n)
+    )
 
 
 composite(np.unwrap, _unwrap)
@@ -521,7 +546,9 @@ composite(np.geomspace, lambda start, stop, num=50, endpoint=True, dtype=None, a
     _linspace(np.log(start), np.log(stop), num, endpoint, axis=axis)))  # fmt: skip
 composite(np.meshgrid, lambda *xs, copy=True, sparse=False, indexing="xy": _meshgrid(xs, sparse, indexing))
 composite(np.angle, _angle)
-composite(np.real_if_close, lambda x, tol=100: np.real(x) if np.isrealobj(np.real_if_close(raw(x), tol)) else x)
+composite(
+    np.real_if_close, lambda x, tol=100: np.real(x) if np.isrealobj(np.real_if_close(raw(x), tol)) else x
+)
 
 
 def _meshgrid(xs, sparse, indexing):

@@ -1,16 +1,16 @@
 """Rules of scipy.special, entered when it is first imported by someone.
 
-Derivatives from the NIST Digital Library of Mathematical Functions: gamma and beta 5.9, 5.12; error function 7.2;
-Bessel functions 10.6, 10.29; incomplete gamma and beta 8.8, 8.17.
+Derivatives from the NIST Digital Library of Mathematical Functions: gamma and beta 5.9, 5.12; error
+function 7.2; Bessel functions 10.6, 10.29; incomplete gamma and beta 8.8, 8.17.
 """
 
 import math
 
-from .plain import np
 import scipy.special as sp
 
+from .plain import np
 from .rules_select import logsumexp
-from .table import TABLE, alias, array, composite, constant, scalar, Push
+from .table import TABLE, Push, alias, array, composite, constant, scalar
 from .value import operand, strip
 
 _SQRT_PI = math.sqrt(math.pi)
@@ -37,12 +37,18 @@ scalar(sp.digamma, lambda y, x: sp._ufuncs._zeta(2.0, x))
 scalar(sp._ufuncs._zeta, None, lambda y, s, q: -s * sp._ufuncs._zeta(s + 1.0, q))
 scalar(sp.beta, lambda y, a, b: y * (sp.digamma(a) - sp.digamma(a + b)), lambda y, a, b: y * (
     sp.digamma(b) - sp.digamma(a + b)))  # fmt: skip
-scalar(sp.betaln, lambda y, a, b: sp.digamma(a) - sp.digamma(a + b), lambda y, a, b: sp.digamma(b) - sp.digamma(a + b))
+scalar(
+    sp.betaln,
+    lambda y, a, b: sp.digamma(a) - sp.digamma(a + b),
+    lambda y, a, b: sp.digamma(b) - sp.digamma(a + b),
+)
 scalar(sp.betainc, None, None, lambda y, a, b, x: np.exp(
     sp.xlogy(a - 1.0, x) + sp.xlog1py(b - 1.0, -x) - sp.betaln(a, b)))  # fmt: skip
 scalar(sp.gammainc, None, lambda y, a, x: np.exp(sp.xlogy(a - 1.0, x) - x - sp.gammaln(a)))
 scalar(sp.gammaincc, None, lambda y, a, x: -np.exp(sp.xlogy(a - 1.0, x) - x - sp.gammaln(a)))
-scalar(sp.poch, lambda y, a, m: y * (sp.digamma(a + m) - sp.digamma(a)), lambda y, a, m: y * sp.digamma(a + m))
+scalar(
+    sp.poch, lambda y, a, m: y * (sp.digamma(a + m) - sp.digamma(a)), lambda y, a, m: y * sp.digamma(a + m)
+)
 scalar(
     sp.binom,
     lambda y, n, k: y * (sp.digamma(n + 1.0) - sp.digamma(n - k + 1.0)),
@@ -101,7 +107,10 @@ scalar(sp.kn, None, lambda y, n, x: -0.5 * (sp.kv(n - 1, x) + sp.kv(n + 1, x)))
 scalar(sp.k0e, lambda y, x: y - sp.k1e(x))
 scalar(sp.k1e, lambda y, x: y - 0.5 * (sp.k0e(x) + sp.kve(2, x)))
 scalar(sp.kve, None, lambda y, v, x: y - 0.5 * (sp.kve(v - 1, x) + sp.kve(v + 1, x)))
-array(sp.fresnel, Push(lambda y, dx, x: (np.sin(0.5 * math.pi * x * x) * dx, np.cos(0.5 * math.pi * x * x) * dx)))
+array(
+    sp.fresnel,
+    Push(lambda y, dx, x: (np.sin(0.5 * math.pi * x * x) * dx, np.cos(0.5 * math.pi * x * x) * dx)),
+)
 array(sp.sici, Push(lambda y, dx, x: (np.sin(x) / x * dx, np.cos(x) / x * dx)))
 
 

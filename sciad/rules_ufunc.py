@@ -1,15 +1,14 @@
 """Rules of NumPy's elementwise functions: partial derivatives `(y, *xs)`, operators and ufuncs only.
 
-Sources: NIST Digital Library of Mathematical Functions, chapter 4.  At a kink (`abs` at 0, `maximum` at a tie) the
-derivative is the mean of the two sides; where NumPy's formula would make 0*inf the denominator is shifted by the
-boolean ``(x == 0)``, so that partials are finite wherever the function is smooth.
+Sources: NIST Digital Library of Mathematical Functions, chapter 4.  At a kink (`abs` at 0, `maximum` at a
+tie) the derivative is the mean of the two sides; where NumPy's formula would make 0*inf the denominator
+is shifted by the boolean ``(x == 0)``, so that partials are finite wherever the function is smooth.
 """
 
 import math
 import operator
 
 from .plain import np
-
 from .table import TABLE, alias, composite, constant, linear, scalar
 from .value import plainly
 

@@ -2,14 +2,15 @@
 
 A rule is declared once, in plain NumPy, and never again per mode::
 
-    scalar(np.tanh, lambda y, x: 1 - y*y)                       # partials of an elementwise function; y is its output
-    linear(np.reshape, lambda g, x, shape: np.reshape(g, np.shape(x)))     # the transpose; forward is the function
-    constant(np.floor)                                          # derivative zero on purpose: not "missing"
-    composite(np.var, lambda x, axis=None: ...)                 # the same function, written in differentiable ones
-    array(np.linalg.inv, push(lambda y, dx, x: -(y @ dx @ y)))  # a linear map of tangents; reverse is its transpose
+    scalar(np.tanh, lambda y, x: 1 - y*y)                       # partials of an elementwise function; y
+    is its output linear(np.reshape, lambda g, x, shape: np.reshape(g, np.shape(x)))     # the transpose;
+    forward is the function constant(np.floor)                                          # derivative zero
+    on purpose: not "missing" composite(np.var, lambda x, axis=None: ...)                 # the same
+    function, written in differentiable ones array(np.linalg.inv, push(lambda y, dx, x: -(y @ dx @ y)))  #
+    a linear map of tangents; reverse is its transpose
 
-Partials of `scalar` rules use only operators and NumPy ufuncs, so that they run on arrays, on traced values and on
-the compiler's scalars alike.  Rules are themselves differentiable, so orders nest.
+Partials of `scalar` rules use only operators and NumPy ufuncs, so that they run on arrays, on traced
+values and on the compiler's scalars alike.  Rules are themselves differentiable, so orders nest.
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ class Record:
     definition : callable or None
         For composites (kind "array"): the same function written in differentiable functions.
     joint : bool
-        Linear in all its arguments together (as `np.where` in its branches), not in each alone (as `np.matmul`).
+        Linear in all its arguments together (as `np.where` in its branches), not in each alone (as
+        `np.matmul`).
     complex : callable or None
         For kind "constant": a definition for complex arguments, where the derivative is not zero after all.
     view : bool
@@ -47,7 +49,19 @@ class Record:
         For kind "scalar": whether the partial of another argument reads this one, found in its bytecode.
     """
 
-    __slots__ = ("fn", "name", "kind", "partials", "rules", "definition", "joint", "complex", "view", "keeps", "note")
+    __slots__ = (
+        "complex",
+        "definition",
+        "fn",
+        "joint",
+        "keeps",
+        "kind",
+        "name",
+        "note",
+        "partials",
+        "rules",
+        "view",
+    )
 
     def __init__(self, fn, kind, partials=(), rules=(), definition=None, joint=False, name=None, note=""):
         self.fn, self.kind, self.rules, self.definition = fn, kind, tuple(rules), definition
@@ -70,7 +84,9 @@ class Record:
 
 
 class Transpose:
-    """``transpose(g, *args, **kwargs)``: the function is linear in this argument and this is its transpose."""
+    """``transpose(g, *args, **kwargs)``: the function is linear in this argument and this is its
+    transpose.
+    """
 
     __slots__ = ("fn",)
 
@@ -79,7 +95,9 @@ class Transpose:
 
 
 class Push:
-    """``push(y, dx, *args, **kwargs)``: the derivative along `dx`, linear in `dx`, in differentiable functions."""
+    """``push(y, dx, *args, **kwargs)``: the derivative along `dx`, linear in `dx`, in differentiable
+    functions.
+    """
 
     __slots__ = ("fn",)
 
@@ -140,7 +158,8 @@ def alias(record: Record, *fns) -> None:
 def lookup(fn: Callable) -> Record | None:
     """Return the record of a function, or None.
 
-    Rules of packages that are slow to import are entered the first time a function of theirs may be asked for.
+    Rules of packages that are slow to import are entered the first time a function of theirs may be asked
+    for.
     """
     try:
         record = TABLE.get(fn)

@@ -1,20 +1,20 @@
 """Reverse mode: a flat tape of operations in the order they ran, swept once backwards.
 
-An entry is ``(rule, y, args, parents)``: `rule` is the tuple of partials for an elementwise function, else an object
-with a method ``pull``; `parents` holds the tape index of each argument, None where it is not active.  Creation order
-is a topological order, so the sweep is a loop: no recursion and no sorting, however long the tape.
+An entry is ``(rule, y, args, parents)``: `rule` is the tuple of partials for an elementwise function,
+else an object with a method ``pull``; `parents` holds the tape index of each argument, None where it is
+not active.  Creation order is a topological order, so the sweep is a loop: no recursion and no sorting,
+however long the tape.
 """
 
 from __future__ import annotations
 
 import sys
 
-from .plain import np
-
 from . import indexing, table
 from .dual import Dual, add_results, array_tangent, scalar_tangent
 from .errors import EscapedValue, UnsupportedWrite
 from .indexing import is_basic, same_layout, scatter_, setitem_, written
+from .plain import np
 from .table import TABLE, Push, Repeat
 from .tree import register_leaf
 from .value import BINARY, PLAIN, Traced, apply, linked, next_level, strip_nested
@@ -74,7 +74,9 @@ class Var(Traced):
         if record.kind == "custom":
             mine = [a.__class__ is Var and a.tape is tape for a in args]
             values = [a.value if m else a for a, m in zip(args, mine, strict=True)]
-            return record.reverse(self, values, [a.index if m else None for a, m in zip(args, mine, strict=True)])
+            return record.reverse(
+                self, values, [a.index if m else None for a, m in zip(args, mine, strict=True)]
+            )
         values, parents, keeps = [], [], record.keeps
         for k, a in enumerate(args):
             if a.__class__ is Var and a.tape is tape:
@@ -175,7 +177,9 @@ def fit(c, x):
         extra = len(c.shape) - len(shape)
         if extra > 0:
             c = np.sum(c, axis=tuple(range(extra)))
-        axes = tuple([k for k, n in enumerate(shape) if n == 1 and c.shape[k] != 1]) if c.shape != shape else ()
+        axes = (
+            tuple([k for k, n in enumerate(shape) if n == 1 and c.shape[k] != 1]) if c.shape != shape else ()
+        )
         if axes:
             c = np.sum(c, axis=axes, keepdims=True)
         if c.shape != shape:
@@ -199,7 +203,7 @@ register_leaf(Var)
 class _Linear:
     """Reverse rule of an array function: a declared transpose, or the transpose of its push."""
 
-    __slots__ = ("record", "kwargs")
+    __slots__ = ("kwargs", "record")
 
     def __init__(self, record, kwargs):
         self.record, self.kwargs = record, kwargs
@@ -227,7 +231,9 @@ class _Linear:
 
 
 class _Getitem:
-    """Reverse rule of indexing: adds into the cotangent of the array in place, so a loop over entries stays linear."""
+    """Reverse rule of indexing: adds into the cotangent of the array in place, so a loop over entries
+    stays linear.
+    """
 
     __slots__ = ()
 
@@ -258,7 +264,9 @@ class _Setitem:
 
     def push(self, y, args, tangents):
         shape, index, value_shape, _ = args
-        old, new = [np.zeros(s) if t is None else t for s, t in zip((shape, value_shape), tangents, strict=True)]
+        old, new = [
+            np.zeros(s) if t is None else t for s, t in zip((shape, value_shape), tangents, strict=True)
+        ]
         return setitem_(old, new, index)
 
     def pull(self, g, y, args, parents, grads, owned):
@@ -287,13 +295,19 @@ _SETITEM = _Setitem()
 
 
 def write(x, value, index):
-    """A value in which ``x[index] = value``, for `x` or `value` of a tape; writes in place if nobody else can see."""
+    """A value in which ``x[index] = value``, for `x` or `value` of a tape; writes in place if nobody else
+    can see.
+    """
     var = x if x.__class__ is Var and (value.__class__ is not Var or value.level <= x.level) else value
     tape = var.tape
     mine = x.__class__ is Var and x.tape is tape, value.__class__ is Var and value.tape is tape
     v = value.value if mine[1] else value
     a = x.value if mine[0] else x
-    if np.iscomplexobj(v) or a.dtype is not _F64 or not all(m or not isinstance(z, Traced) for m, z in zip(mine, (x, value), strict=True)):
+    if (
+        np.iscomplexobj(v)
+        or a.dtype is not _F64
+        or not all(m or not isinstance(z, Traced) for m, z in zip(mine, (x, value), strict=True))
+    ):
         return setitem_(x, value, index)
     if a.__class__ is _ndarray and not isinstance(v, Traced):
         if sys.getrefcount(a) != _UNSHARED or a.base is not None or not a.flags.writeable:
@@ -304,7 +318,8 @@ def write(x, value, index):
         y = setitem_(a, v, index)
     place = len(tape)
     parents = (x.index if mine[0] else None, value.index if mine[1] else None)
-    # neither old nor new content is needed by the backward sweep, and not to hold them lets the next write be in place
+    # neither old nor new content is needed by the backward sweep, and not to hold them lets the next
+    # write be in place
     tape.record((_SETITEM, None, (y.shape, index, np.shape(v), place), parents))
     return Var(y, tape, place)
 
@@ -391,7 +406,8 @@ def transpose_push(push, g, y, args, k, kwargs):
 def keep(a, tape):
     """Keep a plain array for the backward sweep, which must see it as it is now.
 
-    Small arrays are copied; of a large one a fingerprint is taken, and `backward` refuses if it changed meanwhile.
+    Small arrays are copied; of a large one a fingerprint is taken, and `backward` refuses if it changed
+    meanwhile.
     """
     if not a.flags.writeable:
         return a
@@ -492,10 +508,13 @@ def _install_fast_operators():
         return general(self, ufunc, method, *inputs, **kwargs)
 
     general = Traced.__array_ufunc__
+
     def getitem(self, index):
         if index.__class__ is not int and index.__class__ is not slice:
             index = strip_nested(index)
-            if isinstance(index, Traced) or (index.__class__ is tuple and any(isinstance(i, Traced) for i in index)):
+            if isinstance(index, Traced) or (
+                index.__class__ is tuple and any(isinstance(i, Traced) for i in index)
+            ):
                 return indexing.getitem(self, index)
         tape, a = self.tape, self.value
         y = a[index]

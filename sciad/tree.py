@@ -1,7 +1,7 @@
 """Nested containers of numbers: tuple, list, dict, NamedTuple and dataclass, flattened to leaves and rebuilt.
 
-A leaf is anything that is not one of these containers.  `None` is an empty container, so an optional part of a
-structure may be left out.
+A leaf is anything that is not one of these containers.  `None` is an empty container, so an optional part
+of a structure may be left out.
 """
 
 from __future__ import annotations

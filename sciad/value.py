@@ -1,8 +1,9 @@
 """Traced values: what NumPy programs meet in place of arrays while they are differentiated.
 
-A traced value wraps a value of a lower level (an array, or another traced value) and belongs to the level of one
-transform.  A function applied to traced values is handed to the highest level among them; that level unwraps its own
-values only and calls the function again, so that each level sees exactly its own perturbation and orders nest.
+A traced value wraps a value of a lower level (an array, or another traced value) and belongs to the level
+of one transform.  A function applied to traced values is handed to the highest level among them; that
+level unwraps its own values only and calls the function again, so that each level sees exactly its own
+perturbation and orders nest.
 """
 
 from __future__ import annotations
@@ -11,10 +12,9 @@ import itertools
 import operator
 import sys
 
-from .plain import np
-
 from . import table
 from .errors import NotDifferentiable
+from .plain import np
 from .table import TABLE, lookup
 
 next_level = itertools.count(1).__next__
@@ -28,7 +28,7 @@ class Traced:
     """Base of the traced values; NumPy's protocols, Python's operators and the methods of arrays."""
 
     # `owner` and `extra` are named by the subclasses; one layout for all, so that a write may promote a value
-    __slots__ = ("value", "owner", "extra", "family", "__weakref__")
+    __slots__ = ("__weakref__", "extra", "family", "owner", "value")
     __hash__ = None
     __array_priority__ = 1000.0
 
@@ -117,7 +117,9 @@ class Traced:
         return to_object_array(self, dtype)
 
     def __complex__(self):
-        raise NotDifferentiable("complex() of a value being differentiated: write z = x + 0j, or np.real and np.imag")
+        raise NotDifferentiable(
+            "complex() of a value being differentiated: write z = x + 0j, or np.real and np.imag"
+        )
 
     def __index__(self):
         raise NotDifferentiable(
@@ -272,7 +274,9 @@ def call(record, args, kwargs):
 
 
 def linked(view, parent):
-    """Note that a result shows the memory of an argument, if it does: writes through one are seen by the other."""
+    """Note that a result shows the memory of an argument, if it does: writes through one are seen by the
+    other.
+    """
     memory = raw(view)
     if memory.__class__ is np.ndarray and memory.base is not None and isinstance(parent, Traced):
         if owner(memory) is owner(raw(parent)):
@@ -353,7 +357,9 @@ def concrete(x, what):
 
 
 def operand(a):
-    """Turn what a user wrote into something that can be an operand: nested lists and object arrays are stacked."""
+    """Turn what a user wrote into something that can be an operand: nested lists and object arrays are
+    stacked.
+    """
     cls = a.__class__
     if cls is np.ndarray:
         return stacked(a) if a.dtype is _OBJECT else a
@@ -410,7 +416,9 @@ def by_position(record, args, kwargs):
         args.append(kwargs.pop(p.name, p.default))
     for key, value in kwargs.items():
         if isinstance(value, Traced):
-            raise NotDifferentiable(f"{record.name} is not differentiable with respect to its argument {key!r}")
+            raise NotDifferentiable(
+                f"{record.name} is not differentiable with respect to its argument {key!r}"
+            )
     return tuple(args), kwargs
 
 
@@ -427,7 +435,11 @@ def write_out(out, result):
 
 
 def _ufunc_keywords(ufunc, kwargs):
-    kwargs = {k: v for k, v in kwargs.items() if not (k == "where" and v is True or k in ("casting", "order", "subok"))}
+    kwargs = {
+        k: v
+        for k, v in kwargs.items()
+        if not ((k == "where" and v is True) or k in ("casting", "order", "subok"))
+    }
     dtype = kwargs.pop("dtype", None)
     if kwargs or (dtype is not None and np.dtype(dtype).kind not in "fc"):
         raise NotDifferentiable(
@@ -438,14 +450,16 @@ def _ufunc_keywords(ufunc, kwargs):
 
 
 def _in_place(target, result):
-    """``x += y``: arrays change in place, so that every other name and view of them sees it; numbers do not."""
+    """``x += y``: arrays change in place, so that every other name and view of them sees it; numbers do
+    not.
+    """
     if not target.shape:
         return result
     target[...] = result
     return target
 
 
-# ---------------------------------------------------------------------- operators, in both orders and in place
+# ---------------------------------------------------------------------- operators, in both orders a
 BINARY = {
     "add": (operator.add, np.add),
     "sub": (operator.sub, np.subtract),
@@ -455,7 +469,11 @@ BINARY = {
     "mod": (operator.mod, np.remainder),
     "floordiv": (operator.floordiv, np.floor_divide),
 }
-UNARY = {"neg": (operator.neg, np.negative), "pos": (operator.pos, np.positive), "abs": (operator.abs, np.absolute)}
+UNARY = {
+    "neg": (operator.neg, np.negative),
+    "pos": (operator.pos, np.positive),
+    "abs": (operator.abs, np.absolute),
+}
 COMPARE = {"lt": np.less, "le": np.less_equal, "gt": np.greater, "ge": np.greater_equal, "eq": np.equal,
            "ne": np.not_equal}  # fmt: skip
 

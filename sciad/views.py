@@ -1,10 +1,11 @@
 """In-place writes into traced values and their views.
 
-A write never changes an array that something else may hold.  ``x[i] = v`` computes a new value (`setitem_`, linear in
-both) and lets the object `x` stand for it from then on.  Values that share memory, as views do in NumPy, form a
-family around their common memory, a flat value; a member is a window into it.  A write through one member is a write
-into the common value, through which every other member is then read again.  Which places a member shows, and whether
-a later `reshape` of it is a view or a copy, follows from addresses and strides, exactly as in NumPy.
+A write never changes an array that something else may hold.  ``x[i] = v`` computes a new value
+(`setitem_`, linear in both) and lets the object `x` stand for it from then on.  Values that share memory,
+as views do in NumPy, form a family around their common memory, a flat value; a member is a window into
+it.  A write through one member is a write into the common value, through which every other member is then
+read again.  Which places a member shows, and whether a later `reshape` of it is a view or a copy, follows
+from addresses and strides, exactly as in NumPy.
 """
 
 from __future__ import annotations

@@ -19,15 +19,16 @@ from .views import window_
 def vmap(f: Callable, in_axes: Any = 0, out_axes: int = 0) -> Callable:
     """Return a function that maps `f` over an axis of its arguments.
 
-    Elementwise functions, products, reductions and linear algebra run on the whole batch; other functions are called
-    once per element and their results stacked, so every function of NumPy that `f` may call is right, if not fast.
+    Elementwise functions, products, reductions and linear algebra run on the whole batch; other functions
+    are called once per element and their results stacked, so every function of NumPy that `f` may call is
+    right, if not fast.
 
     Parameters
     ----------
     f : callable
     in_axes : int, None or tuple
-        The axis mapped over, per argument; None for an argument that is the same for every element.  In place of
-        one axis, a structure like the argument's with an axis per leaf.
+        The axis mapped over, per argument; None for an argument that is the same for every element.  In
+        place of one axis, a structure like the argument's with an axis per leaf.
     out_axes : int
         Where the mapped axis goes in the results.
 
@@ -59,7 +60,9 @@ def vmap(f: Callable, in_axes: Any = 0, out_axes: int = 0) -> Callable:
         lifted = [_lift(arg, axis, level, sizes) for arg, axis in zip(args, axes, strict=True)]
         if len(sizes) != 1:
             raise ValueError(
-                "vmap: no argument is mapped over" if not sizes else f"vmap: axes of different length {sorted(sizes)}"
+                "vmap: no argument is mapped over"
+                if not sizes
+                else f"vmap: axes of different length {sorted(sizes)}"
             )
         (size,) = sizes
         leaves, structure = flatten(rebind(f)(*lifted, **kwargs))
@@ -98,7 +101,9 @@ class Batch(Traced):
         rule = WHOLE.get(record.fn)
         if rule is not None:
             mine = [a.__class__ is Batch and a.level == level for a in args]
-            y = rule(self.length, mine, *[a.value if m else a for a, m in zip(args, mine, strict=True)], **kwargs)
+            y = rule(
+                self.length, mine, *[a.value if m else a for a, m in zip(args, mine, strict=True)], **kwargs
+            )
             if y is not NotImplemented:
                 return tuple(map(self.rewrap, y)) if isinstance(y, tuple) else self.rewrap(y)
         return self.each(record.fn, args, kwargs)
@@ -192,7 +197,9 @@ def _aligned(a, level, rank):
         return a
     value = a.value
     own = len(value.shape) - 1
-    return value if own == rank else np.reshape(value, (value.shape[0],) + (1,) * (rank - own) + value.shape[1:])
+    return (
+        value if own == rank else np.reshape(value, (value.shape[0],) + (1,) * (rank - own) + value.shape[1:])
+    )
 
 
 # ---------------------------------------------------------------------- primitives that take a whole batch
@@ -217,7 +224,9 @@ def _rows(size, index):
 def _getitem(size, mine, x, index):
     if mine[1]:
         return x[_rows(size, index)] if mine[0] else x[index]
-    if not mine[0] or not isinstance(index, (int, slice, tuple, np.ndarray, np.integer, type(None), type(Ellipsis))):
+    if not mine[0] or not isinstance(
+        index, (int, slice, tuple, np.ndarray, np.integer, type(None), type(Ellipsis))
+    ):
         return NotImplemented
     index = index if index.__class__ is tuple else (index,)
     if is_basic(index):

@@ -1,3 +1,4 @@
+# ruff: noqa: E501, B023  tables read best one call to a line
 """One or more calls of every differentiable function of the rule table, at points where it is smooth."""
 
 from __future__ import annotations
@@ -322,7 +323,9 @@ def _split(fn, call):
     kwargs = call[-1] if isinstance(call[-1], dict) else {}
     args = call[:-1] if isinstance(call[-1], dict) else call
     active = tuple(a for a in args if not isinstance(a, Static))
-    module = {"scipy.linalg": sl, "scipy.special": sp}.get(".".join((getattr(fn, "__module__", None) or "").split(".")[:2]))
+    module = {"scipy.linalg": sl, "scipy.special": sp}.get(
+        ".".join((getattr(fn, "__module__", None) or "").split(".")[:2])
+    )
 
     def f(*xs):
         it = iter(xs)
@@ -331,4 +334,3 @@ def _split(fn, call):
         return run(*[a.value if isinstance(a, Static) else next(it) for a in args], **kwargs)
 
     return f, active
-

@@ -1,3 +1,4 @@
+# ruff: noqa: E501, B023  tables read best one call to a line
 """NumPy's and Python's habits on traced values, and what errors say."""
 
 import copy
@@ -78,7 +79,7 @@ HABITS = {
     "iteration and enumerate": (lambda x: sum(k * v**2 for k, v in enumerate(x)), X, [0.0, 4.0, 12.0]),
     "scipy modules": (lambda x: scipy.special.logsumexp(x) + scipy.linalg.norm(x), X, SOFTMAX + X / 14**0.5),
     "complex inside": (lambda x: np.real((x[0] + 1j * x[1]) ** 2), X, [2.0, -4.0, 0.0]),
-    "formatted printing": (lambda x: (f"{x[0]:.3f} {x} {x!r}", "%.3f" % x[0], "{:5.1e}".format(x[1]))[0] and x[0] ** 2, X,
+    "formatted printing": (lambda x: (f"{x[0]:.3f} {x} {x!r}", "%.3f" % x[0], f"{x[1]:5.1e}")[0] and x[0] ** 2, X,
                            [2.0, 0.0, 0.0]),
     "int() counts": (lambda x: x * int(x), 3.7, 3.0),
     "norm at zero": (lambda x: np.linalg.norm(x - X) + np.sum(x), X, [1.0, 1.0, 1.0]),
@@ -107,7 +108,13 @@ def test_scipy_optimizers_take_value_and_grad():
 
 @pytest.mark.parametrize(
     ("x", "kind"),
-    [(3.0, np.float64), (3, np.float64), (np.float32(3), np.float32), (np.array(3.0), np.float64), (np.float64(3), np.float64)],
+    [
+        (3.0, np.float64),
+        (3, np.float64),
+        (np.float32(3), np.float32),
+        (np.array(3.0), np.float64),
+        (np.float64(3), np.float64),
+    ],
 )
 def test_numbers_of_every_kind(x, kind):
     g = ad.grad(lambda x: x**3)(x)
@@ -138,7 +145,9 @@ def test_numpy_is_unchanged_by_a_transform():
     ad.grad(lambda x: (seen.append(operator.attrgetter("__name__")(np.zeros)), x)[1])(1.0)
     with pytest.raises(ZeroDivisionError):
         ad.grad(lambda x: 1 / 0)(1.0)
-    assert all(getattr(np, name) is fn for name, fn in before.items()) and math.sin is sine and seen == ["zeros"]
+    assert (
+        all(getattr(np, name) is fn for name, fn in before.items()) and math.sin is sine and seen == ["zeros"]
+    )
 
 
 # ---------------------------------------------------------------------- errors say what, where and what to do

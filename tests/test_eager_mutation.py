@@ -1,3 +1,4 @@
+# ruff: noqa: E501, B023  tables read best one call to a line
 """In-place writes in differentiated functions: NumPy's answer and the right gradient, or an error."""
 
 import numpy as np
@@ -221,7 +222,9 @@ def test_writes_nest_with_every_transform():
     assert np.max(np.abs(hessian - reverse)) <= 1e-12 * np.max(np.abs(hessian))
     rows = np.stack([P, 2 * P])
     mapped = ad.vmap(ad.grad(f))(rows)
-    assert np.max(np.abs(mapped - np.stack([ad.grad(f)(row) for row in rows]))) <= 1e-12 * np.max(np.abs(mapped))
+    assert np.max(np.abs(mapped - np.stack([ad.grad(f)(row) for row in rows]))) <= 1e-12 * np.max(
+        np.abs(mapped)
+    )
 
 
 def test_inner_transform_writes_into_values_of_the_outer():

@@ -1,3 +1,4 @@
+# ruff: noqa: E501, B023  tables read best one call to a line
 """Transforms of eager functions: against closed forms, each other, and every way of nesting them."""
 
 from dataclasses import dataclass
@@ -138,10 +139,18 @@ class Box:
 
 def test_nested_arguments_keep_their_structure():
     p = {"a": 2.0, "b": (X, [Pair(3.0, X)]), "c": Box(1.5, [X[0]])}
-    loss = lambda p: p["a"] * np.sum(p["b"][0]) + p["b"][1][0].rate * np.sum(p["b"][1][0].weights ** 2) + p["c"].size * p["c"].parts[0]
+    loss = lambda p: (
+        p["a"] * np.sum(p["b"][0])
+        + p["b"][1][0].rate * np.sum(p["b"][1][0].weights ** 2)
+        + p["c"].size * p["c"].parts[0]
+    )
     g = ad.grad(loss)(p)
     assert close(g["a"], np.sum(X)) and close(g["b"][0], np.full(4, 2.0))
-    assert isinstance(g["b"][1][0], Pair) and close(g["b"][1][0].weights, 6 * X) and close(g["b"][1][0].rate, np.sum(X**2))
+    assert (
+        isinstance(g["b"][1][0], Pair)
+        and close(g["b"][1][0].weights, 6 * X)
+        and close(g["b"][1][0].rate, np.sum(X**2))
+    )
     assert isinstance(g["c"], Box) and close(g["c"].size, X[0]) and close(g["c"].parts[0], 1.5)
     dp = {"a": 1.0, "b": (X, [Pair(0.0, 0 * X)]), "c": Box(0.0, [0.0])}
     assert close(ad.jvp(loss, (p,), (dp,))[1], np.sum(X) + 2 * np.sum(X))
@@ -189,7 +198,9 @@ def test_vmap_nests():
     pairs = ad.vmap(lambda a: ad.vmap(lambda b: np.dot(a, b))(rows))(rows)
     assert close(pairs, rows @ rows.T)
     assert close(ad.vmap(ad.hessian(rosenbrock))(rows), np.stack([rosen_hess(r) for r in rows]))
-    assert close(ad.grad(lambda r: np.sum(ad.vmap(rosenbrock)(r)))(rows), np.stack([rosen_der(r) for r in rows]))
+    assert close(
+        ad.grad(lambda r: np.sum(ad.vmap(rosenbrock)(r)))(rows), np.stack([rosen_der(r) for r in rows])
+    )
 
 
 def test_vmap_refuses_a_decision_per_element():
@@ -208,7 +219,11 @@ def test_custom_pullback_and_pushforward():
     pullback = lambda args: (outer_product(*args), lambda g: ((g["y"] + g["y"].T) @ args[0], None))
     pushforward = lambda args, t: (outer_product(*args), {"y": np.outer(t[0], args[0]) + np.outer(args[0], t[0]),
                                                           "label": None, "n": None})  # fmt: skip
-    for rules in ({"pullback": pullback}, {"pushforward": pushforward}, {"pullback": pullback, "pushforward": pushforward}):
+    for rules in (
+        {"pullback": pullback},
+        {"pushforward": pushforward},
+        {"pullback": pullback, "pushforward": pushforward},
+    ):
         product = ad.custom(outer_product, **rules)
         f = lambda p, product=product: np.sum(product(p, "name")["y"] ** 2)
         assert close(ad.grad(f)(X), 4 * X * np.sum(X * X))
@@ -329,7 +344,11 @@ def test_long_tape_does_not_recurse():
 def test_real_function_through_complex_numbers():
     def power(x):
         spectrum = np.fft.fft(x * np.exp(1j * x))
-        return np.sum(np.abs(spectrum) ** 3) + np.real(spectrum[1] * np.conj(spectrum[2])) + np.angle(spectrum[0])
+        return (
+            np.sum(np.abs(spectrum) ** 3)
+            + np.real(spectrum[1] * np.conj(spectrum[2]))
+            + np.angle(spectrum[0])
+        )
 
     ad.check_grads(power, (X,), order=2, rtol=1e-5, atol=1e-5)
     g = ad.grad(power)(X)

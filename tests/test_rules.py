@@ -1,8 +1,9 @@
+# ruff: noqa: E501, B023  tables read best one call to a line
 """Every rule of the table, in every mode, argument and broadcast shape, to the second order."""
 
 import numpy as np
 import pytest
-import scipy.linalg  # noqa: F401  its rules are entered when it is there
+import scipy.linalg
 import scipy.special  # noqa: F401
 
 import sciad as ad
@@ -17,7 +18,10 @@ RECORDS = {id(r): r for r in table.TABLE.values() if not isinstance(r, Custom)}
 DIFFERENTIABLE = sorted((r for r in RECORDS.values() if r.kind != "constant"), key=lambda r: r.name)
 P = np.array([0.5, -1.25, 2.0])
 CONSTANT = sorted((r for r in RECORDS.values() if r.kind == "constant"), key=lambda r: r.name)
-FIRST_ORDER_ONLY = {"frechet_", "scipy.linalg.expm_frechet"}  # their second order is that of expm, checked there
+FIRST_ORDER_ONLY = {
+    "frechet_",
+    "scipy.linalg.expm_frechet",
+}  # their second order is that of expm, checked there
 
 
 @pytest.mark.parametrize("record", DIFFERENTIABLE, ids=lambda r: r.name)
@@ -31,7 +35,9 @@ def test_rule(record):
         # each argument alone: partials are evaluated for active arguments only
         leaves = len(args)
         for k in range(leaves) if leaves > 1 else ():
-            ad.check_grads(lambda x, k=k: f(*args[:k], x, *args[k + 1 :]), (args[k],), order=1, rtol=2e-6, atol=2e-6)
+            ad.check_grads(
+                lambda x, k=k: f(*args[:k], x, *args[k + 1 :]), (args[k],), order=1, rtol=2e-6, atol=2e-6
+            )
 
 
 def _numeric(f):
@@ -68,7 +74,9 @@ def test_rule_under_vmap(record):
         if any(np.shape(x) == () for x in leaves):
             continue  # a number has no axis: covered by the arrays of the same rule
         rows = [args, unflatten(structure, [1.01 * x for x in leaves])]
-        stacked = unflatten(structure, [np.stack(x) for x in zip(*(flatten(r)[0] for r in rows), strict=True)])
+        stacked = unflatten(
+            structure, [np.stack(x) for x in zip(*(flatten(r)[0] for r in rows), strict=True)]
+        )
         mapped = ad.vmap(f)(*stacked)
         for got, one, two in zip(mapped, f(*rows[0]), f(*rows[1]), strict=True):
             want = np.stack([one, two])
