@@ -1,0 +1,160 @@
+"""Write docs/rules.md: every function of the rule table, what it is differentiable in, and how.
+
+python docs/make_rules.py
+"""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+
+import numpy as np
+import scipy.linalg
+import scipy.special
+
+from sciad import table
+from sciad.custom import Custom
+from sciad.value import Primitive
+from sciad.vmap import WHOLE
+
+PAGE = Path(__file__).with_name("rules.md")
+
+# What autograd (https://github.com/HIPS/autograd, version 1.8) has derivative rules for, by NumPy's and
+# SciPy's names
+AUTOGRAD = {
+    np: """abs absolute add amax amin angle arccos arccosh arcsin arcsinh arctan arctan2 arctanh array array_split
+        atleast_1d atleast_2d atleast_3d broadcast_to clip concatenate conj conjugate cos cosh cross cumsum deg2rad degrees
+        diag diagonal diff divide dot dsplit einsum exp exp2 expand_dims expm1 fabs fliplr flipud fmax fmin full gradient
+        hsplit hypot imag inner kron linspace log log10 log1p log2 logaddexp logaddexp2 matmul max maximum mean min minimum
+        mod moveaxis multiply nan_to_num negative outer pad partition power prod rad2deg radians ravel real real_if_close
+        reciprocal remainder repeat reshape roll rollaxis rot90 sin sinc sinh sort split sqrt square squeeze std subtract
+        sum swapaxes tan tanh tensordot tile trace transpose tril triu true_divide var vsplit where""",
+    np.linalg: "cholesky det eig eigh inv norm pinv slogdet solve svd",
+    np.fft: "fft fft2 fftn fftshift ifft ifft2 ifftn ifftshift irfft irfft2 irfftn rfft rfft2 rfftn",
+    scipy.linalg: "solve_banded solve_sylvester solve_triangular sqrtm",
+    scipy.special: """beta betainc betaln digamma erf erfc erfcinv erfinv expit gamma gammainc gammaincc gammaln gammasgn i0
+        i1 iv ive j0 j1 jn logit logsumexp multigammaln polygamma psi rgamma y0 y1 yn""",
+}
+CREATED = {"array", "full"}  # functions that make arrays: see the section on them
+ABSENT = """`scipy.stats` densities (write the log density; its ingredients, `gammaln`, `xlogy`, `ndtr`, are here),
+`scipy.signal.convolve` over chosen axes (`np.convolve` is here), `scipy.integrate.odeint` (use `solve_ivp` of this
+package)."""
+
+HOW = {
+    "scalar": "partial derivatives, elementwise",
+    "linear": "linear: forward is the function, reverse its transpose",
+    "array": "differential and its transpose",
+    "composite": "written in differentiable functions",
+}
+
+
+def render() -> str:
+    """Return the text of the page."""
+    while table.load_lazy():
+        pass
+    records = {
+        id(r): r
+        for r in table.TABLE.values()
+        if not isinstance(r, Custom) and not isinstance(r.fn, Primitive)
+    }
+    groups: dict[str, list] = {}
+    for record in sorted(records.values(), key=lambda r: r.name.lower()):
+        groups.setdefault(_group(record), []).append(record)
+    parts = [INTRODUCTION]
+    for title in sorted(groups):
+        parts += [f"## {title}", "", "| function | arguments | how |", "|---|---|---|"]
+        parts += [_row(record) for record in groups[title] if record.kind != "constant"]
+        constant = ", ".join(f"`{_short(r)}`" for r in groups[title] if r.kind == "constant")
+        if constant:
+            parts += ["", f"Derivative zero on purpose: {constant}."]
+        parts.append("")
+    parts += [
+        CREATING,
+        "## Beside autograd",
+        "",
+        "Everything autograd has a rule for, under the same name:",
+        "",
+    ]
+    for module, names in AUTOGRAD.items():
+        parts.append(f"- `{_module_name(module)}`: " + ", ".join(names.split()))
+    parts += ["", f"Not here: {ABSENT}", ""]
+    return "\n".join(parts)
+
+
+def covered(module, name: str) -> bool:
+    """Whether a function of that name can be differentiated."""
+    return name in CREATED or table.lookup(getattr(module, name)) is not None
+
+
+def _row(record) -> str:
+    kind = "composite" if record.definition is not None else record.kind
+    how = HOW[kind] + (f" ({record.note})" if record.note else "")
+    if record.kind in ("linear", "array") and record.definition is None:
+        how += "; `vmap` takes the whole batch" if record.fn in WHOLE or _native(record) else "; `vmap` loops"
+    return f"| `{_short(record)}` | {_arguments(record)} | {how} |"
+
+
+def _native(record) -> bool:
+    return isinstance(record.fn, np.ufunc)
+
+
+def _arguments(record) -> str:
+    if record.definition is not None:
+        return "all array arguments"
+    if record.kind == "scalar":
+        names = (
+            [chr(ord("a") + k) for k in range(len(record.partials))] if len(record.partials) > 1 else ["x"]
+        )
+        has = [
+            p.__name__ != "partial" for p in record.partials
+        ]  # the stand-in for a partial there is none of
+    else:
+        rule = next(r for r in record.rules if r is not None)
+        names = list(inspect.signature(rule.fn).parameters)[1 if isinstance(rule, table.Transpose) else 2 :]
+        names, has = names[: len(record.rules)], [r is not None for r in record.rules]
+    yes = [n for n, h in zip(names, has, strict=False) if h]
+    no = [n for n, h in zip(names, has, strict=False) if not h]
+    return ", ".join(yes) + (f" (not {', '.join(no)})" if no else "")
+
+
+def _group(record) -> str:
+    name = record.name
+    for prefix, title in (("np.linalg", "np.linalg"), ("np.fft", "np.fft"), ("scipy.special", "scipy.special"),
+                          ("scipy.linalg", "scipy.linalg")):  # fmt: skip
+        if name.startswith(prefix + "."):
+            return title
+    return "NumPy: elementwise" if isinstance(record.fn, np.ufunc) else "NumPy: arrays"
+
+
+def _short(record) -> str:
+    return record.name
+
+
+def _module_name(module) -> str:
+    return module.__name__.replace("numpy", "np")
+
+
+INTRODUCTION = """# What can be differentiated
+
+Written by `docs/make_rules.py` from the rule table; do not edit. Every function here works in forward mode (`jvp`),
+reverse mode (`grad`, `vjp`), under `vmap`, and in any nesting of these; each rule is tested in all of them, to second
+order (`expm_frechet`: first), in every argument and broadcast shape (`tests/test_rules.py`). Where an argument is listed as "not", its
+derivative raises `MissingRule`; integer and boolean arguments are never differentiated. `math` functions, operators and
+builtins stand for the NumPy function of their name (`math.sin`, `abs`, `operator.mul`).
+
+Complex numbers may appear inside of a function that takes and returns real ones (`np.fft`, products, `np.abs`,
+`np.real`, `np.linalg.eig`). Refused with an error: `np.linalg.svd` and `np.linalg.qr` of complex matrices, the extra
+columns of `svd(full_matrices=True)`. Eigenvectors and singular vectors have derivatives where eigenvalues are distinct.
+At a kink the derivative is the mean of both sides (`abs` at 0, a tie of `maximum`); of a norm at zero it is zero.
+"""
+
+CREATING = """## Local arrays and writing
+
+Inside of a differentiated function `np.zeros`, `np.empty`, `np.ones`, `np.full`, `np.array`, `np.copy`, `zeros_like` and
+their like give arrays into which differentiated values can be written: by item, slice, mask or integer places, through
+views and augmented assignment, by `np.copyto`, `np.put`, `np.fill_diagonal`, `np.add.at` or `out=`. A write into an
+array from outside raises `UnsupportedWrite`.
+"""
+
+if __name__ == "__main__":
+    PAGE.write_text(render())
