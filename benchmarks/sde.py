@@ -51,7 +51,9 @@ def main() -> None:
         print(timing.table(results[kind], base, f"{PATHS} paths x {STEPS} steps, {kind}"), "\n")
     if missing:
         print(f"not installed: {', '.join(missing)}")
-    timing.save("sde", {"paths": PATHS, "steps": STEPS, "results": results, "missing": missing}, options.output)
+    timing.save(
+        "sde", {"paths": PATHS, "steps": STEPS, "results": results, "missing": missing}, options.output
+    )
     timing.bars(results, OWN).savefig(options.output / "sde.png", dpi=150)
 
 
@@ -65,8 +67,8 @@ def diffusion(t, y, mu, sigma):
 
 def solve(mu, sigma, method="EulerMaruyama", **options):
     return solve_sde(
-        drift, diffusion, (0.0, 1.0), [1.0], args=(mu, sigma), method=method, dt=1 / STEPS, seed=1, paths=PATHS,
-        t_eval=[1.0], **options,
+        drift, diffusion, (0.0, 1.0), [1.0], args=(mu, sigma), method=method, dt=1 / STEPS, seed=1,
+        paths=PATHS, t_eval=[1.0], **options,
     ).y  # fmt: skip
 
 

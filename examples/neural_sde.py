@@ -1,8 +1,9 @@
 """A neural stochastic equation: drift and diffusion networks learnt from moments.
 
-Particles in a double well, ``dX = (X - X^3) dt + 0.5 dW``, are released from several places; known are only the
-means and variances of where they are at a few later times. Two networks of one hidden layer, one for the
-drift and one for the size of the noise, are trained until an ensemble driven by them has these moments.
+Particles in a double well, ``dX = (X - X^3) dt + 0.5 dW``, are released from several places; known are
+only the means and variances of where they are at a few later times. Two networks of one hidden layer,
+one for the drift and one for the size of the noise, are trained until an ensemble driven by them has
+these moments.
 
     python examples/neural_sde.py [picture.png]
 """
@@ -27,7 +28,10 @@ def main(picture: Path = Path("output/neural_sde.png"), steps: int = 300) -> Non
     targets = moments(true_paths())
     start = time.perf_counter()
     weights, losses = train(targets, steps)
-    print(f"loss {losses[0]:.4f} -> {losses[-1]:.5f} in {len(losses)} steps, {time.perf_counter() - start:.1f} s")
+    print(
+        f"loss {losses[0]:.4f} -> {losses[-1]:.5f} in {len(losses)} steps, "
+        f"{time.perf_counter() - start:.1f} s"
+    )
     x = np.array([-1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5])
     print("x              ", *(f"{v:8.2f}" for v in x))
     print("drift, learnt  ", *(f"{v:8.3f}" for v in drift(0.0, x, weights)))
@@ -61,8 +65,8 @@ def paths(w, seed, count=256, dt=0.05):
 
 def true_paths(count=20_000):
     return solve_sde(
-        lambda t, x: x - x**3, lambda t, x: NOISE * np.ones(7), (0.0, TIMES[-1]), STARTS, noise="additive", dt=0.01,
-        paths=count, seed=0, t_eval=TIMES, method="SRA1",
+        lambda t, x: x - x**3, lambda t, x: NOISE * np.ones(7), (0.0, TIMES[-1]), STARTS, noise="additive",
+        dt=0.01, paths=count, seed=0, t_eval=TIMES, method="SRA1",
     ).y  # fmt: skip
 
 
@@ -94,7 +98,7 @@ def train(targets, steps, rate=0.03):
     """Adam with fresh noise in each step; the weights of the end and the losses."""
     w, losses = first_weights(), []
     value_and_grad = ad.value_and_grad(loss)
-    state = {part: {name: (0.0, 0.0) for name in w[part]} for part in w}
+    state = {part: dict.fromkeys(w[part], (0.0, 0.0)) for part in w}
     for step in range(1, steps + 1):
         value, slope = value_and_grad(w, step, targets)
         losses.append(float(value))

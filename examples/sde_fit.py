@@ -5,10 +5,10 @@ The logarithms u of both populations obey
     du_hare = (birth - predation exp(u_lynx)) dt + noise_hare dW_1
     du_lynx = (growth exp(u_hare) - death) dt + noise_lynx dW_2.
 
-Each year is the start of an ensemble that is compared with the next year: all twenty transitions are one system
-of forty unknowns, and the likelihood of a count is that of a normal distribution with the mean and variance of
-the simulated logarithms. The noise replays, so this simulated likelihood is a smooth function of the six
-parameters, and its gradient is exact.
+Each year is the start of an ensemble that is compared with the next year: all twenty transitions are one
+system of forty unknowns, and the likelihood of a count is that of a normal distribution with the mean
+and variance of the simulated logarithms. The noise replays, so this simulated likelihood is a smooth
+function of the six parameters, and its gradient is exact.
 
     python examples/sde_fit.py [picture.png]
 """
@@ -59,7 +59,13 @@ def diffusion(t, u, p):
 
 
 def simulate(p, u0, span, **options):
-    options = {"paths": PATHS, "dt": span / STEPS, "seed": 1900, "method": "SRA1", "noise": "additive"} | options
+    options = {
+        "paths": PATHS,
+        "dt": span / STEPS,
+        "seed": 1900,
+        "method": "SRA1",
+        "noise": "additive",
+    } | options
     return solve_sde(drift, diffusion, (0.0, span), u0, args=(p,), **options)
 
 

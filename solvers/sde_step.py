@@ -16,6 +16,7 @@ import numpy as np
 
 import sciad as ad
 from sciad.compiler.native import load_module
+from sciad.errors import NotDifferentiable
 from sciad.tree import flatten, unflatten
 from solvers.sde_loop import LANES
 
@@ -267,6 +268,11 @@ class CallbackStep:
                 y, w, p = array(y, n).copy(), array(w, m).copy(), array(p, q).copy()
                 if kind == "primal":
                     result = self.run(t, h, y, w, p)
+                    if ad.is_traced(result):
+                        raise NotDifferentiable(
+                            "drift or diffusion captures a value that is being differentiated, "
+                            "and the model is not compiled: pass that value in args"
+                        )
                     array(rest[0], result.size)[:] = result
                 elif kind == "pushforward":
                     dy, dp = array(rest[2], n).copy(), array(rest[4], q).copy()

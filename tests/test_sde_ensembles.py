@@ -1,4 +1,5 @@
-"""Ensembles: reproducible on any number of threads, moments against closed forms, statistics without paths."""
+"""Ensembles: reproducible on any number of threads, moments against closed forms, "
+"statistics without paths."""
 
 import matplotlib
 import numpy as np
@@ -31,7 +32,7 @@ def cir_noise(t, y, rate, level, sigma):
 
 RATE, LEVEL, SIGMA = 1.5, 0.8, 0.4
 DECAY = np.exp(-RATE)
-# drift, diffusion, noise, args, method, mean and variance at 1 from y = 1, fourth central moment over variance^2
+# drift, diffusion, noise, args, method; mean and variance at 1 from y = 1; fourth central moment / variance^2
 MODELS = {
     "GBM": (
         gbm, gbm_noise, "diagonal", (0.1, 0.3), "SRIW1",
@@ -54,8 +55,8 @@ MODELS = {
 def test_moments(name, paths):
     drift, diffusion, noise, args, method, mean, variance, kurtosis = MODELS[name]
     sol = solve_sde(
-        drift, diffusion, (0, 1), [1.0], args=args, noise=noise, method=method, dt=1 / 100, paths=paths, seed=8,
-        t_eval=[1.0],
+        drift, diffusion, (0, 1), [1.0], args=args, noise=noise, method=method, dt=1 / 100, paths=paths,
+        seed=8, t_eval=[1.0],
     )  # fmt: skip
     y = sol.y.ravel()
     assert sol.success and y.shape == (paths,)

@@ -43,4 +43,7 @@ def test_networks_have_the_right_gradient():
                 moved[part][name] = w[part][name] + sign * 1e-5
                 values.append(neural_sde.loss(moved, 1, targets))
             difference = (values[0] - values[1]) / 2e-5
-            assert not abs(np.sum(slope[part][name]) - difference) > 1e-6 * max(1, abs(difference)), (part, name)
+            assert not abs(np.sum(slope[part][name]) - difference) > 1e-6 * max(1, abs(difference)), (
+                part,
+                name,
+            )

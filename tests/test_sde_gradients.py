@@ -1,4 +1,5 @@
-"""Gradients of stochastic solves: against central differences, forward sensitivities, each other, and closed forms."""
+"""Gradients of stochastic solves: against central differences, forward "
+"sensitivities, each other, and closed forms."""
 
 import numpy as np
 import pytest
@@ -169,13 +170,25 @@ def test_gradient_of_models_that_do_not_compile():
         assert not np.max(np.abs(np.asarray(a) - b)) > 1e-12
 
 
+@pytest.mark.filterwarnings("ignore:the model is not compiled")
+def test_captured_values_of_models_that_do_not_compile_are_refused():
+    def loss(rate):
+        def slow(t, y):
+            return eval("1.0") * rate * y
+
+        return np.sum(solve_sde(slow, lambda t, y: 0.2 * y, (0, 1), [1.0], dt=0.1, seed=1).y[0, -1])
+
+    with pytest.raises(NotDifferentiable, match="pass that value in args"):
+        ad.grad(loss)(0.5)
+
+
 def expectation(paths, seed):
     """Mean of geometric Brownian motion at 1 and its gradient, exp(mu) for both and 0 for the noise."""
 
     def mean(mu, sigma):
         sol = solve_sde(
-            lambda t, y, mu, sigma: mu * y, lambda t, y, mu, sigma: sigma * y, (0, 1), [1.0], args=(mu, sigma),
-            method="EulerMaruyama", dt=1 / 200, paths=paths, seed=seed, t_eval=[1.0],
+            lambda t, y, mu, sigma: mu * y, lambda t, y, mu, sigma: sigma * y, (0, 1), [1.0],
+            args=(mu, sigma), method="EulerMaruyama", dt=1 / 200, paths=paths, seed=seed, t_eval=[1.0],
         )  # fmt: skip
         return np.mean(sol.y)
 
@@ -187,7 +200,9 @@ def test_gradient_of_the_mean(paths):
     mean, (d_mu, d_sigma) = expectation(paths, seed=3)
     exact = np.exp(0.1)
     spread = exact * np.sqrt(np.exp(0.09) - 1)  # of y and of dy/dmu = y
-    slope_spread = exact * np.sqrt(np.exp(0.09) * (1 + 0.09 * (1 + 0.09)) - 0)  # bound of the spread of dy/dsigma
+    slope_spread = exact * np.sqrt(
+        np.exp(0.09) * (1 + 0.09 * (1 + 0.09)) - 0
+    )  # bound of the spread of dy/dsigma
     assert not abs(mean - exact) > 3 * spread / np.sqrt(paths) + 1e-4
     assert not abs(d_mu - exact) > 3 * spread / np.sqrt(paths) + 1e-3
     assert not abs(d_sigma) > 3 * slope_spread / np.sqrt(paths)
@@ -212,6 +227,8 @@ def test_what_cannot_be_differentiated_is_refused():
     with pytest.raises(SolverError, match="not finite"):
         ad.grad(
             lambda y: np.sum(
-                solve_sde(lambda t, y: y**3, lambda t, y: y, (0, 1), np.array([y]), dt=0.1, seed=1, method="SRIW1").y
+                solve_sde(
+                    lambda t, y: y**3, lambda t, y: y, (0, 1), np.array([y]), dt=0.1, seed=1, method="SRIW1"
+                ).y
             )
         )(50.0)

@@ -205,8 +205,8 @@ def test_fixed_output_times_are_exact_on_the_path(dt):
     times = np.array([0.0, 0.1, 0.123, 0.5, 0.77, 1.0])
     for method in ("EulerMaruyama", "SRA1"):
         sol = solve_sde(
-            lambda t, y: 0 * y, lambda t, y: 0 * y + 1.0, (0, 1), [0.0], noise="additive", method=method, dt=dt,
-            t_eval=times, brownian=W,
+            lambda t, y: 0 * y, lambda t, y: 0 * y + 1.0, (0, 1), [0.0], noise="additive", method=method,
+            dt=dt, t_eval=times, brownian=W,
         )  # fmt: skip
         assert not np.max(np.abs(sol.y[0] - W(times)[0])) > 1e-12
 
