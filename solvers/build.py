@@ -191,8 +191,8 @@ def _interpreted(fun, shape, leaves, structure, jac) -> CallbackModel:
         out = flat(t, y, p)
         if isinstance(out, Traced):
             raise sciad.NotDifferentiable(
-                "the right-hand side captures a value that is being differentiated and cannot be compiled; pass that "
-                "value through args"
+                "the right-hand side captures a value that is being differentiated and cannot be compiled; "
+                "pass that value through args"
             )
         return (out,)
 

@@ -76,7 +76,8 @@ class Events:
                 changed = np.asarray(self.apply[k](t, y.reshape(self.shape), *self.args), dtype=float)
                 if changed.size != y.size:
                     raise ValueError(
-                        f"apply of event {k} returns shape {changed.shape} at t = {t:.6g}, but y has shape {self.shape}"
+                        f"apply of event {k} returns shape {changed.shape} at t = {t:.6g}, but y has shape "
+                        f"{self.shape}"
                     )
                 self._pending, self._fired = (t, changed.reshape(-1)), k
                 _stop_at(real, t)

@@ -57,7 +57,8 @@ Heun = RungeKutta(
 
 RK4 = RungeKutta(
     name="RK4",
-    reference="W. Kutta, Z. Math. Phys. 46 (1901); dense output: Hairer, Norsett & Wanner, Solving ODEs I, (II.6.9)",
+    reference="W. Kutta, Z. Math. Phys. 46 (1901); dense output: Hairer, Norsett & Wanner, Solving ODEs I, "
+    "(II.6.9)",
     order=4,
     a=((), (0.5,), (0.0, 0.5), (0.0, 0.0, 1.0)),
     b=row("1/6 1/3 1/3 1/6"),
@@ -92,8 +93,8 @@ BS3 = RungeKutta(
 
 Dopri5 = RungeKutta(
     name="Dopri5",
-    reference="J. R. Dormand & P. J. Prince, A family of embedded Runge-Kutta formulae, J. Comput. Appl. Math. 6 (1980); "
-    "dense output: L. F. Shampine, Some practical Runge-Kutta formulas, Math. Comp. 46 (1986)",
+    reference="J. R. Dormand & P. J. Prince, A family of embedded Runge-Kutta formulae, J. Comput. Appl. Math. "
+    "6 (1980); dense output: L. F. Shampine, Some practical Runge-Kutta formulas, Math. Comp. 46 (1986)",
     order=5,
     a=(
         (),
@@ -124,8 +125,8 @@ Dopri5 = RungeKutta(
 
 Tsit5 = RungeKutta(
     name="Tsit5",
-    reference="Ch. Tsitouras, Runge-Kutta pairs of order 5(4) satisfying only the first column simplifying assumption, "
-    "Comput. Math. Appl. 62 (2011)",
+    reference="Ch. Tsitouras, Runge-Kutta pairs of order 5(4) satisfying only the first column simplifying "
+    "assumption, Comput. Math. Appl. 62 (2011)",
     order=5,
     a=(
         (),

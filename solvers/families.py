@@ -81,7 +81,7 @@ FAMILIES["rosenbrock"] = Family(
         "complete": step_rosenbrock.rosenbrock_complete,
     },
     tables=_rosenbrock_tables,
-    workspace=lambda model: 2 * model.n**2 + 2 * model.n + model.m,
+    workspace=lambda model: 3 * model.n**2 + 2 * model.n + model.m,
     scaled=False,
 )
 

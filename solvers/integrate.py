@@ -170,6 +170,9 @@ def _run(
     real[state.DIRECTION] = 1.0 if t1 >= t0 else -1.0
     real[state.LARGEST] = options.max_step
     real[state.STEP] = _first_step(method, options)
+    if options.mass is not None:
+        whole[state.MASS] = 1
+        desk.scratch[-n * n :] = options.mass.ravel()
     desk.y1[:] = y0
     desk.rtol[:] = options.rtol
     desk.atol[:] = options.atol

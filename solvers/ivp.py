@@ -20,6 +20,7 @@ from solvers.errors import SolverError
 from solvers.events import Events
 from solvers.explicit import Tsit5
 from solvers.integrate import Options, Trajectory, integrate
+from solvers.mass import check_consistent, with_mass
 from solvers.methods import method_named
 from solvers.problem import Model
 from solvers.progress import showing
@@ -80,8 +81,10 @@ def solve_ivp(
     tstops : array_like, optional
         Times inside the span that steps must hit exactly: jumps of the right-hand side, for instance.
     jac : callable or array_like, optional
-        ``jac(t, y, *args)``, or a constant matrix. Compiled models have exact Jacobians of their own and do not need it;
-        it serves models that are called in Python.
+        ``jac(t, y, *args)``, or a constant matrix. Compiled models have exact Jacobians of their own and
+        do not need it; it serves models that are called in Python.
+    mass_matrix : array_like (n, n), optional
+        M of M y' = f(t, y), constant, maybe singular (a differential-algebraic system of index 1); Rosenbrock methods only.
     jac_sparsity, vectorized
         Accepted for SciPy's sake; without effect.
     controller : Controller, optional
@@ -119,28 +122,37 @@ def solve_ivp(
         if np.iscomplexobj(y0):
             if method == "auto":
                 method = "Tsit5"
-            options = {"first_step": first_step, "max_step": max_step, "max_steps": max_steps, "tstops": tstops}
+            options = {
+                "first_step": first_step,
+                "max_step": max_step,
+                "max_steps": max_steps,
+                "tstops": tstops,
+            }
             options |= {"controller": controller, "progress": progress, "dense_output": dense_output}
             options |= {"t_span": t_span, "method": method, "t_eval": t_eval}
             tolerances = {"rtol": rtol, "atol": atol}
             return solve_complex(solve_ivp, fun, np.asarray(y0), args, events, tolerances, **options)
         y0 = _array(y0, "y0")
     tableau = method_named(method)
-    if mass_matrix is not None:
-        raise NotImplementedError("mass_matrix is not supported yet; solve M y' = f(t, y) for y' if M is regular")
     shape = np.shape(y0)
     model, p = build_model(fun, shape, args, jac)
     ts = None if t_eval is None else _array(t_eval, "t_eval")
     options = _options(model, rtol, atol, first_step, max_step, max_steps, tstops, controller, dense_output)
+    if mass_matrix is not None:
+        tableau, options = with_mass(mass_matrix, tableau, options, model.n)
     problem = Problem(model, tableau, options, adjoint)
 
     if any(isinstance(x, Traced) for x in (t0, t1, ts, y0, p)):
+        if mass_matrix is not None:
+            raise NotImplementedError("solves with a mass matrix cannot be differentiated yet")
         if events is not None:
             raise NotImplementedError("events cannot be differentiated yet; solve to a fixed time instead")
         return _differentiable(problem, t0, t1, ts, y0, p, dense_output)
 
     level = 2 if dense_output else int(ts is None)
     y0, p = _flat(y0), _contiguous(p)
+    if options.mass is not None:
+        check_consistent(model, options.mass, t0, y0, p, rtol, atol)
     ts = _NO_TIMES if ts is None else _contiguous(ts)
     _check(args, t0, t1, y0, p, ts, first_step)
     watch = None if events is None else Events(events, args, shape, first_step or 0.0)
@@ -244,7 +256,6 @@ SUCCESS = "The solver successfully reached the end of the integration interval."
 
 def _differentiable(problem, t0, t1, ts, y0, p, dense_output) -> Solution:
     """The same through the primitive; under differentiation a failure raises."""
-    shape = np.shape(y0)
     if ts is None:
         # The steps' times are held; only the ends move with t0 and t1.
         plain = run(problem, strip(t0), strip(t1), _NO_TIMES, strip(y0), strip(p), record=1)
@@ -370,7 +381,9 @@ def _options(model, rtol, atol, first_step, max_step, max_steps, tstops, control
                 f"{name} has shape {array.shape}, but y0 has {model.n} components: give one number or {model.n}"
             )
     if np.any(np.asarray(rtol) < SMALLEST_RTOL) and not np.all(np.asarray(rtol) == 0):
-        warnings.warn(f"At least one element of `rtol` is too small; {SMALLEST_RTOL:.2g} is used.", stacklevel=3)
+        warnings.warn(
+            f"At least one element of `rtol` is too small; {SMALLEST_RTOL:.2g} is used.", stacklevel=3
+        )
         rtol = np.maximum(rtol, SMALLEST_RTOL)
     if np.any((np.asarray(rtol) == 0) & (np.asarray(atol) == 0)):
         raise ValueError(

@@ -33,8 +33,8 @@ def failure_message(code: int, t: float, y: np.ndarray, f: np.ndarray, whole, re
     if code == state.TOO_MANY_STEPS:
         attempts = int(whole[state.ACCEPTED] + whole[state.REJECTED])
         return (
-            f"The largest number of steps, max_steps={attempts}, was used up at t = {t:.6g}; allow more steps, "
-            "loosen rtol and atol, or use a method for stiff problems (such as Rodas5P)."
+            f"The largest number of steps, max_steps={attempts}, was used up at t = {t:.6g}; allow more "
+            "steps, loosen rtol and atol, or use a method for stiff problems (such as Rodas5P)."
         )
     text = f"Required step size is less than spacing between numbers. The solution stopped at t = {t:.6g}"
     for what, values in (("y", y), ("the right-hand side", f)):
@@ -42,7 +42,7 @@ def failure_message(code: int, t: float, y: np.ndarray, f: np.ndarray, whole, re
         if len(bad):
             k = bad[0]
             return f"{text}, where component {k} of {what} is {values[k]}; check the model near this time."
-    largest = np.abs(y).argmax() if len(y) else 0
+    largest, fastest = np.abs(y).argmax(), np.abs(f).argmax()
     if not math.isfinite(real[state.ERROR]):
         return (
             f"{text}: beyond it the model is not finite, however short the step. Check the model there (a pole "
@@ -50,7 +50,6 @@ def failure_message(code: int, t: float, y: np.ndarray, f: np.ndarray, whole, re
             f"y[{largest}] = {y[largest]:.6g}."
         )
     return (
-        f"{text}, where the error (the fastest component is y[{np.abs(f).argmax()}]) cannot be brought under the "
-        "tolerance: the solution may have a singularity or a jump there, or be stiff. Put a jump into tstops, or "
-        "try Rodas5P."
+        f"{text}, where the error (the fastest component is y[{fastest}]) cannot be brought under the tolerance: "
+        "the solution may have a singularity or a jump there, or be stiff. Put a jump into tstops, or try Rodas5P."
     )

@@ -134,7 +134,8 @@ def _check_order(method, weights, order: int, what: str, theta: float = 1.0) -> 
         gap = abs(float(weights @ phi) - theta**tree.size / tree.density)
         if not gap <= method.tolerance * (1.0 + float(np.abs(weights) @ np.abs(phi))):
             raise ValueError(
-                f"{method.name}: {what} misses the order condition of the tree {tree} (order {tree.size}) by {gap:.1e}"
+                f"{method.name}: {what} misses the order condition of the tree {tree} (order {tree.size}) "
+                f"by {gap:.1e}"
             )
 
 

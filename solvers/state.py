@@ -35,6 +35,7 @@ WATCHED = 22  # 1: look whether steps are limited by stability
 STIFF_STEPS = 23  # steps found so, and steps not found so since
 EASY_STEPS = 24
 SWITCHING = 25  # 1: the method should be changed
+MASS = 26  # 1: there is a mass matrix
 WHOLE_SIZE = 32
 
 # real[...]: floats

@@ -3,8 +3,8 @@
 Rows of ``z`` besides those of every method: ``START`` f(t, y), ``CLOSING`` f(t + h, y1), ``SLOPE`` f_t(t,
 y). Constants put in by the linker: ``N``, ``STAGES``, ``A``, ``C``, ``B``, ``ERROR_WEIGHTS``, ``NODES``,
 ``TIMES`` (the d_i), ``GAMMA``. Memory in ``scratch``, from ``whole[LINEAR_ALGEBRA]`` on: J by rows (n *
-n), LU of W by columns (n * n), pivots (n), zeros (n + m, directions of the pushforward), and the mass
-matrix by rows (n * n) where there is one.
+n), LU of W by columns (n * n), pivots (n), zeros (n + m, directions of the pushforward); the mass
+matrix by rows, where there is one, is at the very end.
 """
 
 # ruff: noqa: F403, F405
@@ -13,7 +13,7 @@ from __future__ import annotations
 from sciad.compiler.native import kernel
 from sciad.compiler.runtime import call, row, unroll, view
 from solvers.linear import lu_factor, lu_solve
-from solvers.state import *  # noqa: F403
+from solvers.state import *
 
 __all__ = ["rosenbrock_attempt", "rosenbrock_begin", "rosenbrock_close", "rosenbrock_complete"]
 
@@ -46,13 +46,18 @@ def rosenbrock_attempt(model, t, h, z, p, whole, scratch):
     jacobian = view(scratch, at, n * n)
     lu = view(scratch, at + n * n, n * n)
     pivots = view(scratch, at + 2 * n * n, n)
+    mass = view(scratch, scratch.shape[0] - n * n, n * n)
     inverse = 1.0 / h
     shift = inverse / GAMMA
     for j in range(n):
         column = view(lu, j * n, n)
         for i in range(n):
             column[i] = -jacobian[i * n + j]
-        column[j] += shift
+        if whole[MASS] == 0:
+            column[j] += shift
+        else:
+            for i in range(n):
+                column[i] += shift * mass[i * n + j]
     whole[NLU] += 1
     if lu_factor(n, lu, pivots) != 0:
         return 1e305
@@ -74,8 +79,15 @@ def rosenbrock_attempt(model, t, h, z, p, whole, scratch):
             for j in unroll(range(i)):
                 if C[i][j] != 0.0:
                     total += C[i][j] * z[j, k]
+            z[U, k] = inverse * total
+        for k in range(n):
+            total = z[U, k]
+            if whole[MASS] != 0:
+                total = 0.0
+                for j in range(n):
+                    total += mass[k * n + j] * z[U, j]
             base = z[START, k] if i == 0 else x[k]
-            x[k] = base + inverse * total + (h * TIMES[i]) * z[SLOPE, k]
+            x[k] = base + total + (h * TIMES[i]) * z[SLOPE, k]
         lu_solve(n, lu, pivots, x)
     whole[NFEV] += STAGES - 1
     square = 0.0

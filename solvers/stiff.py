@@ -33,7 +33,8 @@ Rosenbrock23 = Rosenbrock(
 
 ROS3P = Rosenbrock(
     name="ROS3P",
-    reference="J. Lang & J. Verwer, ROS3P - an accurate third-order Rosenbrock solver for parabolic problems, BIT 41 (2001)",
+    reference="J. Lang & J. Verwer, ROS3P - an accurate third-order Rosenbrock solver for "
+    "parabolic problems, BIT 41 (2001)",
     order=3,
     error_order=2,
     gamma=0.7886751345948129,
@@ -114,7 +115,8 @@ Rodas4 = Rosenbrock(
 
 Rodas4P = Rosenbrock(
     name="Rodas4P",
-    reference="G. Steinebach, Order-reduction of ROW-methods for DAEs and method of lines applications, TH Darmstadt 1741 (1995)",
+    reference="G. Steinebach, Order-reduction of ROW-methods for DAEs and method of lines "
+    "applications, TH Darmstadt 1741 (1995)",
     order=4,
     error_order=3,
     gamma=0.25,
@@ -237,7 +239,8 @@ Rodas5P = Rosenbrock(
 
 ROS34PW2 = Rosenbrock(
     name="ROS34PW2",
-    reference="J. Rang & L. Angermann, New Rosenbrock W-methods of order 3 for PDAEs of index 1, BIT 45 (2005)",
+    reference="J. Rang & L. Angermann, New Rosenbrock W-methods of order 3 for PDAEs of index "
+    "1, BIT 45 (2005)",
     order=3,
     error_order=2,
     gamma=0.435866521508459,

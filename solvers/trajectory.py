@@ -30,6 +30,8 @@ class Options:
         The method's own if None.
     dense_always : bool
         Evaluate the extra stages of the dense output in every step.
+    mass : ndarray (n, n), optional
+        Mass matrix.
     """
 
     rtol: float | np.ndarray = 1e-3
@@ -40,6 +42,7 @@ class Options:
     stops: tuple[float, ...] = ()
     controller: control.Controller | None = None
     dense_always: bool = False
+    mass: np.ndarray | None = None
 
 
 @dataclass(slots=True)
