@@ -22,23 +22,25 @@ PAGE = Path(__file__).with_name("rules.md")
 # What autograd (https://github.com/HIPS/autograd, version 1.8) has derivative rules for, by NumPy's and
 # SciPy's names
 AUTOGRAD = {
-    np: """abs absolute add amax amin angle arccos arccosh arcsin arcsinh arctan arctan2 arctanh array array_split
-        atleast_1d atleast_2d atleast_3d broadcast_to clip concatenate conj conjugate cos cosh cross cumsum deg2rad degrees
-        diag diagonal diff divide dot dsplit einsum exp exp2 expand_dims expm1 fabs fliplr flipud fmax fmin full gradient
-        hsplit hypot imag inner kron linspace log log10 log1p log2 logaddexp logaddexp2 matmul max maximum mean min minimum
-        mod moveaxis multiply nan_to_num negative outer pad partition power prod rad2deg radians ravel real real_if_close
-        reciprocal remainder repeat reshape roll rollaxis rot90 sin sinc sinh sort split sqrt square squeeze std subtract
-        sum swapaxes tan tanh tensordot tile trace transpose tril triu true_divide var vsplit where""",
+    np: """abs absolute add amax amin angle arccos arccosh arcsin arcsinh arctan arctan2 arctanh array
+        array_split atleast_1d atleast_2d atleast_3d broadcast_to clip concatenate conj conjugate
+        cos cosh cross cumsum deg2rad degrees diag diagonal diff divide dot dsplit einsum exp exp2
+        expand_dims expm1 fabs fliplr flipud fmax fmin full gradient hsplit hypot imag inner kron
+        linspace log log10 log1p log2 logaddexp logaddexp2 matmul max maximum mean min minimum mod
+        moveaxis multiply nan_to_num negative outer pad partition power prod rad2deg radians ravel
+        real real_if_close reciprocal remainder repeat reshape roll rollaxis rot90 sin sinc sinh
+        sort split sqrt square squeeze std subtract sum swapaxes tan tanh tensordot tile trace
+        transpose tril triu true_divide var vsplit where""",
     np.linalg: "cholesky det eig eigh inv norm pinv slogdet solve svd",
     np.fft: "fft fft2 fftn fftshift ifft ifft2 ifftn ifftshift irfft irfft2 irfftn rfft rfft2 rfftn",
     scipy.linalg: "solve_banded solve_sylvester solve_triangular sqrtm",
-    scipy.special: """beta betainc betaln digamma erf erfc erfcinv erfinv expit gamma gammainc gammaincc gammaln gammasgn i0
-        i1 iv ive j0 j1 jn logit logsumexp multigammaln polygamma psi rgamma y0 y1 yn""",
+    scipy.special: """beta betainc betaln digamma erf erfc erfcinv erfinv expit gamma gammainc gammaincc
+        gammaln gammasgn i0 i1 iv ive j0 j1 jn logit logsumexp multigammaln polygamma psi rgamma y0 y1 yn""",
 }
 CREATED = {"array", "full"}  # functions that make arrays: see the section on them
-ABSENT = """`scipy.stats` densities (write the log density; its ingredients, `gammaln`, `xlogy`, `ndtr`, are here),
-`scipy.signal.convolve` over chosen axes (`np.convolve` is here), `scipy.integrate.odeint` (use `solve_ivp` of this
-package)."""
+ABSENT = """`scipy.stats` densities (write the log density; its ingredients, `gammaln`, `xlogy`, `ndtr`, are
+here), `scipy.signal.convolve` over chosen axes (`np.convolve` is here), `scipy.integrate.odeint` (use
+`solve_ivp` of this package)."""
 
 HOW = {
     "scalar": "partial derivatives, elementwise",
@@ -119,9 +121,8 @@ def _arguments(record) -> str:
 
 def _group(record) -> str:
     name = record.name
-    for prefix, title in (("np.linalg", "np.linalg"), ("np.fft", "np.fft"), ("scipy.special", "scipy.special"),
-                          ("scipy.linalg", "scipy.linalg")):  # fmt: skip
-        if name.startswith(prefix + "."):
+    for title in ("np.linalg", "np.fft", "scipy.special", "scipy.linalg"):
+        if name.startswith(title + "."):
             return title
     return "NumPy: elementwise" if isinstance(record.fn, np.ufunc) else "NumPy: arrays"
 
@@ -136,24 +137,26 @@ def _module_name(module) -> str:
 
 INTRODUCTION = """# What can be differentiated
 
-Written by `docs/make_rules.py` from the rule table; do not edit. Every function here works in forward mode (`jvp`),
-reverse mode (`grad`, `vjp`), under `vmap`, and in any nesting of these; each rule is tested in all of them, to second
-order (`expm_frechet`: first), in every argument and broadcast shape (`tests/test_rules.py`). Where an argument is listed as "not", its
-derivative raises `MissingRule`; integer and boolean arguments are never differentiated. `math` functions, operators and
-builtins stand for the NumPy function of their name (`math.sin`, `abs`, `operator.mul`).
+Written by `docs/make_rules.py` from the rule table; do not edit. Every function here works in forward
+mode (`jvp`), reverse mode (`grad`, `vjp`), under `vmap`, and in any nesting of these; each rule is tested
+in all of them, to second order (`expm_frechet`: first), in every argument and broadcast shape
+(`tests/test_rules.py`). Where an argument is listed as "not", its derivative raises `MissingRule`;
+integer and boolean arguments are never differentiated. `math` functions, operators and builtins stand for
+the NumPy function of their name (`math.sin`, `abs`, `operator.mul`).
 
-Complex numbers may appear inside of a function that takes and returns real ones (`np.fft`, products, `np.abs`,
-`np.real`, `np.linalg.eig`). Refused with an error: `np.linalg.svd` and `np.linalg.qr` of complex matrices, the extra
-columns of `svd(full_matrices=True)`. Eigenvectors and singular vectors have derivatives where eigenvalues are distinct.
-At a kink the derivative is the mean of both sides (`abs` at 0, a tie of `maximum`); of a norm at zero it is zero.
+Complex numbers may appear inside of a function that takes and returns real ones (`np.fft`, products,
+`np.abs`, `np.real`, `np.linalg.eig`). Refused with an error: `np.linalg.svd` and `np.linalg.qr` of
+complex matrices, the extra columns of `svd(full_matrices=True)`. Eigenvectors and singular vectors have
+derivatives where eigenvalues are distinct. At a kink the derivative is the mean of both sides (`abs` at
+0, a tie of `maximum`); of a norm at zero it is zero.
 """
 
 CREATING = """## Local arrays and writing
 
-Inside of a differentiated function `np.zeros`, `np.empty`, `np.ones`, `np.full`, `np.array`, `np.copy`, `zeros_like` and
-their like give arrays into which differentiated values can be written: by item, slice, mask or integer places, through
-views and augmented assignment, by `np.copyto`, `np.put`, `np.fill_diagonal`, `np.add.at` or `out=`. A write into an
-array from outside raises `UnsupportedWrite`.
+Inside of a differentiated function `np.zeros`, `np.empty`, `np.ones`, `np.full`, `np.array`, `np.copy`,
+`zeros_like` and their like give arrays into which differentiated values can be written: by item, slice,
+mask or integer places, through views and augmented assignment, by `np.copyto`, `np.put`,
+`np.fill_diagonal`, `np.add.at` or `out=`. A write into an array from outside raises `UnsupportedWrite`.
 """
 
 if __name__ == "__main__":

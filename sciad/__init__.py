@@ -9,7 +9,9 @@ import importlib as _importlib
 from . import dual as _dual
 from . import mutation as _mutation  # noqa: F401
 from . import rules_array as _rules_array  # noqa: F401
+from . import rules_grid as _rules_grid  # noqa: F401
 from . import rules_linalg as _rules_linalg  # noqa: F401
+from . import rules_product as _rules_product  # noqa: F401
 from . import rules_select as _rules_select  # noqa: F401
 from . import rules_ufunc as _rules_ufunc  # noqa: F401
 from . import tape as _tape
@@ -36,10 +38,10 @@ from .vmap import vmap
 
 __version__ = "0.1.0"
 __all__ = [
-    "CheckFailed", "DerivativeDropped", "EscapedValue", "MissingRule", "NotConverged", "NotDifferentiable", "NotScalar",
-    "SciadError", "UnsupportedSyntax", "UnsupportedWrite", "check_grads", "checkpoint", "custom", "fixed_point", "grad",
-    "hessian", "hvp", "is_traced", "jacobian", "jvp", "linearize", "root", "stop_gradient", "value_and_grad", "vjp",
-    "vmap",
+    "CheckFailed", "DerivativeDropped", "EscapedValue", "MissingRule", "NotConverged",
+    "NotDifferentiable", "NotScalar", "SciadError", "UnsupportedSyntax", "UnsupportedWrite",
+    "check_grads", "checkpoint", "custom", "fixed_point", "grad", "hessian", "hvp", "is_traced",
+    "jacobian", "jvp", "linearize", "root", "stop_gradient", "value_and_grad", "vjp", "vmap",
 ]  # fmt: skip
 
 _dual._install_fast_operators()

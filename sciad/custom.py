@@ -189,7 +189,8 @@ class _Call:
         for o in outs:
             if isinstance(o, Traced) and o.level >= level:
                 raise NotDifferentiable(
-                    f"{self.prim.name} uses a value being differentiated that is not among its arguments (it captures "
+                    f"{self.prim.name} uses a value being differentiated that is not among its "
+                    f"arguments (it captures "
                     "it, or an object it captures holds it): pass it as an argument"
                 )
 
@@ -283,9 +284,9 @@ class _Pull:
 
     def pull(self, g, y, args, parents, grads, owned):
         if self.structure is not LEAF:
-            g = unflatten(self.structure[0], [
-                np.zeros(np.shape(o))[()] if c is None and _is_float(o) else c for c, o in zip(g, y, strict=True)
-            ])  # fmt: skip
+            missing = [c is None and _is_float(o) for c, o in zip(g, y, strict=True)]
+            parts = [np.zeros(np.shape(o))[()] if m else c for m, c, o in zip(missing, g, y, strict=True)]
+            g = unflatten(self.structure[0], parts)
         batch = find_batch(flatten(g)[0])
         found = self.pull_(g) if batch is None else _each(batch, lambda c: tuple(self.pull_(c)), (g,))
         cotangents = _leaf_cotangents(self.call, found, args)
@@ -356,7 +357,8 @@ def _leaf_cotangents(call, cotangents, values):
     structures = call.structures
     if not isinstance(cotangents, (tuple, list)) or len(cotangents) != len(structures):
         raise TypeError(
-            f"the pull of {call.prim.name} must return a tuple of {len(structures)} cotangents, one per argument "
+            f"the pull of {call.prim.name} must return a tuple of {len(structures)} cotangents, one per "
+            f"argument "
             f"(None for zero), not {cotangents!r}"
         )
     leaves = []

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from . import indexing, table
+from .operators import BINARY
 from .plain import np
 from .table import TABLE, Push
 from .tree import register_leaf
-from .value import BINARY, PLAIN, Traced, apply, linked, strip_nested
+from .value import PLAIN, Traced, apply, linked, strip_nested
 
 
 class Dual(Traced):
@@ -56,10 +57,7 @@ def scalar_tangent(partials, y, values, tangents):
         if t is None:
             continue
         p = partials[k](y, *values)
-        if p.__class__ is int:
-            t = t if p == 1 else -t if p == -1 else t * p
-        else:
-            t = t * p
+        t = (t if p == 1 else -t if p == -1 else t * p) if p.__class__ is int else t * p
         total = t if total is None else total + t
     if total.shape != y.shape:
         total = np.broadcast_to(total, y.shape)

@@ -69,7 +69,8 @@ def fixed_point(
             if not np.all(np.isfinite(x)):
                 break
         raise NotConverged(
-            f"fixed_point: not converged after {max_iterations} iterations, the last of which moved x by {moved:.3g}. "
+            f"fixed_point: not converged after {max_iterations} iterations, the last of which moved x "
+            f"by {moved:.3g}. "
             "Is the map a contraction near x0? Otherwise solve x - f(x) = 0 by ad.root"
         )
 
@@ -125,7 +126,8 @@ def root(
             if np.all(np.abs(step) <= atol + rtol * np.abs(x)):
                 return x
         raise NotConverged(
-            f"root: not converged after {max_iterations} Newton steps, residual {size:.3g}. Start closer to the root"
+            f"root: not converged after {max_iterations} Newton steps, residual {size:.3g}. Start "
+            f"closer to the root"
         )
 
     return _implicit(f, x0, args, solve, lambda y, x: y)

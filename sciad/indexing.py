@@ -127,7 +127,7 @@ linear(setitem_, lambda g, x, value, index: setitem_(g, 0.0, index),
        lambda g, x, value, index: written(g, index, np.shape(x)), joint=True)  # fmt: skip
 linear(stack_, Repeat(lambda g, k, *parts: g[k]), joint=True)
 linear(concatenate_, None, Repeat(_take_part), joint=True)
-linear(astype_, lambda g, x, dtype: astype(g, x.dtype))
+linear(astype_, lambda g, x, dtype: g if g.dtype.kind == "c" else astype(g, x.dtype))
 
 TABLE[getitem_].view = True
 

@@ -204,7 +204,10 @@ def _viewing(name):
 
 for _name in ("reshape", "ravel"):
     setattr(Buffer, _name, _viewing(_name))
-_VIEWING = {getattr(np, _name) for _name in ["reshape", "ravel", "transpose", "permute_dims", "matrix_transpose", "swapaxes", "moveaxis", "rollaxis", "squeeze", "expand_dims", "flip", "flipud", "fliplr", "rot90", "split", "array_split", "hsplit", "vsplit", "dsplit", "unstack", "atleast_1d", "atleast_2d", "atleast_3d", "real"]}  # fmt: skip
+_VIEWING = {np.reshape, np.ravel, np.transpose, np.permute_dims, np.matrix_transpose, np.swapaxes,
+            np.moveaxis, np.rollaxis, np.squeeze, np.expand_dims, np.flip, np.flipud, np.fliplr, np.rot90, np.split,
+            np.array_split, np.hsplit, np.vsplit, np.dsplit, np.unstack, np.atleast_1d, np.atleast_2d,
+            np.atleast_3d, np.real}  # fmt: skip
 
 
 def _shares(found, buffer):
@@ -280,8 +283,10 @@ def _writable(target, fn):
 
 
 _PLAIN_TARGET = (
-    "a value being differentiated was written into a plain NumPy array, which cannot hold it. Make that array inside "
-    "the differentiated function by np.zeros, np.empty, np.ones, np.full, np.array or np.copy (called as np.zeros, "
+    "a value being differentiated was written into a plain NumPy array, which cannot hold it. Make that "
+    "array inside "
+    "the differentiated function by np.zeros, np.empty, np.ones, np.full, np.array or np.copy (called "
+    "as np.zeros, "
     "not imported by name), or collect the values in a list and give it to np.array"
 )
 WRITES = {
@@ -298,8 +303,11 @@ for _fn in (np.zeros_like, np.ones_like, np.empty_like):
     composite(
         _fn, lambda x, *args, _fn=_fn, **kwargs: buffer(_fn(_plain(x), *args, **kwargs)), note="a local array"
     )
-composite(np.full_like, lambda x, fill_value, *args, **kwargs: np.copy(
-    np.broadcast_to(operand(fill_value), kwargs.get("shape", np.shape(x)))), note="a local array")  # fmt: skip
+composite(np.full_like, lambda *args, **kwargs: _full_like(*args, **kwargs), note="a local array")
+
+
+def _full_like(x, fill_value, *args, shape=None, **kwargs):
+    return np.copy(np.broadcast_to(operand(fill_value), np.shape(x) if shape is None else shape))
 
 
 def _plain(x):
@@ -330,14 +338,17 @@ def to_float(x):
     module = _module(frame)
     if module.split(".")[0] in LIBRARIES:
         raise NotDifferentiable(
-            f"a value being differentiated was turned into a plain number inside {module}, which does not know it. "
-            "Give that function ad.stop_gradient(x), or wrap it by ad.custom(f, pushforward=..., pullback=...)"
+            f"a value being differentiated was turned into a plain number inside {module}, which does "
+            f"not know it. "
+            "Give that function ad.stop_gradient(x), or wrap it by ad.custom(f, pushforward=..., "
+            "pullback=...)"
         )
     operation = frame.f_code.co_code[frame.f_lasti : frame.f_lasti + 2]
     if dis.opname[operation[0]] == "BINARY_OP" and operation[1] == _REMAINDER:  # "%.3f" % x
         return float(raw(value))
     warnings.warn(
-        "float() of a value being differentiated drops its derivative: what is computed from this number is a "
+        "float() of a value being differentiated drops its derivative: what is computed from this "
+        "number is a "
         "constant. Leave float() away, or write float(ad.stop_gradient(x)) to say it is meant",
         DerivativeDropped,
         stacklevel=3,
@@ -355,13 +366,12 @@ def _module(frame):
 
 
 def to_object_array(x, dtype):
-    """What NumPy's C code gets when it wants an array of a traced value: an object array that still holds
-    it.
-    """
+    """What NumPy's C code gets when it wants an array of a traced value: objects that still hold it."""
     check_store(sys._getframe(2))
-    if dtype is not None and np.dtype(dtype) != object:
+    if dtype is not None and np.dtype(dtype).kind != "O":
         raise UnsupportedWrite(
-            f"a value being differentiated was to be turned into a plain array of {np.dtype(dtype)}, probably inside a "
+            f"a value being differentiated was to be turned into a plain array of {np.dtype(dtype)}, "
+            f"probably inside a "
             "function that is not differentiable here. Give it ad.stop_gradient(x), or wrap that function by "
             "ad.custom(f, pushforward=..., pullback=...)"
         )

@@ -10,175 +10,8 @@ from math import prod
 
 from .indexing import concatenate_, getitem_, stack_
 from .plain import np
-from .table import TABLE, Repeat, alias, composite, constant, linear, metadata
+from .table import TABLE, alias, composite, constant, linear, metadata
 from .value import Primitive, Traced, operand, plainly, raw, strip, strip_nested
-
-# ---------------------------------------------------------------------- products: linear in each factor
-
-
-def _mT(x):
-    return np.swapaxes(x, -1, -2)
-
-
-def _rows(x, like):
-    return x[..., None, :] if like == 1 else x
-
-
-def _matmul_a(g, a, b):
-    na, nb = np.ndim(a), np.ndim(b)
-    if nb == 1:
-        return g[..., None] * b if na > 1 else g * b
-    if na == 1:
-        return (
-            np.sum(np.matmul(b, g[..., None])[..., 0], axis=tuple(range(nb - 2)))
-            if nb > 2
-            else np.matmul(b, g)
-        )
-    return np.matmul(g, _mT(b))
-
-
-def _matmul_b(g, a, b):
-    na, nb = np.ndim(a), np.ndim(b)
-    if na == 1:
-        return a[:, None] * g[..., None, :] if nb > 1 else g * a
-    if nb == 1:
-        return np.tensordot(g, a, (range(na - 1), range(na - 1)))
-    return np.matmul(_mT(a), g)
-
-
-linear(np.matmul, _matmul_a, _matmul_b, also=[operator.matmul])
-
-
-def _tensordot(a, b, axes=2):
-    a, b = operand(a), operand(b)
-    na, nb = np.ndim(a), np.ndim(b)
-    if np.ndim(axes) == 0:
-        axes_a, axes_b = list(range(na - axes, na)), list(range(axes))
-    else:
-        axes_a, axes_b = (list(np.atleast_1d(x)) for x in axes)
-    axes_a, axes_b = [k % na for k in axes_a], [k % nb for k in axes_b]
-    free_a = [k for k in range(na) if k not in axes_a]
-    free_b = [k for k in range(nb) if k not in axes_b]
-    inner = prod(a.shape[k] for k in axes_a)
-    left = np.reshape(
-        np.transpose(a, free_a + axes_a), (-1, inner) if inner else (prod(a.shape[k] for k in free_a), 0)
-    )
-    right = np.reshape(
-        np.transpose(b, axes_b + free_b), (inner, -1) if inner else (0, prod(b.shape[k] for k in free_b))
-    )
-    return np.reshape(np.matmul(left, right), [a.shape[k] for k in free_a] + [b.shape[k] for k in free_b])
-
-
-def _dot(a, b):
-    a, b = operand(a), operand(b)
-    na, nb = np.ndim(a), np.ndim(b)
-    if na == 0 or nb == 0:
-        return a * b
-    return np.matmul(a, b) if na <= 2 and nb <= 2 else _tensordot(a, b, (na - 1, max(nb - 2, 0)))
-
-
-def _inner(a, b):
-    a, b = operand(a), operand(b)
-    return a * b if np.ndim(a) == 0 or np.ndim(b) == 0 else _tensordot(a, b, (-1, -1))
-
-
-def _outer(a, b):
-    return np.ravel(operand(a))[:, None] * np.ravel(operand(b))
-
-
-def _kron(a, b):
-    a, b = operand(a), operand(b)
-    n = max(np.ndim(a), np.ndim(b))
-    a = np.reshape(a, (1,) * (n - np.ndim(a)) + np.shape(a))
-    b = np.reshape(b, (1,) * (n - np.ndim(b)) + np.shape(b))
-    left = a[tuple(x for _ in range(n) for x in (slice(None), None))]
-    right = b[tuple(x for _ in range(n) for x in (None, slice(None)))]
-    return np.reshape(left * right, [p * q for p, q in zip(a.shape, b.shape, strict=True)])
-
-
-composite(np.dot, _dot)
-composite(np.vdot, lambda a, b: _dot(np.conjugate(np.ravel(operand(a))), np.ravel(operand(b))))
-composite(np.inner, _inner)
-composite(np.outer, _outer)
-composite((np.multiply, "outer"), _outer)
-composite(np.tensordot, _tensordot)
-composite(np.kron, _kron)
-composite(np.vecdot, lambda a, b, axis=-1: np.sum(np.conjugate(a) * b, axis=axis))
-composite(np.matvec, lambda a, b: np.matmul(a, operand(b)[..., None])[..., 0])
-composite(np.vecmat, lambda a, b: np.matmul(np.conjugate(operand(a))[..., None, :], b)[..., 0, :])
-composite(
-    np.cross, lambda a, b, axisa=-1, axisb=-1, axisc=-1, axis=None: _cross(a, b, axisa, axisb, axisc, axis)
-)
-
-
-def _cross(a, b, axisa, axisb, axisc, axis):
-    if axis is not None:
-        axisa = axisb = axisc = axis
-    a, b = np.moveaxis(operand(a), axisa, 0), np.moveaxis(operand(b), axisb, 0)
-    if len(a) == 2 and len(b) == 2:
-        return a[0] * b[1] - a[1] * b[0]
-    parts = [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]]
-    return np.moveaxis(np.stack(parts), 0, axisc)
-
-
-def _einsum(*operands, optimize=False):
-    """Write the call in explicit letters, each at most once in an operand, and hand it to the primitive."""
-    if not isinstance(operands[0], str):
-        pairs = [(operands[i], operands[i + 1]) for i in range(0, len(operands) - 1, 2)]
-        letter = lambda k: "..." if k is Ellipsis else _LETTERS[k]
-        text = ",".join("".join(map(letter, axes)) for _, axes in pairs)
-        if len(operands) % 2:
-            text += "->" + "".join(map(letter, operands[-1]))
-        operands = (text, *(x for x, _ in pairs))
-    text, arrays = operands[0].replace(" ", ""), [operand(x) for x in operands[1:]]
-    inputs, arrow, output = text.partition("->")
-    inputs = inputs.split(",")
-    if "..." in text:
-        free = [c for c in _LETTERS if c not in text]
-        rank = max(
-            np.ndim(x) - len(term) + 3 for x, term in zip(arrays, inputs, strict=True) if "..." in term
-        )
-        for i, (x, term) in enumerate(zip(arrays, inputs, strict=True)):
-            n = np.ndim(x) - len(term) + 3
-            inputs[i] = term.replace("...", "".join(free[rank - n : rank]))
-        dots = "".join(free[:rank])
-        output = output.replace("...", dots) if arrow else dots
-    if not arrow:
-        joined = "".join(inputs)
-        output += "".join(sorted(c for c in set(joined) - set(output) if joined.count(c) == 1))
-    for i, term in enumerate(inputs):
-        for c in dict.fromkeys(term):
-            while term.count(c) > 1:  # a diagonal
-                j = term.index(c)
-                k = term.index(c, j + 1)
-                arrays[i] = np.diagonal(arrays[i], axis1=j, axis2=k)
-                term = term[:j] + term[j + 1 : k] + term[k + 1 :] + c
-        inputs[i] = term
-    return einsum_(",".join(inputs) + "->" + output, *arrays)
-
-
-@Primitive
-def einsum_(subscripts, *arrays):
-    return np.einsum(subscripts, *arrays, optimize=len(arrays) > 2)
-
-
-def _einsum_transpose(g, k, subscripts, *arrays):
-    """Transpose in one factor: the same sum with `g` in its place; letters it alone has are spread again."""
-    inputs, output = subscripts.split("->")
-    inputs = inputs.split(",")
-    wanted = inputs.pop(k - 1)
-    others = [x for i, x in enumerate(arrays) if i != k - 1]
-    known = set(output).union(*inputs)
-    kept = "".join(c for c in wanted if c in known)
-    out = einsum_(",".join([output, *inputs]) + "->" + kept, g, *others)
-    index = tuple(slice(None) if c in known else None for c in wanted)
-    return np.broadcast_to(out[index], np.shape(arrays[k - 1])) if kept != wanted else out
-
-
-_LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-linear(einsum_, None, Repeat(_einsum_transpose))
-composite(np.einsum, _einsum)
-
 
 # ---------------------------------------------------------------------- sums and what is made of them
 
@@ -214,10 +47,7 @@ linear(sum_, lambda g, x, axis=None, keepdims=False: _spread(g, x.shape, axis, k
 
 def _sum(x, axis=None, dtype=None, out=None, keepdims=False, initial=None, where=True):
     x = operand(x) if where is True else np.where(where, x, 0.0)
-    if axis is None and not keepdims:
-        y = sum_(x)
-    else:
-        y = sum_(x, axis=_axis(axis), keepdims=bool(keepdims))
+    y = sum_(x) if axis is None and not keepdims else sum_(x, axis=_axis(axis), keepdims=bool(keepdims))
     return y if initial is None or initial is np._NoValue else y + initial
 
 
@@ -370,7 +200,7 @@ def _ravel(x, order="C"):
 composite(np.reshape, _reshape)
 composite(np.ravel, _ravel)
 composite(np.transpose, _transpose, also=[np.permute_dims])
-composite(np.matrix_transpose, _mT)
+composite(np.matrix_transpose, lambda x: _swapaxes(x, -1, -2))
 composite(np.moveaxis, _moveaxis)
 composite(np.swapaxes, _swapaxes)
 composite(np.rollaxis, _rollaxis)
@@ -507,12 +337,13 @@ def _nan_to_num(x, nan, posinf, neginf):
     return where_(np.isfinite(value), x, clean)
 
 
-constant(np.argmax, np.argmin,
-         np.argsort, np.argpartition, np.nonzero, np.flatnonzero, np.argwhere, np.searchsorted, np.any, np.all,
-         np.isclose, np.allclose, np.array_equal, np.count_nonzero, np.isreal, np.round, np.fix, np.isin, np.digitize, np.bincount,
-         np.iscomplex, np.array_repr, np.array_str, np.array2string, np.unravel_index, np.nanargmax, np.nanargmin,
-         np.array_equiv, np.lexsort,
-         np.histogram_bin_edges, np.isneginf, np.isposinf)  # fmt: skip
+constant(
+    np.argmax, np.argmin, np.argsort, np.argpartition, np.nonzero, np.flatnonzero, np.argwhere,
+    np.searchsorted, np.any, np.all, np.isclose, np.allclose, np.array_equal, np.count_nonzero, np.isreal,
+    np.round, np.fix, np.isin, np.digitize, np.bincount, np.iscomplex, np.array_repr, np.array_str,
+    np.array2string, np.unravel_index, np.nanargmax, np.nanargmin, np.array_equiv, np.lexsort,
+    np.histogram_bin_edges, np.isneginf, np.isposinf
+)  # fmt: skip
 metadata(np.shape, lambda x: operand(x).shape)
 metadata(np.ndim, lambda x: len(operand(x).shape))
 metadata(np.size, lambda x, axis=None: _count(operand(x), axis))

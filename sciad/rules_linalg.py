@@ -7,14 +7,13 @@ tape.  Functions that NumPy computes from one triangle (cholesky, eigh) are func
 here too.
 """
 
+from . import rules_product, rules_select  # noqa: F401  entered before their aliases here
 from .errors import NotDifferentiable
 from .plain import np
-from .rules_array import _each
 from .table import TABLE, Push, alias, array, composite, constant, linear
 from .value import Primitive, operand, plainly, strip
 
 _linalg = np.linalg
-assert _each
 
 
 def _mT(x):
@@ -208,7 +207,8 @@ def _svd(a, full_matrices=True, compute_uv=True, hermitian=False):
         return svd_(a)[1]
     if full_matrices and a.shape[-1] != a.shape[-2]:
         raise NotDifferentiable(
-            "np.linalg.svd with full_matrices=True of a matrix that is not square: the extra columns are not a "
+            "np.linalg.svd with full_matrices=True of a matrix that is not square: the extra columns "
+            "are not a "
             "function of it; write np.linalg.svd(a, full_matrices=False)"
         )
     return np.linalg._linalg.SVDResult(*svd_(a))

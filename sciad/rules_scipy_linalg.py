@@ -1,7 +1,7 @@
 """Rules of scipy.linalg, entered when it is first imported by someone.
 
-The exponential's derivative is the upper right block of the exponential of a block triangular matrix: Higham,
-"Functions of Matrices" (2008), theorem 3.6 and equation 10.43; the square root's solves a Sylvester equation, 6.2.
+The exponential's derivative is the upper right block of the exponential of a block triangular matrix, Higham,
+"Functions of Matrices" (2008), theorem 3.6 and equation 10.43; the square root's solves a Sylvester equation.
 """
 
 import scipy.linalg as sl
@@ -38,8 +38,14 @@ def _push_frechet(y, da, a, e):
 array(expm_, Push(lambda y, da, a: frechet_(a, da)))
 array(frechet_, Push(_push_frechet), lambda g, a, e: frechet_(_mT(a), g))
 composite(sl.expm, lambda A: expm_(operand(A)))
-composite(sl.expm_frechet, lambda A, E, method=None, compute_expm=True, check_finite=True: (
-    (expm_(operand(A)), frechet_(operand(A), operand(E))) if compute_expm else frechet_(operand(A), operand(E))))  # fmt: skip
+
+
+def _expm_frechet(A, E, method=None, compute_expm=True, check_finite=True):
+    derivative = frechet_(operand(A), operand(E))
+    return (expm_(operand(A)), derivative) if compute_expm else derivative
+
+
+composite(sl.expm_frechet, _expm_frechet)
 
 
 @Primitive
@@ -70,7 +76,10 @@ def solve_triangular_(a, b, lower):
     return sl.solve_triangular(a, b, lower=lower)
 
 
-linear_in_b = lambda g, a, b, lower: solve_triangular_(_mT(a), g, not lower)
+def linear_in_b(g, a, b, lower):
+    return solve_triangular_(_mT(a), g, not lower)
+
+
 array(
     solve_triangular_,
     Push(

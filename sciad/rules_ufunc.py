@@ -97,16 +97,19 @@ composite(np.modf, lambda x: (np.fmod(x, 1.0), np.trunc(x)), also=[math.modf])
 composite(np.frexp, lambda x: _frexp(x), also=[math.frexp])
 
 # derivative zero on purpose
-constant(np.sign, np.floor, np.ceil, np.rint, np.trunc, np.floor_divide, np.heaviside, np.signbit, np.spacing,
-         np.nextafter, np.less, np.less_equal, np.greater, np.greater_equal, np.equal, np.not_equal, np.logical_and,
-         np.logical_or, np.logical_not, np.logical_xor, np.isfinite, np.isinf, np.isnan, np.isnat, np.bitwise_and,
-         np.bitwise_or, np.bitwise_xor, np.invert, np.left_shift, np.right_shift, np.gcd, np.lcm)  # fmt: skip
+constant(
+    np.sign, np.floor, np.ceil, np.rint, np.trunc, np.floor_divide, np.heaviside, np.signbit, np.spacing,
+    np.nextafter, np.less, np.less_equal, np.greater, np.greater_equal, np.equal, np.not_equal,
+    np.logical_and, np.logical_or, np.logical_not, np.logical_xor, np.isfinite, np.isinf, np.isnan,
+    np.isnat, np.bitwise_and, np.bitwise_or, np.bitwise_xor, np.invert, np.left_shift, np.right_shift,
+    np.gcd, np.lcm
+)  # fmt: skip
 for _fn, _ufunc in {
-    math.floor: np.floor, math.ceil: np.ceil, math.trunc: np.trunc, math.isfinite: np.isfinite, math.isinf: np.isinf,
-    math.isnan: np.isnan, operator.lt: np.less, operator.le: np.less_equal, operator.gt: np.greater,
-    operator.ge: np.greater_equal, operator.eq: np.equal, operator.ne: np.not_equal, operator.floordiv: np.floor_divide,
-    operator.not_: np.logical_not, operator.and_: np.bitwise_and, operator.or_: np.bitwise_or,
-    operator.xor: np.bitwise_xor, operator.invert: np.invert,
+    math.floor: np.floor, math.ceil: np.ceil, math.trunc: np.trunc, math.isfinite: np.isfinite,
+    math.isinf: np.isinf, math.isnan: np.isnan, operator.lt: np.less, operator.le: np.less_equal,
+    operator.gt: np.greater, operator.ge: np.greater_equal, operator.eq: np.equal, operator.ne:
+    np.not_equal, operator.floordiv: np.floor_divide, operator.not_: np.logical_not, operator.and_:
+    np.bitwise_and, operator.or_: np.bitwise_or, operator.xor: np.bitwise_xor, operator.invert: np.invert,
 }.items():  # fmt: skip
     alias(TABLE[_ufunc], _fn)
 

@@ -8,16 +8,14 @@ however long the tape.
 
 from __future__ import annotations
 
-import sys
-
-from . import indexing, table
-from .dual import Dual, add_results, array_tangent, scalar_tangent
+from . import table
+from .dual import add_results, array_tangent, scalar_tangent
 from .errors import EscapedValue, UnsupportedWrite
-from .indexing import is_basic, same_layout, scatter_, setitem_, written
+from .operators import BINARY
 from .plain import np
 from .table import TABLE, Push, Repeat
 from .tree import register_leaf
-from .value import BINARY, PLAIN, Traced, apply, linked, next_level, strip_nested
+from .value import PLAIN, Traced, apply, next_level
 
 _F64 = np.dtype(np.float64)
 _ndarray = np.ndarray
@@ -47,7 +45,8 @@ class Tape(list):
 
 def _escaped(entry):
     raise EscapedValue(
-        "a value was used after the transform that differentiates it had ended (it was probably stored outside the "
+        "a value was used after the transform that differentiates it had ended (it was probably stored "
+        "outside the "
         "function). Return it from the function instead, or store ad.stop_gradient(x)"
     )
 
@@ -86,10 +85,7 @@ class Var(Traced):
                 values.append(keep(a, tape) if a.__class__ is _ndarray and (not keeps or keeps[k]) else a)
                 parents.append(None)
         y = record.fn(*values, **kwargs)
-        if record.kind == "scalar":
-            rule = record.partials
-        else:
-            rule = _Linear(record, kwargs)
+        rule = record.partials if record.kind == "scalar" else _Linear(record, kwargs)
         return self.wrap(y, rule, tuple(values), tuple(parents))
 
     def wrap(self, y, rule, values, parents):
@@ -139,16 +135,13 @@ def backward(tape, seeds, wanted):
         for j in parents:
             if j is not None:
                 p = rule[k](y, *args)
-                if p.__class__ is int:
-                    c = g if p == 1 else -g if p == -1 else g * p
-                else:
-                    c = g * p
+                c = (g if p == 1 else -g if p == -1 else g * p) if p.__class__ is int else g * p
                 x = args[k]
                 if c.shape != x.shape or c.dtype is not _F64:
                     c = fit(c, x)
                 old = grads[j]
                 grads[j] = c if old is None else old + c
-            k += 1
+            k += 1  # noqa: SIM113  faster than enumerate here
         grads[i] = None
     return [grads[i] if i < len(grads) else None for i in wanted]
 
@@ -230,147 +223,6 @@ class _Linear:
                 accumulate(grads, j, c, args[k])
 
 
-class _Getitem:
-    """Reverse rule of indexing: adds into the cotangent of the array in place, so a loop over entries
-    stays linear.
-    """
-
-    __slots__ = ()
-
-    def push(self, y, args, tangents):
-        return tangents[0][args[1]]
-
-    def pull(self, g, y, args, parents, grads, owned):
-        shape, index = args
-        j = parents[0]
-        buffer = grads[j]
-        if g.dtype is not _F64 or (buffer is not None and buffer.dtype is not _F64):
-            c = scatter_(g, index, shape)
-            grads[j] = c if buffer is None else buffer + c
-            return
-        if j not in owned:
-            buffer = np.zeros(shape) if buffer is None else _own(buffer)
-            owned.add(j)
-        grads[j] = _add_at(buffer, index, g, shape)
-
-
-_GETITEM = _Getitem()
-
-
-class _Setitem:
-    """Reverse rule of writing: what was overwritten gets nothing, the value gets what its places got."""
-
-    __slots__ = ()
-
-    def push(self, y, args, tangents):
-        shape, index, value_shape, _ = args
-        old, new = [
-            np.zeros(s) if t is None else t for s, t in zip((shape, value_shape), tangents, strict=True)
-        ]
-        return setitem_(old, new, index)
-
-    def pull(self, g, y, args, parents, grads, owned):
-        shape, index, value_shape, place = args
-        old, new = parents
-        if new is not None:
-            c = written(g, index, shape)
-            if c.shape != value_shape:
-                c = fit(c, np.empty(value_shape))
-            if c.__class__ is _ndarray:
-                c = c.copy()  # g is about to be written into
-            grads[new] = c if grads[new] is None else grads[new] + c
-        if old is not None:
-            if g.__class__ is _ndarray:
-                if place not in owned:
-                    g = g.copy()
-                g[index] = 0.0
-                if grads[old] is None:
-                    owned.add(old)
-            else:
-                g = setitem_(g, 0.0, index)
-            grads[old] = g if grads[old] is None else grads[old] + g
-
-
-_SETITEM = _Setitem()
-
-
-def write(x, value, index):
-    """A value in which ``x[index] = value``, for `x` or `value` of a tape; writes in place if nobody else
-    can see.
-    """
-    var = x if x.__class__ is Var and (value.__class__ is not Var or value.level <= x.level) else value
-    tape = var.tape
-    mine = x.__class__ is Var and x.tape is tape, value.__class__ is Var and value.tape is tape
-    v = value.value if mine[1] else value
-    a = x.value if mine[0] else x
-    if (
-        np.iscomplexobj(v)
-        or a.dtype is not _F64
-        or not all(m or not isinstance(z, Traced) for m, z in zip(mine, (x, value), strict=True))
-    ):
-        return setitem_(x, value, index)
-    if a.__class__ is _ndarray and not isinstance(v, Traced):
-        if sys.getrefcount(a) != _UNSHARED or a.base is not None or not a.flags.writeable:
-            a = same_layout(a)
-        a[index] = v
-        y = a
-    else:
-        y = setitem_(a, v, index)
-    place = len(tape)
-    parents = (x.index if mine[0] else None, value.index if mine[1] else None)
-    # neither old nor new content is needed by the backward sweep, and not to hold them lets the next
-    # write be in place
-    tape.record((_SETITEM, None, (y.shape, index, np.shape(v), place), parents))
-    return Var(y, tape, place)
-
-
-def look(flat, window):
-    """Show a part of a flat value, holding nothing of it for the backward sweep but the places."""
-    tape, y = flat.tape, window.look(flat.value)
-    place = len(tape)
-    tape.record((_GETITEM, None, (flat.shape, window.places), (flat.index, None)))
-    return Var(y, tape, place)
-
-
-def _unshared():
-    """The reference count of an array held by one value and one local name, as `write` sees it."""
-    holder = Var(np.zeros(1), None, 0)
-    x = holder
-    a = x.value if x.__class__ is Var else x
-    return sys.getrefcount(a)
-
-
-_UNSHARED = _unshared()
-
-
-def _own(buffer):
-    """A copy that may be added into in place, down to the arrays."""
-    if buffer.__class__ is Dual:
-        return Dual(_own(buffer.value), _own(buffer.tangent), buffer.level)
-    return buffer if isinstance(buffer, Traced) else np.array(buffer)
-
-
-def _add_at(buffer, index, g, shape):
-    """Add `g` at some places of a buffer that is ours; returns the buffer."""
-    if g.__class__ is Dual:
-        if buffer.__class__ is not Dual:
-            if isinstance(buffer, Traced):
-                return buffer + scatter_(g, index, shape)
-            buffer = Dual(buffer, np.zeros(shape), g.level)
-        elif buffer.level != g.level:
-            return buffer + scatter_(g, index, shape)
-        buffer.value = _add_at(buffer.value, index, g.value, shape)
-        buffer.tangent = _add_at(buffer.tangent, index, g.tangent, shape)
-        return buffer
-    if isinstance(g, Traced) or isinstance(buffer, Traced):
-        return buffer + scatter_(g, index, shape)
-    if index.__class__ is int or is_basic(index):
-        buffer[index] += g
-    else:
-        np.add.at(buffer, index, g)
-    return buffer
-
-
 class _Item:
     """Reverse rule of taking one result out of a tuple of them."""
 
@@ -431,7 +283,8 @@ def _check_kept(tape):
     for a, fingerprint in tape.kept:
         if _fingerprint(a) != fingerprint:
             raise UnsupportedWrite(
-                f"an array of shape {a.shape} was changed in place after it had been used in a function that is "
+                f"an array of shape {a.shape} was changed in place after it had been used in a function "
+                f"that is "
                 "differentiated; the gradient needs its old content. Write into a copy: a = a.copy()"
             )
 
@@ -509,20 +362,5 @@ def _install_fast_operators():
 
     general = Traced.__array_ufunc__
 
-    def getitem(self, index):
-        if index.__class__ is not int and index.__class__ is not slice:
-            index = strip_nested(index)
-            if isinstance(index, Traced) or (
-                index.__class__ is tuple and any(isinstance(i, Traced) for i in index)
-            ):
-                return indexing.getitem(self, index)
-        tape, a = self.tape, self.value
-        y = a[index]
-        place = len(tape)
-        tape.record((_GETITEM, y, (a.shape, index), (self.index, None)))
-        y = Var(y, tape, place)
-        return y if y.value.__class__ is np.float64 else linked(y, self)
-
     Var.__neg__ = neg
-    Var.__getitem__ = getitem
     Var.__array_ufunc__ = array_ufunc

@@ -123,7 +123,8 @@ class Traced:
 
     def __index__(self):
         raise NotDifferentiable(
-            "a value being differentiated was used as an integer (an index, a size, a count). Pass that number in "
+            "a value being differentiated was used as an integer (an index, a size, a count). Pass that "
+            "number in "
             "another argument, close over it, or use int(x) where its derivative is zero on purpose"
         )
 
@@ -217,7 +218,7 @@ class Traced:
         return np.matmul(other, self)
 
     def __imatmul__(self, other):
-        return _in_place(self, np.matmul(self, other))
+        return in_place(self, np.matmul(self, other))
 
     def __divmod__(self, other):
         return self // other, self % other
@@ -278,11 +279,12 @@ def linked(view, parent):
     other.
     """
     memory = raw(view)
-    if memory.__class__ is np.ndarray and memory.base is not None and isinstance(parent, Traced):
-        if owner(memory) is owner(raw(parent)):
-            from .views import link
+    if memory.__class__ is not np.ndarray or memory.base is None or not isinstance(parent, Traced):
+        return view
+    if owner(memory) is owner(raw(parent)):
+        from .views import link
 
-            link(view, parent)
+        link(view, parent)
     return view
 
 
@@ -449,7 +451,7 @@ def _ufunc_keywords(ufunc, kwargs):
     return kwargs
 
 
-def _in_place(target, result):
+def in_place(target, result):
     """``x += y``: arrays change in place, so that every other name and view of them sees it; numbers do
     not.
     """
@@ -457,82 +459,3 @@ def _in_place(target, result):
         return result
     target[...] = result
     return target
-
-
-# ---------------------------------------------------------------------- operators, in both orders a
-BINARY = {
-    "add": (operator.add, np.add),
-    "sub": (operator.sub, np.subtract),
-    "mul": (operator.mul, np.multiply),
-    "truediv": (operator.truediv, np.true_divide),
-    "pow": (operator.pow, np.power),
-    "mod": (operator.mod, np.remainder),
-    "floordiv": (operator.floordiv, np.floor_divide),
-}
-UNARY = {
-    "neg": (operator.neg, np.negative),
-    "pos": (operator.pos, np.positive),
-    "abs": (operator.abs, np.absolute),
-}
-COMPARE = {"lt": np.less, "le": np.less_equal, "gt": np.greater, "ge": np.greater_equal, "eq": np.equal,
-           "ne": np.not_equal}  # fmt: skip
-
-
-LOGIC = {"and": np.bitwise_and, "or": np.bitwise_or, "xor": np.bitwise_xor}
-
-
-def _install_operators():
-    def binary(name, ufunc):
-        def forward(self, other):
-            return apply(TABLE[ufunc], (self, other), {})
-
-        def reflected(self, other):
-            return apply(TABLE[ufunc], (other, self), {})
-
-        def in_place(self, other):
-            return _in_place(self, apply(TABLE[ufunc], (self, other), {}))
-
-        setattr(Traced, f"__{name}__", forward)
-        setattr(Traced, f"__r{name}__", reflected)
-        setattr(Traced, f"__i{name}__", in_place)
-
-    def unary(name, ufunc):
-        setattr(Traced, f"__{name}__", lambda self: apply(TABLE[ufunc], (self,), {}))
-
-    def compare(name, ufunc):
-        setattr(Traced, f"__{name}__", lambda self, other: apply(TABLE[ufunc], (self, other), {}))
-
-    for name, (_, ufunc) in BINARY.items():
-        binary(name, ufunc)
-    for name, (_, ufunc) in UNARY.items():
-        unary(name, ufunc)
-    for name, ufunc in {**COMPARE, **LOGIC}.items():
-        compare(name, ufunc)
-    for name, ufunc in LOGIC.items():
-        compare("r" + name, ufunc)
-    unary("invert", np.invert)
-
-
-def _install_methods():
-    def method(name):
-        fn = getattr(np, name)
-
-        def call_numpy(self, *args, **kwargs):
-            return fn(self, *args, **kwargs)
-
-        call_numpy.__name__ = name
-        return call_numpy
-
-    for name in (
-        "sum mean prod var std max min cumsum cumprod dot ravel squeeze swapaxes repeat take clip trace diagonal argmax "
-        "argmin argsort any all nonzero round searchsorted compress "
-        # NumPy asks the elements of an object array for these by name
-        "sin cos tan arcsin arccos arctan sinh cosh tanh arcsinh arccosh arctanh exp exp2 expm1 log log2 log10 log1p "
-        "sqrt cbrt square reciprocal absolute sign floor ceil rint trunc degrees radians deg2rad rad2deg conjugate fabs "
-        "isfinite isnan isinf arctan2 hypot logaddexp logaddexp2 maximum minimum fmax fmin"
-    ).split():
-        setattr(Traced, name, method(name))
-
-
-_install_operators()
-_install_methods()

@@ -16,7 +16,8 @@ from .errors import UnsupportedWrite
 from .indexing import scatter_, setitem_
 from .plain import np
 from .table import linear
-from .tape import Var, look, write
+from .tape import Var
+from .tape_index import look, write
 from .value import Primitive, Traced, operand, raw, strip_nested
 
 COMPLEX_INTO_REAL = "a complex value cannot be written into a real array: make the array with dtype=complex"

@@ -8,6 +8,7 @@ from typing import Any
 
 from . import rules_array as shapes
 from . import rules_linalg as algebra
+from . import rules_product as products
 from .indexing import astype_, concatenate_, getitem_, is_basic, scatter_, setitem_, stack_
 from .plain import np
 from .rebind import rebind
@@ -312,9 +313,9 @@ def _matmul(size, mine, a, b):
 
 def _einsum(size, mine, subscripts, *arrays):
     inputs, output = subscripts.split("->")
-    letter = next(c for c in shapes._LETTERS if c not in subscripts)
+    letter = next(c for c in products._LETTERS if c not in subscripts)
     inputs = [letter + term if m else term for term, m in zip(inputs.split(","), mine[1:], strict=True)]
-    return shapes.einsum_(",".join(inputs) + "->" + letter + output, *arrays)
+    return products.einsum_(",".join(inputs) + "->" + letter + output, *arrays)
 
 
 def _where(size, mine, condition, a, b):
@@ -358,7 +359,7 @@ WHOLE = {
     shapes.real_: _one(shapes.real_),
     shapes.imag_: _one(shapes.imag_),
     shapes.copy_: _one(shapes.copy_),
-    shapes.einsum_: _einsum,
+    products.einsum_: _einsum,
     np.conjugate: _one(np.conjugate),
     np.matmul: _matmul,
     algebra.solve_: _batched_solve,
@@ -366,8 +367,8 @@ WHOLE = {
     algebra.ifft_: _one(lambda x, axis, norm: algebra.ifft_(x, *_axes(axis), norm)),
     **{
         fn: _one(fn)
-        for fn in (np.linalg.inv, np.linalg.det, np.linalg.slogdet, np.linalg.pinv, np.linalg.eig, algebra.cholesky_,
-                   algebra.eigh_, algebra.svd_, algebra.qr_)
+        for fn in (np.linalg.inv, np.linalg.det, np.linalg.slogdet, np.linalg.pinv, np.linalg.eig,
+                   algebra.cholesky_, algebra.eigh_, algebra.svd_, algebra.qr_)
     },
 }  # fmt: skip
 assert LEAF is None

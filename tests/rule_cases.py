@@ -1,4 +1,4 @@
-# ruff: noqa: E501, B023  tables read best one call to a line
+# ruff: noqa: E501, RUF015  tables read best one call to a line
 """One or more calls of every differentiable function of the rule table, at points where it is smooth."""
 
 from __future__ import annotations
@@ -9,9 +9,10 @@ import scipy.special as sp
 
 import sciad.indexing as indexing
 import sciad.rules_array as rules_array
+import sciad.rules_grid as rules_grid
 import sciad.rules_linalg as rules_linalg
+import sciad.rules_product as rules_product
 import sciad.rules_scipy_linalg as rules_scipy_linalg
-import sciad.rules_select as rules_select
 import sciad.views as views
 
 _rng = np.random.default_rng(7)
@@ -118,7 +119,7 @@ _ARRAY = {
     np.einsum: [(S("ij,jk"), real(2, 3), real(3, 2)), (S("ij,jk->"), real(2, 3), real(3, 2)), (S("ii->i"), real(3, 3)),
                 (S("ii"), real(3, 3)), (S("...ij,...j->...i"), real(2, 2, 3), real(2, 3)), (S("i,j,k->kj"), real(2), real(3), real(2)),
                 (S("ij->j"), real(2, 3)), (S("iij->j"), real(2, 2, 3)), (real(2, 3), S([0, 1]), real(3), S([1]), S([0]))],
-    rules_array.einsum_: [(S("ij,j->i"), real(2, 3), real(3))],
+    rules_product.einsum_: [(S("ij,j->i"), real(2, 3), real(3))],
     # reductions
     np.sum: [(real(2, 3),), (real(2, 3), {"axis": 0}), (real(2, 3), {"axis": (0, -1), "keepdims": True}), (real(2, 3), S(1)),
              (real(2, 3), {"axis": 1, "keepdims": True}), (real(3), {"initial": 2.0}), (real(3), {"where": [True, False, True]}),
@@ -201,7 +202,7 @@ _ARRAY = {
     np.convolve: [(real(4), real(3)), (real(4), real(3), S("same")), (real(4), real(3), S("valid")), (real(2), real(4), S("same")),
                   (real(2), real(3))],
     np.correlate: [(real(4), real(3)), (real(4), real(3), S("same")), (real(4), real(3), S("full")), (real(2), real(4))],
-    rules_select.convolve_: [(real(4), real(3))],
+    rules_grid.convolve_: [(real(4), real(3))],
     np.linspace: [(real(), real()), (real(), real(), S(4), S(False)), (real(2), real(2), S(3))],
     np.logspace: [(real(), real(), S(3))], np.geomspace: [(unit(), above(), S(3))],
     np.meshgrid: [(real(2), real(3)), (real(2), real(3), {"indexing": "ij"})],

@@ -1,4 +1,4 @@
-# ruff: noqa: E501, B023  tables read best one call to a line
+# ruff: noqa: E501, UP031  tables read best one call to a line
 """NumPy's and Python's habits on traced values, and what errors say."""
 
 import copy

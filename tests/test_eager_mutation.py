@@ -1,4 +1,4 @@
-# ruff: noqa: E501, B023  tables read best one call to a line
+# ruff: noqa: E501  tables read best one call to a line
 """In-place writes in differentiated functions: NumPy's answer and the right gradient, or an error."""
 
 import numpy as np
