@@ -48,8 +48,10 @@ def custom(
     Examples
     --------
     >>> import numpy as np, sciad as ad
-    >>> cube = ad.custom(lambda x: x**3, pullback=lambda args: (args[0] ** 3, lambda g: (3 * args[0] ** 2
-    * g,))) >>> ad.grad(cube)(2.0) np.float64(12.0)
+    >>> pullback = lambda args: (args[0] ** 3, lambda g: (3 * args[0] ** 2 * g,))
+    >>> cube = ad.custom(lambda x: x**3, pullback=pullback)
+    >>> ad.grad(cube)(2.0)
+    np.float64(12.0)
     """
     return Custom(f, pushforward, pullback, rules_from)
 

@@ -205,8 +205,8 @@ def _viewing(name):
 for _name in ("reshape", "ravel"):
     setattr(Buffer, _name, _viewing(_name))
 _VIEWING = {np.reshape, np.ravel, np.transpose, np.permute_dims, np.matrix_transpose, np.swapaxes,
-            np.moveaxis, np.rollaxis, np.squeeze, np.expand_dims, np.flip, np.flipud, np.fliplr, np.rot90, np.split,
-            np.array_split, np.hsplit, np.vsplit, np.dsplit, np.unstack, np.atleast_1d, np.atleast_2d,
+            np.moveaxis, np.rollaxis, np.squeeze, np.expand_dims, np.flip, np.flipud, np.fliplr, np.rot90,
+            np.split, np.array_split, np.hsplit, np.vsplit, np.dsplit, np.unstack, np.atleast_1d, np.atleast_2d,
             np.atleast_3d, np.real}  # fmt: skip
 
 
