@@ -44,7 +44,7 @@ def where(typing_context, cond, a, b):
         kind = types.boolean
 
     def generate(context, builder, signature, values):
-        return builder.select(context.cast(builder, values[0], cond, types.boolean), *values[1:])
+        return builder.select(*values)  # as cast to the signature, which is all that numba tells cases apart by
 
     return kind(types.boolean, kind, kind), generate
 
