@@ -13,9 +13,9 @@ import scipy.linalg
 import scipy.special
 
 from sciad import table
-from sciad.custom import Custom
+from sciad.batch import WHOLE
+from sciad.primitive import Custom
 from sciad.value import Primitive
-from sciad.vmap import WHOLE
 
 PAGE = Path(__file__).with_name("rules.md")
 

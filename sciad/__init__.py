@@ -16,9 +16,8 @@ from . import rules_select as _rules_select  # noqa: F401
 from . import rules_ufunc as _rules_ufunc  # noqa: F401
 from . import tape as _tape
 from .api import grad, jvp, linearize, value_and_grad, vjp
+from .batch import vmap
 from .check import check_grads
-from .checkpoint import checkpoint
-from .custom import custom
 from .errors import (
     CheckFailed,
     DerivativeDropped,
@@ -33,8 +32,9 @@ from .errors import (
 from .implicit import NotConverged, fixed_point, root
 from .indexing import stop_gradient
 from .jacobians import hessian, hvp, jacobian
+from .primitive import custom
+from .recompute import checkpoint
 from .value import is_traced
-from .vmap import vmap
 
 __version__ = "0.1.0"
 __all__ = [

@@ -13,10 +13,10 @@ from typing import Any
 
 from .api import jvp, vjp
 from .closures import lift
-from .custom import custom
 from .errors import SciadError
 from .jacobians import jacobian
 from .plain import np
+from .primitive import custom
 from .tree import flatten, unflatten
 from .value import strip
 

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from .api import grad, jvp, vjp
+from .batch import vmap
 from .plain import np
 from .tree import flatten, unflatten
-from .vmap import vmap
 
 
 def jacobian(f: Callable, argnums: int | tuple[int, ...] = 0, mode: str = "auto") -> Callable:

@@ -8,7 +8,7 @@ import scipy.special  # noqa: F401
 
 import sciad as ad
 from sciad import table
-from sciad.custom import Custom
+from sciad.primitive import Custom
 from sciad.tree import flatten, unflatten
 from tests.rule_cases import cases
 

@@ -7,7 +7,7 @@ from functools import wraps
 
 from .api import jvp, vjp
 from .closures import lift
-from .custom import custom
+from .primitive import custom
 
 
 def checkpoint(f: Callable) -> Callable:

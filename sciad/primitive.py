@@ -7,13 +7,13 @@ from collections.abc import Callable
 from typing import Any
 
 from . import table
+from .batch import element, find_batch, restack
 from .dual import Dual
 from .errors import NotDifferentiable
 from .plain import np
 from .tape import accumulate
 from .tree import LEAF, describe, flatten, tree_map, unflatten
 from .value import Traced, next_level, operand
-from .vmap import element, find_batch, restack
 
 
 def custom(
