@@ -123,7 +123,8 @@ class _Emitter:
         if v in self.layout.fixed:
             return str(self.layout.fixed[v])
         if v not in self.names:
-            base = v.name if v.name.isidentifier() and not keyword.iskeyword(v.name) else "v"
+            plain = v.name.isidentifier() and v.name.strip("_") and not keyword.iskeyword(v.name)
+            base = v.name if plain else "v"
             name, k = base, 0
             while name in self.taken:
                 k += 1

@@ -35,7 +35,7 @@ def lay_out(program: Program) -> Layout:
     def visit(block: Block, times: int | None, looped: bool):
         for node in block:
             if isinstance(node, Alloc):
-                if isinstance(node.size, int) and not looped:
+                if isinstance(node.size, int) and node.size and not looped:  # size 0 asks where bumping has got to
                     fixed[node.out] = top[node.mem]
                     top[node.mem] += node.size
                 elif isinstance(node.size, int) and times is not None:

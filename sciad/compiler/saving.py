@@ -13,7 +13,7 @@ from collections import deque
 
 import numpy as np
 
-from .ir import Alloc, Block, Load, Loop, Op, Operand, Program, Store, Value
+from .ir import Alloc, Block, Call, Load, Loop, Op, Operand, Program, Store, Value
 from .regions import blocks, is_arena, key_of, merges, operands, results, substitute, walk
 
 SAVE = 2.0
@@ -68,6 +68,7 @@ class Stability:
         ] = {}  # node -> [(block, index in it, node there), ...]
         self.stores: dict[tuple, list] = {}
         self.allocs: dict[tuple, list] = {}
+        self.handed_on: set[Value] = set()  # offsets used for more than addresses: their arrays may live on
         self._index(program.body, [])
 
     def _index(self, block: Block, path):
@@ -78,6 +79,9 @@ class Stability:
                 self.stores.setdefault(key_of(self.program, mem, alias), []).append(node)
             if isinstance(node, Alloc):
                 self.allocs.setdefault(key_of(self.program, node.mem, node.alias), []).append(node)
+            if not isinstance(node, Load | Call):
+                taken = [node.value] if isinstance(node, Store) else operands(node)
+                self.handed_on.update(v for v in (*taken, *merges(node)) if isinstance(v, Value) and v.type == "i")
             for inner in blocks(node):
                 self._index(inner, here)
 
@@ -112,6 +116,8 @@ class Stability:
         if len(homes) != 1:
             return False
         home = homes.pop()
+        if home != id(self.program.body) and any(a.out in self.handed_on for a in allocs):
+            return False
         at = self._position(node, home)
         if at is None:
             return False
@@ -188,11 +194,11 @@ def choose(owner, forward: Block, reverse: Block, ends: list[Operand], given=(),
     pure = _independent(owner, reverse, nodes)
     nodes.update((node.out, node) for node in pure)
     is_pure = {id(n) for n in pure}
-    sinks = {v for v in ends if isinstance(v, Value) and v in nodes}
+    sinks = {v: None for v in ends if isinstance(v, Value) and v in nodes}  # in order: the text must not vary
     for node in reverse:
         if id(node) not in is_pure:
             for inner in walk([node]):
-                sinks.update(v for v in (*operands(inner), *merges(inner)) if v in nodes)
+                sinks.update((v, None) for v in (*operands(inner), *merges(inner)) if v in nodes)
     if not sinks:
         return plan
 
