@@ -29,6 +29,9 @@ from benchmarks.c_limit import Limit  # noqa: E402
 from benchmarks.lotka_volterra_peers import PEERS, TIMES, TOL, Y0, P  # noqa: E402
 from examples import lotka_volterra_fit as pelts  # noqa: E402
 from solvers import solve_ivp  # noqa: E402
+from solvers.build import build_model  # noqa: E402
+from solvers.explicit import Tsit5  # noqa: E402
+from solvers.integrate import Options, integrate  # noqa: E402
 from tests.models import lotka_volterra  # noqa: E402
 
 OWN = "sciad"
@@ -71,8 +74,41 @@ def solve(p, **options):
 def forward_cases(limit: Limit) -> dict:
     return {
         "C limit": limit.repeated(REPEATS_IN_C, gradient=False),
+        f"{OWN} kernel, and restoring": restored_kernel(),
+        f"{OWN} restoring": restored_kernel(run=False),
         f"{OWN} solve_ivp": lambda: solve(P),
     }
+
+
+def restored_kernel(run: bool = True):
+    """The compiled integration loop alone: its last call is caught, and made again with its arrays restored."""
+    model, p = build_model(lotka_volterra, Y0.shape, (P,))
+    options = Options(rtol=TOL, atol=TOL)
+    integrate(model, Tsit5, (0.0, 10.0), Y0, p, TIMES, options, record=0)
+    (plan,) = (plan for (method, *_), plan in model.plans.items() if method is Tsit5)
+    kernel, caught = plan.kernel, []
+
+    def catch(*arguments):
+        caught[:] = arguments, [np.array(argument) for argument in arguments]
+        return kernel(*arguments)
+
+    plan.kernel = catch
+    try:
+        outputs = integrate(model, Tsit5, (0.0, 10.0), Y0, p, TIMES, options, record=0).ys
+    finally:
+        plan.kernel = kernel
+    arguments, before = caught
+    changed = [(x, b) for x, b in zip(arguments, before, strict=True) if not np.array_equal(x, b)]
+    changed = [(x, b) for x, b in changed if not np.shares_memory(x, outputs)]
+
+    def call():
+        for argument, value in changed:
+            np.copyto(argument, value)
+        if run:
+            kernel(*arguments)
+        return outputs.T
+
+    return call
 
 
 def gradient_cases(limit: Limit) -> dict:
@@ -122,6 +158,17 @@ def per_call(name: str, measured: timing.Timing) -> timing.Timing:
     )
 
 
+def subtract_restoring(forward: dict) -> None:
+    whole, restoring = forward.pop(f"{OWN} kernel, and restoring"), forward.pop(f"{OWN} restoring")
+    forward[f"{OWN} kernel"] = timing.Timing(
+        whole.median - restoring.median,
+        whole.lower - restoring.median,
+        whole.upper - restoring.median,
+        whole.samples,
+        whole.calls,
+    )
+
+
 def check(cases: dict, limit: Limit) -> dict:
     """Deviations from a solution at 1e-12, which show that all cases solve the same problem."""
     tight = {"rtol": 1e-12, "atol": 1e-12}
@@ -155,15 +202,21 @@ def first_gradients(starts: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         environment = os.environ | {"SCIAD_CACHE_DIR": folder, "PYTHONPATH": str(ROOT)}
 
-        def run() -> float:
-            start = time.perf_counter()
-            subprocess.run(
-                [sys.executable, script], env=environment, check=True, stdout=subprocess.DEVNULL, cwd=ROOT
-            )
-            return time.perf_counter() - start
+        def run() -> tuple[float, float]:
+            start, before = time.perf_counter(), os.times()
+            subprocess.run([sys.executable, script], env=environment, check=True, stdout=subprocess.DEVNULL)
+            wall, after = time.perf_counter() - start, os.times()
+            used = after.children_user + after.children_system - before.children_user - before.children_system
+            return wall, used
 
         empty = run()
-        return {"empty cache": empty, "warm cache": float(np.median([run() for _ in range(starts)]))}
+        warm = np.median([run() for _ in range(starts)], axis=0).tolist()
+    return {
+        "empty cache, wall time": empty[0],
+        "empty cache, processor time": empty[1],
+        "warm cache, wall time": warm[0],
+        "warm cache, processor time": warm[1],
+    }
 
 
 # What is printed and kept -------------------------------------------------------------------------
@@ -182,6 +235,7 @@ def report(groups: dict, start_up: dict, deviations: dict, missing: list[str], f
         return min((t.median for name, t in group.items() if name.startswith(prefix)), default=np.nan)
 
     ratios = {
+        "forward, kernel / C limit": forward[f"{OWN} kernel"].median / forward["C limit"].median,
         "forward, solve_ivp / C limit": forward[f"{OWN} solve_ivp"].median / forward["C limit"].median,
         "gradient / C limit": own / gradient["C limit, discrete adjoint"].median,
         "fastest diffrax gradient / gradient": fastest("diffrax", gradient) / own,
