@@ -354,20 +354,26 @@ def _lower_tree(tree, tape):
 
 def _collect(tape, seeds, inputs, argnums):
     """Sweep backwards and put the gradients in the structure of the arguments."""
+    if argnums.__class__ is int and inputs[0][0] is LEAF and inputs[0][1][0][0] is not None:
+        ((index, x),) = inputs[0][1]
+        (g,) = backward(tape, seeds, [index])
+        return _gradient(g, x)
     wanted = [index for _, places in inputs for index, _ in places if index is not None]
     found = dict(zip(wanted, backward(tape, seeds, wanted), strict=True))
     trees = []
     for structure, places in inputs:
         leaves = []
         for index, x in places:
-            g = found.get(index) if index is not None else None
-            if g is None:
-                g = _zero(x)
-            elif g.dtype is not x.dtype and not isinstance(g, Traced):
-                g = g.astype(x.dtype)
-            leaves.append(g)
+            leaves.append(_gradient(None if index is None else found[index], x))
         trees.append(leaves[0] if structure is LEAF else unflatten(structure, leaves))
     return trees[0] if argnums.__class__ is int else tuple(trees)
+
+
+def _gradient(g, x):
+    """The cotangent of one leaf, in its kind of number."""
+    if g is None:
+        return _zero(x)
+    return g if g.dtype is x.dtype or isinstance(g, Traced) else g.astype(x.dtype)
 
 
 def _name(f):
