@@ -1,4 +1,4 @@
-"""``method="auto"``: Tsit5 where the problem is not stiff, Rodas5P where it is, changed as often as the problem changes."""
+"""``method="auto"``: Tsit5 where the problem is not stiff, Rodas5P where it is, switched both ways."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def integrate_auto(
         failed = part.code == state.TOO_SMALL and not stiff
         if part.code != state.SWITCH and not failed:
             return segments
-        stiff = part.code == state.SWITCH or failed
+        stiff = not stiff
         t, y0, ts = part.t, part.y, ts[len(part.ts) :]
         options = replace(options, first_step=None if failed else min(part.step, abs(t1 - t)))
 

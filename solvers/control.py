@@ -12,7 +12,7 @@ import numpy as np
 from sciad.compiler.native import kernel
 from solvers.state import *
 
-__all__ = ["Controller", "default", "keep", "pid", "predictive"]
+__all__ = ["I", "PI", "PID", "Controller", "Predictive", "default", "keep", "pid", "predictive"]
 
 
 @kernel
@@ -101,3 +101,27 @@ def default(method) -> Controller:
         return Controller(predictive, grow=6.0)
     # Hairer's DOPRI5: exponents 0.17 and 0.04 for order five.
     return Controller(pid, beta=(0.85, -0.2, 0.0))
+
+
+def I(**limits) -> Controller:  # noqa: E743
+    """Integral controller: factor e_n^(-1/k)."""
+    return Controller(pid, beta=(1.0, 0.0, 0.0), **limits)
+
+
+def PI(proportional: float = 0.7, integral: float = 0.4, **limits) -> Controller:
+    """Proportional-integral controller: e_n^(-proportional/k) e_(n-1)^(integral/k) (K. Gustafsson, 1991)."""
+    return Controller(pid, beta=(proportional, -integral, 0.0), **limits)
+
+
+def PID(beta1: float = 1 / 18, beta2: float = 1 / 9, beta3: float = 1 / 18, **limits) -> Controller:
+    """Filter over three errors, exponents in units of 1/k; by default H312PID, which gives the smoothest
+    steps.
+
+    G. Soederlind, Digital filters in adaptive time-stepping, ACM Trans. Math. Softw. 29 (2003).
+    """
+    return Controller(pid, beta=(beta1, beta2, beta3), **limits)
+
+
+def Predictive(**limits) -> Controller:
+    """Gustafsson's predictive controller, the default of Rosenbrock methods."""
+    return Controller(predictive, **limits)

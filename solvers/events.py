@@ -50,21 +50,30 @@ class Events:
         self._fired = -1
 
     def start(self, t: float, y: np.ndarray) -> None:
-        self._pending = None
+        self._pending, self._fired = None, -1
         self._g = self._values(t, y)
 
     def after_step(self, desk, p, real, whole) -> tuple[float, np.ndarray] | None:
         """Look at the step just accepted; time and state of the event that ends the solve, if one does."""
         t0, t1 = float(real[state.T0]), float(real[state.T1])
         new = self._values(t1, desk.y1)
+        begin = t0
+        if self._fired >= 0:
+            # The zero just dealt with lies at t0: the next one is looked for from a little later on.
+            if whole[state.DENSE_DONE] == 0:
+                desk.prepare_dense(p, whole, real)
+            begin = t0 + 1e-3 * (t1 - t0)
+            self._g[self._fired] = self._values(begin, desk.inside(t0, t1)(begin))[self._fired]
         active = self._active(self._g, new)
-        self._g, self._fired = new, -1
+        self._g = new
         if not len(active):
+            self._fired = -1
             return None
         if whole[state.DENSE_DONE] == 0:
             desk.prepare_dense(p, whole, real)
         solution = desk.inside(t0, t1)
-        roots = [(self._locate(k, solution, t0, t1), k) for k in active]
+        fired, self._fired = self._fired, -1
+        roots = [(self._locate(k, solution, begin if k == fired else t0, t1), k) for k in active]
         for t, k in sorted(roots, reverse=t1 < t0):
             y = solution(t)
             self.t[k].append(t)
@@ -101,9 +110,6 @@ class Events:
         stops = real[state.REAL_SIZE :]
         whole[state.STOP] = np.count_nonzero((stops[:-1] - t) * real[state.DIRECTION] <= 0.0)
         self._g = self._values(t, y)
-        if self._fired >= 0:
-            # The zero just dealt with is not to be found again at the start of the next step.
-            self._g[self._fired] = math.nan
         return True
 
     def _values(self, t: float, y: np.ndarray) -> np.ndarray:

@@ -84,7 +84,8 @@ def solve_ivp(
         ``jac(t, y, *args)``, or a constant matrix. Compiled models have exact Jacobians of their own and
         do not need it; it serves models that are called in Python.
     mass_matrix : array_like (n, n), optional
-        M of M y' = f(t, y), constant, maybe singular (a differential-algebraic system of index 1); Rosenbrock methods only.
+        M of M y' = f(t, y), constant, maybe singular (a differential-algebraic system of index 1);
+        Rosenbrock methods only.
     jac_sparsity, vectorized
         Accepted for SciPy's sake; without effect.
     controller : Controller, optional
@@ -429,7 +430,7 @@ def _check(args, t0, t1, y0, p, ts, first_step) -> None:
         )
     if ts.ndim != 1:
         raise ValueError(f"t_eval must be one-dimensional, but has shape {ts.shape}")
-    if first_step is not None and t1 != t0 and first_step > abs(t1 - t0):
+    if first_step is not None and t1 != t0 and first_step > abs(t1 - t0) * (1 + 1e-12):
         raise ValueError(f"first_step = {first_step} is longer than the whole t_span ({abs(t1 - t0)})")
 
 

@@ -23,7 +23,9 @@ def with_mass(matrix, method, options: Options, n: int):
     """
     mass = np.asarray(matrix.toarray() if hasattr(matrix, "toarray") else matrix, dtype=float)
     if mass.shape != (n, n):
-        raise ValueError(f"mass_matrix has shape {mass.shape}, but y0 has {n} components: give one of shape ({n}, {n})")
+        raise ValueError(
+            f"mass_matrix has shape {mass.shape}, but y0 has {n} components: give one of shape ({n}, {n})"
+        )
     if not np.isfinite(mass).all():
         raise ValueError("mass_matrix has entries that are not finite")
     if method.family == "auto":

@@ -45,11 +45,12 @@ def failure_message(code: int, t: float, y: np.ndarray, f: np.ndarray, whole, re
     largest, fastest = np.abs(y).argmax(), np.abs(f).argmax()
     if not math.isfinite(real[state.ERROR]):
         return (
-            f"{text}: beyond it the model is not finite, however short the step. Check the model there (a pole "
-            f"of the solution, a logarithm or root of a negative number); the largest component is "
+            f"{text}: beyond it the model is not finite, however short the step. Check the model there "
+            "(a pole of the solution, a logarithm or root of a negative number); the largest component is "
             f"y[{largest}] = {y[largest]:.6g}."
         )
     return (
-        f"{text}, where the error (the fastest component is y[{fastest}]) cannot be brought under the tolerance: "
-        "the solution may have a singularity or a jump there, or be stiff. Put a jump into tstops, or try Rodas5P."
+        f"{text}, where the error (the fastest component is y[{fastest}]) cannot be brought under the "
+        "tolerance: the solution may have a singularity or a jump there, or be stiff. Put a jump into tstops, "
+        "or try Rodas5P."
     )

@@ -31,6 +31,7 @@ Rosenbrock23 = Rosenbrock(
     dense_order=2,
 )
 
+# The published error estimate is zero for linear autonomous problems; prefer Rodas3P there.
 ROS3P = Rosenbrock(
     name="ROS3P",
     reference="J. Lang & J. Verwer, ROS3P - an accurate third-order Rosenbrock solver for "
