@@ -7,10 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from adjoints.backward import PARAMETERS, PRIMAL, UNKNOWNS, no_quadrature, pull_model
+from adjoints.backward import PARAMETERS, UNKNOWNS, no_quadrature, pull_model
 from adjoints.continuous import ContinuousAdjoint
 from sciad.compiler.native import kernel
-from sciad.compiler.runtime import call as call_model
 from sciad.compiler.runtime import view
 from solvers import state
 from solvers.errors import SolverError

@@ -6,7 +6,6 @@ of an output where it lies, ``quadrature`` sees each accepted step. All work on 
     lambda' = -J(t, y(t))^T lambda,    mu' = -f_p(t, y(t))^T lambda.
 """
 
-# ruff: noqa: F821
 from __future__ import annotations
 
 from sciad.compiler.native import kernel
@@ -38,9 +37,7 @@ SIGNATURE = (
 
 
 @kernel
-def backward_solve(
-    model, whole, real, z, p, ts, ys, gys, integral, t0, times, rows, scratch
-):
+def backward_solve(model, whole, real, z, p, ts, ys, gys, integral, t0, times, rows, scratch):
     """Integrate from the last output to t0, adding the cotangents of the outputs where they lie.
 
     Parameters

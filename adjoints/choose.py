@@ -16,5 +16,7 @@ def chosen(problem: Problem):
     if adjoint == "auto":
         return _DISCRETE
     if not hasattr(adjoint, "pullback"):
-        raise TypeError(f"adjoint must be 'auto' or an instance such as adjoints.DiscreteAdjoint(), not {adjoint!r}")
+        raise TypeError(
+            f"adjoint must be 'auto' or an instance such as adjoints.DiscreteAdjoint(), not {adjoint!r}"
+        )
     return adjoint

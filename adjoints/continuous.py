@@ -40,7 +40,9 @@ class ContinuousAdjoint:
     kernels = {}  # what the linker puts for call, jump and quadrature
     in_state = ("lam", "mu")  # what the backward solve carries: y, lambda, mu
 
-    def pullback(self, model: Model, trajectory, p: np.ndarray, gys: np.ndarray, times: bool, options) -> Cotangents:
+    def pullback(
+        self, model: Model, trajectory, p: np.ndarray, gys: np.ndarray, times: bool, options
+    ) -> Cotangents:
         """Cotangents of the inputs of a solve from those of its outputs.
 
         Parameters and errors as for `adjoints.discrete.pull`; `options` are those of the forward solve.

@@ -11,7 +11,7 @@ from sciad.compiler import native
 from solvers.errors import SolverError
 from solvers.families import FAMILIES as FORWARD
 
-__all__ = ["DiscreteAdjoint", "Cotangents", "pull", "push"]
+__all__ = ["Cotangents", "DiscreteAdjoint", "pull", "push"]
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,9 @@ def pull(model, trajectory, p: np.ndarray, gys: np.ndarray, times: bool = False)
     return Cotangents(lam, gp[: model.m], gts, float(gt[0] - gts.sum()))
 
 
-def push(model, trajectory, p, dy0, dp, dts=None, dt0: float = 0.0, drecord: np.ndarray | None = None) -> np.ndarray:
+def push(
+    model, trajectory, p, dy0, dp, dts=None, dt0: float = 0.0, drecord: np.ndarray | None = None
+) -> np.ndarray:
     """Tangents of the outputs of a trajectory along one direction.
 
     Parameters
@@ -140,7 +142,19 @@ def push(model, trajectory, p, dy0, dp, dts=None, dt0: float = 0.0, drecord: np.
     state[:] = 0.0
     state[plan.rows["Y1DOT"]] = dy0
     status = plan.kernel(
-        plan.table, whole, record, place, dts, dout, _NO_ROWS if drecord is None else drecord, state, p, dp, dt0, desk.work, desk.scratch
+        plan.table,
+        whole,
+        record,
+        place,
+        dts,
+        dout,
+        _NO_ROWS if drecord is None else drecord,
+        state,
+        p,
+        dp,
+        dt0,
+        desk.work,
+        desk.scratch,
     )
     plan.desks.append(desk)
     if status:
@@ -151,7 +165,9 @@ def push(model, trajectory, p, dy0, dp, dts=None, dt0: float = 0.0, drecord: np.
 
 def _failure(model, status: int) -> BaseException:
     if status == -1:
-        return SolverError("the Jacobian of a recorded step is singular or not finite where the forward solve went through")
+        return SolverError(
+            "the Jacobian of a recorded step is singular or not finite where the forward solve went through"
+        )
     return model.failure(status)
 
 

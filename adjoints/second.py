@@ -5,7 +5,6 @@ the pullback of f with the roles of the cotangents exchanged. So the reverse swe
 doubled record with that pullback in place of f's, gives gradients and Hessian-vector products at once.
 """
 
-# ruff: noqa: F821
 from __future__ import annotations
 
 import dataclasses
@@ -23,7 +22,13 @@ __all__ = ["pull_pair"]
 
 
 def pull_pair(
-    model: Model, trajectory, p: np.ndarray, dy0: np.ndarray, dp: np.ndarray, gys: np.ndarray, dgys: np.ndarray
+    model: Model,
+    trajectory,
+    p: np.ndarray,
+    dy0: np.ndarray,
+    dp: np.ndarray,
+    gys: np.ndarray,
+    dgys: np.ndarray,
 ) -> tuple[discrete.Cotangents, discrete.Cotangents]:
     """The reverse sweep and its derivative along (dy0, dp, dgys).
 
@@ -121,4 +126,3 @@ def pair_call(f, args):
             work,
         ),
     )
-

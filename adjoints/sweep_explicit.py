@@ -37,7 +37,9 @@ def pull_step(model, n, t, h, looked, z, saved, p, gp, gt, work, scratch):
                         total += A[i][j] * saved[2 + (1 + j) * n + k]
                 z[U, k] = saved[2 + k] + h * total
                 z[O, k] = z[LAM, k] if i == STAGES else 0.0
-            status = call(model[0], (t + C[i] * h, row(z, U), p, row(z, i), row(z, F), gt, row(z, O), gp, work))
+            status = call(
+                model[0], (t + C[i] * h, row(z, U), p, row(z, i), row(z, F), gt, row(z, O), gp, work)
+            )
             if status != 0:
                 return status
             for k in range(n):
@@ -78,7 +80,9 @@ def push_step(model, n, t, h, looked, z, saved, p, dp, dt, work, scratch):
                 z[O, k] = z[YDOT, k] + h * tangent
                 if i == STAGES:
                     z[Y1DOT, k] = z[O, k]
-            status = call(model[0], (t + C[i] * h, row(z, U), p, dt, row(z, O), dp, row(z, F), row(z, i), work))
+            status = call(
+                model[0], (t + C[i] * h, row(z, U), p, dt, row(z, O), dp, row(z, F), row(z, i), work)
+            )
             if status != 0:
                 return status
     return 0

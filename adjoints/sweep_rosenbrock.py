@@ -69,7 +69,9 @@ def pull_step(model, n, t, h, looked, z, saved, p, gp, gt, work, scratch):
                     total += A[i][j] * saved[2 + (1 + j) * n + k]
             z[U, k] = y[k] + total
             z[O, k] = 0.0
-        status = call(model[0], (t + NODES[i] * h, row(z, U), p, row(z, i), row(z, F), gt, row(z, O), gp, work))
+        status = call(
+            model[0], (t + NODES[i] * h, row(z, U), p, row(z, i), row(z, F), gt, row(z, O), gp, work)
+        )
         if status != 0:
             return status
         for k in range(n):
@@ -82,9 +84,23 @@ def pull_step(model, n, t, h, looked, z, saved, p, gp, gt, work, scratch):
         status = call(
             model[2],
             (
-                t, y, p, row(z, i), h * TIMES[i], view(saved, 2 + (1 + i) * n, n), zeros, zeros,
-                row(z, F), row(z, U), view(ignored, n + m, 1), ignored, view(ignored, n, m),
-                gt, row(z, YBAR), gp, work,
+                t,
+                y,
+                p,
+                row(z, i),
+                h * TIMES[i],
+                view(saved, 2 + (1 + i) * n, n),
+                zeros,
+                zeros,
+                row(z, F),
+                row(z, U),
+                view(ignored, n + m, 1),
+                ignored,
+                view(ignored, n, m),
+                gt,
+                row(z, YBAR),
+                gp,
+                work,
             ),
         )
         if status != 0:
@@ -142,9 +158,23 @@ def push_step(model, n, t, h, looked, z, saved, p, dp, dt, work, scratch):
             status = call(
                 model[2],
                 (
-                    t, y, p, row(z, U), h * TIMES[i], view(saved, 2 + (1 + i) * n, n), zeros, zeros,
-                    row(z, F), row(z, O), view(ignored, n + m, 1), ignored, view(ignored, n, m),
-                    view(bars, n + m, 1), bars, view(bars, n, m), work,
+                    t,
+                    y,
+                    p,
+                    row(z, U),
+                    h * TIMES[i],
+                    view(saved, 2 + (1 + i) * n, n),
+                    zeros,
+                    zeros,
+                    row(z, F),
+                    row(z, O),
+                    view(ignored, n + m, 1),
+                    ignored,
+                    view(ignored, n, m),
+                    view(bars, n + m, 1),
+                    bars,
+                    view(bars, n, m),
+                    work,
                 ),
             )
             if status != 0:

@@ -42,10 +42,25 @@ def close(a, b, tolerance):
 
 
 METHODS = {method.name: method for method in map(method_named, NAMES) if not isinstance(method, str)}
-EXPLICIT = [name for name, method in METHODS.items() if method.family == "explicit"]
+# Every method's kernels take seconds to compile on a fresh machine: one of each kind here, all in the long run.
+QUICK = {"RK4", "BS3", "Tsit5", "DOP853", "Rosenbrock23", "Rodas5P"}
 
 
-@pytest.mark.parametrize("name", EXPLICIT)
+def named(choose):
+    """The methods for which `choose(method)`, as parameters of a test."""
+    names = [name for name, method in METHODS.items() if choose(method)]
+    return [name if name in QUICK else pytest.param(name, marks=pytest.mark.long) for name in names]
+
+
+def explicit(method):
+    return method.family == "explicit"
+
+
+def rosenbrock(method):
+    return method.family == "rosenbrock"
+
+
+@pytest.mark.parametrize("name", named(explicit))
 def test_reverse_is_the_transpose_of_forward(name):
     """<g, J v> = <J' g, v> to rounding, in all inputs, times included."""
     rng = np.random.default_rng(7)
@@ -68,7 +83,7 @@ def test_reverse_is_the_transpose_of_forward(name):
     assert not abs(left - right) > 1e-10 * (1 + abs(left))
 
 
-@pytest.mark.parametrize("name", [name for name in EXPLICIT if not METHODS[name].adaptive])
+@pytest.mark.parametrize("name", named(lambda m: explicit(m) and not m.adaptive))
 def test_discrete_adjoint_is_the_derivative_of_the_steps(name):
     """With a fixed step the computed solution can be differenced: dense output and end of span included."""
 
@@ -79,12 +94,12 @@ def test_discrete_adjoint_is_the_derivative_of_the_steps(name):
     close(ad.grad(f)(x), _differences(f, x), 1e-8)
 
 
-@pytest.mark.parametrize("name", [name for name in EXPLICIT if METHODS[name].adaptive])
+@pytest.mark.parametrize("name", named(lambda m: explicit(m) and m.adaptive))
 def test_discrete_adjoint_of_adaptive_steps(name):
     """The computed solution converges, and its gradient with it."""
     keywords = {"method": name, "rtol": 1e-9, "atol": 1e-11}
     found = ad.grad(loss, argnums=(0, 1))(Y0, P, **keywords)
-    exact = ad.grad(loss, argnums=(0, 1))(Y0, P, method="Vern9", rtol=1e-13, atol=1e-14)
+    exact = ad.grad(loss, argnums=(0, 1))(Y0, P, method="DOP853", rtol=1e-13, atol=1e-14)
     close(found, exact, 1e-6)
 
 
@@ -161,9 +176,9 @@ def test_second_derivatives(order):
     v = np.array([0.3, -1.0, 0.5, 0.2, 0.9])
     h = 1e-4
     gradient = ad.grad(f)
-    expected = (8 * (gradient(x + h * v) - gradient(x - h * v)) - gradient(x + 2 * h * v) + gradient(x - 2 * h * v)) / (
-        12 * h
-    )
+    expected = (
+        8 * (gradient(x + h * v) - gradient(x - h * v)) - gradient(x + 2 * h * v) + gradient(x - 2 * h * v)
+    ) / (12 * h)
     close(ORDERS[order](f, x, v), expected, 1e-9)
 
 
@@ -195,5 +210,59 @@ def test_wrong_adjoint_is_named():
 def _differences(f, x, h=1e-3):
     """Central differences of fourth order."""
     return np.array(
-        [(8 * (f(x + h * e) - f(x - h * e)) - f(x + 2 * h * e) + f(x - 2 * h * e)) / (12 * h) for e in np.eye(len(x))]
+        [
+            (8 * (f(x + h * e) - f(x - h * e)) - f(x + 2 * h * e) + f(x - 2 * h * e)) / (12 * h)
+            for e in np.eye(len(x))
+        ]
     )
+
+
+def robertson(t, y, k):
+    a, b, c = y
+    return np.array([-k[0] * a + k[2] * b * c, k[0] * a - k[2] * b * c - k[1] * b * b, k[1] * b * b])
+
+
+ROB_TIMES = np.concatenate([[0.0], np.logspace(-5, 5, 13)])
+ROB_K = np.array([0.04, 3e7, 1e4])
+
+
+def robertson_loss(k, **keywords):
+    keywords = {"method": "Rodas5P", "rtol": 1e-6, "atol": 1e-9, **keywords}
+    y = solve_ivp(robertson, (0, 1e5), np.array([1.0, 0, 0]), t_eval=ROB_TIMES, args=(k,), **keywords).y
+    return np.sum(y**2 * np.array([[1.0], [1e8], [1.0]]))
+
+
+@pytest.mark.parametrize("name", named(rosenbrock))
+def test_rosenbrock_reverse_is_the_transpose_of_forward(name):
+    rng = np.random.default_rng(3)
+
+    def f(y0, p, times, t0):
+        return outputs(y0, p, times, (t0, 2.0), method=name, rtol=1e-5, atol=1e-8)
+
+    primals = (Y0, P, TIMES[1:], 0.0)
+    v = (rng.normal(size=2), {"g": 0.3, "drag": rng.normal(size=2)}, rng.normal(size=5), -0.7)
+    y, dy = ad.jvp(f, primals, v)
+    g = rng.normal(size=y.shape)
+    bars = ad.vjp(f, *primals)[1](g)
+    leaves = zip(ad.tree.tree_leaves(bars), ad.tree.tree_leaves(v), strict=True)
+    right = sum(np.sum(np.asarray(a) * np.asarray(b)) for a, b in leaves)
+    assert not abs(np.sum(g * dy) - right) > 1e-10 * (1 + abs(right))
+
+
+@pytest.mark.parametrize("name", named(rosenbrock))
+def test_rosenbrock_gradient_converges(name):
+    tolerance = 1e-8 if METHODS[name].order > 3 else 1e-6
+    found = ad.grad(loss, argnums=(0, 1))(Y0, P, method=name, rtol=tolerance, atol=tolerance * 1e-2)
+    exact = ad.grad(loss, argnums=(0, 1))(Y0, P, method="DOP853", rtol=1e-13, atol=1e-14)
+    close(found, exact, 1e-4 if METHODS[name].order < 4 else 1e-5)
+
+
+def test_robertson_gradient_over_eleven_decades():
+    """Against differences of far tighter solves, relative in each rate."""
+    gradient = ad.grad(robertson_loss)(ROB_K)
+    h = 1e-4
+    tight = {"rtol": 1e-10, "atol": 1e-13}
+    for i in range(3):
+        up, down = (robertson_loss(ROB_K * (1 + s * h * np.eye(3)[i]), **tight) for s in (1, -1))
+        expected = (up - down) / (2 * h * ROB_K[i])
+        assert not abs(gradient[i] / expected - 1) > 5e-5
