@@ -59,6 +59,7 @@ def main() -> None:
     groups = {
         kind: {name: per_call(name, measured[kind, name]) for name in group} for kind, group in cases.items()
     }
+    subtract_restoring(groups["forward"])
     start_up = first_gradients(options.starts)
     report(groups, start_up, deviations, missing, options.output)
 
@@ -81,7 +82,7 @@ def forward_cases(limit: Limit) -> dict:
 
 
 def restored_kernel(run: bool = True):
-    """The compiled integration loop alone: its last call is caught, and made again with its arrays restored."""
+    """The compiled integration loop alone: a call is caught, and made again with its arrays restored."""
     model, p = build_model(lotka_volterra, Y0.shape, (P,))
     options = Options(rtol=TOL, atol=TOL)
     integrate(model, Tsit5, (0.0, 10.0), Y0, p, TIMES, options, record=0)
