@@ -1,4 +1,6 @@
-"""Sensitivity methods of the solvers: one file each, registered as the derivative rules of the solvers' primitives."""
+"""Sensitivity methods of the solvers: one file each, registered as the derivative rules of the solvers'
+primitives.
+"""
 
 from adjoints import rules as _rules
 from adjoints.backsolve import BacksolveAdjoint

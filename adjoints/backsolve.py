@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -54,10 +55,11 @@ DRIFT = 1000.0  # drift allowed between two outputs, in units of the forward sol
 class BacksolveAdjoint(ContinuousAdjoint):
     """Continuous adjoint that recomputes the solution backwards instead of storing it.
 
-    Its memory does not grow with the steps, but the backward solve is the solve of another problem: where the solution
-    forgets its past (anything stiff or dissipative), the way back is unstable. So y is set to the stored output at each
-    output, and the recomputed y is compared with the stored one there and with y0 at the end; where they differ by more
-    than 1000 tolerances, `SolverError` is raised, since the gradient would be wrong though finite.
+    Its memory does not grow with the steps, but the backward solve is the solve of another problem: where
+    the solution forgets its past (anything stiff or dissipative), the way back is unstable. So y is set
+    to the stored output at each output, and the recomputed y is compared with the stored one there and
+    with y0 at the end; where they differ by more than 1000 tolerances, `SolverError` is raised, since the
+    gradient would be wrong though finite.
 
     Parameters
     ----------
@@ -66,19 +68,20 @@ class BacksolveAdjoint(ContinuousAdjoint):
 
     References
     ----------
-    R. T. Q. Chen, Y. Rubanova, J. Bettencourt, D. Duvenaud, Neural ordinary differential equations, NeurIPS 2018;
-    its failure: A. Gholami, K. Keutzer, G. Biros, ANODE, IJCAI 2019.
+    R. T. Q. Chen, Y. Rubanova, J. Bettencourt, D. Duvenaud, Neural ordinary differential equations,
+    NeurIPS 2018; its failure: A. Gholami, K. Keutzer, G. Biros, ANODE, IJCAI 2019.
     """
 
     record = 2
-    kernels = {"call": backsolve_call, "jump": reset_and_add, "quadrature": no_quadrature}
+    kernels: ClassVar[dict] = {"call": backsolve_call, "jump": reset_and_add, "quadrature": no_quadrature}
     in_state = ("y", "lam", "mu")
 
     def _fail(self, code, whole, real, y1, slope):
         if code == -10:
             raise SolverError(
                 f"BacksolveAdjoint: the solution recomputed backwards has left the stored one at t = "
-                f"{real[state.T1]:.6g}; the problem cannot be integrated backwards at this tolerance and the gradient "
+                f"{real[state.T1]:.6g}; the problem cannot be integrated backwards at this "
+                "tolerance and the gradient "
                 "would be wrong. Use DiscreteAdjoint() or InterpolatingAdjoint()."
             )
         super()._fail(code, whole, real, y1, slope)
@@ -88,6 +91,8 @@ class BacksolveAdjoint(ContinuousAdjoint):
         if not drift.max() <= DRIFT:
             worst = int(np.argmax(np.where(np.isfinite(drift), drift, np.inf)))
             raise SolverError(
-                f"BacksolveAdjoint: back at t0 = {t0:.6g} component {worst} of the recomputed solution is {y[worst]:.6g}, "
-                f"but y0 is {y0[worst]:.6g}; the gradient would be wrong. Use DiscreteAdjoint() or InterpolatingAdjoint()."
+                f"BacksolveAdjoint: back at t0 = {t0:.6g} component {worst} of the recomputed "
+                f"solution is {y[worst]:.6g}, "
+                f"but y0 is {y0[worst]:.6g}; the gradient would be wrong. Use DiscreteAdjoint() "
+                "or InterpolatingAdjoint()."
             )

@@ -1,7 +1,8 @@
 """The backward solve of continuous adjoints, as kernels: the solvers' own loop over another right-hand side.
 
-Where the loop calls its model, the linker puts the right-hand side of the method (``call``); ``jump`` adds the cotangent
-of an output where it lies, ``quadrature`` sees each accepted step. All work on the adjoint equation
+Where the loop calls its model, the linker puts the right-hand side of the method (``call``); ``jump``
+adds the cotangent of an output where it lies, ``quadrature`` sees each accepted step. All work on the
+adjoint equation
 
     lambda' = -J(t, y(t))^T lambda,    mu' = -f_p(t, y(t))^T lambda.
 """
@@ -16,7 +17,8 @@ from solvers.state import *  # noqa: F403
 
 __all__ = ["add_cotangent", "backward_solve", "forward_state", "no_quadrature", "pull_model"]
 
-# The parameters of the adjoint equation: what it needs to know of the forward solve, then the model's own parameters.
+# The parameters of the adjoint equation: what it needs to know of the forward solve, then the model's own
+# parameters.
 PULLBACK = 0  # address
 RECORD = 1  # address
 STEPS = 2

@@ -11,7 +11,9 @@ _DISCRETE = DiscreteAdjoint()
 
 
 def chosen(problem: Problem):
-    """The adjoint of a problem; "auto" is the discrete one: exact, stable, and cheapest on all that was measured."""
+    """The adjoint of a problem; "auto" is the discrete one: exact, stable, and cheapest on all that was
+    measured.
+    """
     adjoint = problem.adjoint
     if adjoint == "auto":
         return _DISCRETE

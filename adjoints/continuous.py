@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -26,8 +27,8 @@ class ContinuousAdjoint:
     rtol : float, optional
         Of the backward solve; that of the forward solve (at most 1e-4) unless given.
     atol : float, optional
-        In units of the loss: lambda_i is solved to atol L / |y_i| and mu_i to atol L / |p_i|, where L is the size of
-        the cotangents' action on the outputs. The same as `rtol` unless given.
+        In units of the loss: lambda_i is solved to atol L / |y_i| and mu_i to atol L / |p_i|, where L is
+        the size of the cotangents' action on the outputs. The same as `rtol` unless given.
     max_steps : int
         Attempts allowed in the backward solve.
     """
@@ -37,7 +38,7 @@ class ContinuousAdjoint:
     max_steps: int = 1_000_000
 
     record = 2  # what is needed of each forward step: the stages too, for the dense output
-    kernels = {}  # what the linker puts for call, jump and quadrature
+    kernels: ClassVar[dict] = {}  # what the linker puts for call, jump and quadrature
     in_state = ("lam", "mu")  # what the backward solve carries: y, lambda, mu
 
     def pullback(

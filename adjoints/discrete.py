@@ -18,19 +18,20 @@ __all__ = ["Cotangents", "DiscreteAdjoint", "pull", "push"]
 class DiscreteAdjoint:
     """Exact gradient of the numerical solution, step sizes held constant.
 
-    The recorded steps are transposed one by one, backwards. The result is the derivative of the numbers that were
-    computed, so it agrees with the forward sensitivities of the same steps to rounding and converges to the true
-    gradient with the tolerance of the solve. It inherits the stability of the method, so stiff problems need no care,
-    and outputs cost nothing extra. Storage grows with the steps taken.
+    The recorded steps are transposed one by one, backwards. The result is the derivative of the numbers
+    that were computed, so it agrees with the forward sensitivities of the same steps to rounding and
+    converges to the true gradient with the tolerance of the solve. It inherits the stability of the
+    method, so stiff problems need no care, and outputs cost nothing extra. Storage grows with the steps
+    taken.
 
-    It fails (raises) where the solve failed. Where the solution has layers much thinner than its tolerance resolves,
-    such as relaxation oscillations, the derivative of the computed solution can be far from that of the true one:
-    tighten rtol until it settles.
+    It fails (raises) where the solve failed. Where the solution has layers much thinner than its
+    tolerance resolves, such as relaxation oscillations, the derivative of the computed solution can be
+    far from that of the true one: tighten rtol until it settles.
 
     References
     ----------
-    W. W. Hager, Runge-Kutta methods in optimal control and the transformed adjoint system, Numer. Math. 87 (2000).
-    A. Sandu, On the properties of Runge-Kutta discrete adjoints, ICCS 2006.
+    W. W. Hager, Runge-Kutta methods in optimal control and the transformed adjoint system, Numer. Math.
+    87 (2000). A. Sandu, On the properties of Runge-Kutta discrete adjoints, ICCS 2006.
     """
 
     record = 2  # what it needs of each step: the stages too
@@ -177,8 +178,10 @@ def check_finite(a: np.ndarray, b: np.ndarray, what: str) -> None:
         if not np.isfinite(values.sum()) and not np.isfinite(values).all():
             bad = np.argwhere(~np.isfinite(values))[0]
             raise SolverError(
-                f"{what} is not finite (component {', '.join(map(str, bad))} is {values[tuple(bad)]}): the derivative of "
-                "the model overflows or is undefined on the solution. Look for square roots at zero, divisions by zero "
+                f"{what} is not finite (component {', '.join(map(str, bad))} is "
+                f"{values[tuple(bad)]}): the derivative of "
+                "the model overflows or is undefined on the solution. Look for square roots at "
+                "zero, divisions by zero "
                 "or logarithms of zero in the model, or rescale the loss."
             )
 

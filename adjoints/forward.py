@@ -15,9 +15,10 @@ __all__ = ["ForwardSensitivity"]
 class ForwardSensitivity:
     """Tangents of the steps of the solve, for every component of y0 and every parameter.
 
-    As the pushforward of a solve (`sciad.jvp`, `sciad.jacobian` in forward mode) one direction costs about one more
-    solve. Chosen as ``adjoint=`` it computes gradients from the tangents of all directions: exact like
-    `DiscreteAdjoint`, worth it for few parameters and many outputs, and an independent check of the adjoints.
+    As the pushforward of a solve (`sciad.jvp`, `sciad.jacobian` in forward mode) one direction costs
+    about one more solve. Chosen as ``adjoint=`` it computes gradients from the tangents of all
+    directions: exact like `DiscreteAdjoint`, worth it for few parameters and many outputs, and an
+    independent check of the adjoints.
 
     It fails (raises) where the solve failed.
     """

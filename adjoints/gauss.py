@@ -1,9 +1,12 @@
-"""The Gauss adjoint: only lambda is integrated; the parameters' gradient is a Gauss quadrature over each step."""
+"""The Gauss adjoint: only lambda is integrated; the parameters' gradient is a Gauss quadrature over each
+step.
+"""
 
 # ruff: noqa: F821
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from adjoints.backward import PARAMETERS, UNKNOWNS, add_cotangent, forward_state, pull_model
 from adjoints.continuous import ContinuousAdjoint
@@ -60,12 +63,13 @@ def gauss_quadrature(model, whole, real, z, p, integral, work):
 class GaussAdjoint(ContinuousAdjoint):
     """Continuous adjoint along the dense forward solution, with the parameters' gradient by quadrature.
 
-    Only lambda' = -J^T lambda is integrated backwards; the gradient of the parameters is the integral of f_p^T lambda,
-    taken by three Gauss nodes in each accepted step. So the size of the system does not grow with the number of
-    parameters, and no tolerance has to be set for their integrals, which are as accurate as lambda's dense output.
+    Only lambda' = -J^T lambda is integrated backwards; the gradient of the parameters is the integral of
+    f_p^T lambda, taken by three Gauss nodes in each accepted step. So the size of the system does not
+    grow with the number of parameters, and no tolerance has to be set for their integrals, which are as
+    accurate as lambda's dense output.
 
-    It fails as `InterpolatingAdjoint` does, and the quadrature itself is outside the error test: where f_p varies much
-    faster than lambda, tighten `rtol`.
+    It fails as `InterpolatingAdjoint` does, and the quadrature itself is outside the error test: where
+    f_p varies much faster than lambda, tighten `rtol`.
 
     Parameters
     ----------
@@ -74,9 +78,9 @@ class GaussAdjoint(ContinuousAdjoint):
 
     References
     ----------
-    The method of SciMLSensitivity's GaussAdjoint: A. D. Norcliffe, M. P. Deisenroth, Faster training of neural ODEs
-    using Gauss-Legendre quadrature, TMLR 2023.
+    The method of SciMLSensitivity's GaussAdjoint: A. D. Norcliffe, M. P. Deisenroth, Faster training of
+    neural ODEs using Gauss-Legendre quadrature, TMLR 2023.
     """
 
-    kernels = {"call": gauss_call, "jump": add_cotangent, "quadrature": gauss_quadrature}
+    kernels: ClassVar[dict] = {"call": gauss_call, "jump": add_cotangent, "quadrature": gauss_quadrature}
     in_state = ("lam",)

@@ -1,8 +1,11 @@
-"""The interpolating adjoint: the adjoint differential equation, solved backwards along the stored dense output."""
+"""The interpolating adjoint: the adjoint differential equation, solved backwards along the stored dense
+output.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from adjoints.backward import PARAMETERS, UNKNOWNS, add_cotangent, forward_state, no_quadrature, pull_model
 from adjoints.continuous import ContinuousAdjoint
@@ -31,13 +34,13 @@ def interpolating_call(f, args):
 class InterpolatingAdjoint(ContinuousAdjoint):
     """Continuous adjoint along the dense forward solution.
 
-    Solves lambda' = -J^T lambda, mu' = -f_p^T lambda backwards from the last output to t0, adding the cotangent of each
-    output to lambda where it lies; the gradient is lambda(t0) for y0 and mu(t0) for the parameters. The quadrature mu is
-    part of the error test.
+    Solves lambda' = -J^T lambda, mu' = -f_p^T lambda backwards from the last output to t0, adding the
+    cotangent of each output to lambda where it lies; the gradient is lambda(t0) for y0 and mu(t0) for the
+    parameters. The quadrature mu is part of the error test.
 
-    It is as accurate as its own tolerance and the dense output of the forward solve allow; tighten both. Every output is
-    a jump after which the step size must be found anew, so many outputs make it slow, and stiff problems much slower
-    than the discrete adjoint. It raises where the backward solve fails.
+    It is as accurate as its own tolerance and the dense output of the forward solve allow; tighten both.
+    Every output is a jump after which the step size must be found anew, so many outputs make it slow, and
+    stiff problems much slower than the discrete adjoint. It raises where the backward solve fails.
 
     Parameters
     ----------
@@ -49,4 +52,4 @@ class InterpolatingAdjoint(ContinuousAdjoint):
     Y. Cao, S. Li, L. Petzold, R. Serban, SIAM J. Sci. Comput. 24 (2003), sections 2 and 3.
     """
 
-    kernels = {"call": interpolating_call, "jump": add_cotangent, "quadrature": no_quadrature}
+    kernels: ClassVar[dict] = {"call": interpolating_call, "jump": add_cotangent, "quadrature": no_quadrature}

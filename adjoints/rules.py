@@ -1,8 +1,8 @@
 """Derivative rules of the solvers' primitive, to any nesting of two orders.
 
-``solve`` (in `solvers.ivp`) maps (t0, t1, ts, y0, p) to the outputs. Its pullback by the chosen adjoint and its tangent are
-primitives of their own, `pull_solve` and `push_solve`, so that they can be differentiated in turn; what both need of the
-second order is one thing, `adjoints.second.pull_pair`.
+``solve`` (in `solvers.ivp`) maps (t0, t1, ts, y0, p) to the outputs. Its pullback by the chosen adjoint
+and its tangent are primitives of their own, `pull_solve` and `push_solve`, so that they can be
+differentiated in turn; what both need of the second order is one thing, `adjoints.second.pull_pair`.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def _solve_pushforward(args, tangents):
     return time_last(trajectory.ys, np.shape(y0)), time_last(dys, np.shape(y0))
 
 
-# -- second order --------------------------------------------------------------------------------------------------------
+# -- second order ----------------------------------------------------------------------------------
 
 
 def _pull(problem: Problem, t0, t1, ts, y0, p, gys):
@@ -138,7 +138,8 @@ def _through(problem, t0, t1, ts, y0, p, gys):
 def _refuse_times(*moving):
     if any(x is not None and (is_traced(x) or np.any(x)) for x in moving):
         raise sciad.NotDifferentiable(
-            "second derivatives of a solve with respect to t_span or t_eval are not available; differentiate twice with "
+            "second derivatives of a solve with respect to t_span or t_eval are not available; "
+            "differentiate twice with "
             "respect to y0 and args only"
         )
 

@@ -1,8 +1,9 @@
 """Second derivatives of a solve: the reverse sweep over the record of the solution and its tangent together.
 
-The pair (y, dy) solves an equation of its own, y' = f, dy' = J dy + f_p dp, whose pullback is the forward derivative of
-the pullback of f with the roles of the cotangents exchanged. So the reverse sweep of the first order, run over the
-doubled record with that pullback in place of f's, gives gradients and Hessian-vector products at once.
+The pair (y, dy) solves an equation of its own, y' = f, dy' = J dy + f_p dp, whose pullback is the forward
+derivative of the pullback of f with the roles of the cotangents exchanged. So the reverse sweep of the
+first order, run over the doubled record with that pullback in place of f's, gives gradients and Hessian-
+vector products at once.
 """
 
 from __future__ import annotations
@@ -46,7 +47,8 @@ def pull_pair(
     n, m = model.n, model.m
     if trajectory.method.family != "explicit":
         raise NotDifferentiable(
-            f"second derivatives of a solve by {trajectory.method.name} are not available (they need third derivatives of "
+            f"second derivatives of a solve by {trajectory.method.name} are not available (they "
+            "need third derivatives of "
             "the model); use an explicit method, or differences of the gradient"
         )
     if not len(trajectory.record):

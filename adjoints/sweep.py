@@ -1,12 +1,13 @@
 """Sweeps over the record of a solve: the transpose and the tangent of all its steps, step sizes held.
 
-One loop for each direction and every family of methods; the family's own step (``pull_step``, ``push_step``) and the
-constants of the tableau are put in by the linker. What the families share is the dense output
+One loop for each direction and every family of methods; the family's own step (``pull_step``,
+``push_step``) and the constants of the tableau are put in by the linker. What the families share is the
+dense output
 
     y(theta) = (1-theta) y + theta (y1 + (1-theta) sum_m theta^m d_m),   d_m = s sum_i H_mi K_i,
 
-with s = h for Runge-Kutta methods and 1 for Rosenbrock methods. Rows of ``z``: K_i (``ROWS`` of them), LAM (or Y1DOT),
-YBAR (or YDOT), U, O, F, then ``DENSE_ROWS`` rows from Q.
+with s = h for Runge-Kutta methods and 1 for Rosenbrock methods. Rows of ``z``: K_i (``ROWS`` of them),
+LAM (or Y1DOT), YBAR (or YDOT), U, O, F, then ``DENSE_ROWS`` rows from Q.
 """
 
 # ruff: noqa: F821
@@ -26,11 +27,13 @@ BEGINS = 4  # 1: row LOW is the first step of the solve
 WANT_TIMES = 5  # 1: cotangents of the output times are wanted
 
 PULL_SIGNATURE = (
-    "int64(int64[::1], int64[::1], float64[:,::1], float64[:,::1], float64[:,::1], float64[::1], float64[:,::1], "
+    "int64(int64[::1], int64[::1], float64[:,::1], float64[:,::1], float64[:,::1], "
+    "float64[::1], float64[:,::1], "
     "float64[::1], float64[::1], float64[::1], float64[::1], float64[::1])"
 )
 PUSH_SIGNATURE = (
-    "int64(int64[::1], int64[::1], float64[:,::1], float64[:,::1], float64[::1], float64[:,::1], float64[:,::1], "
+    "int64(int64[::1], int64[::1], float64[:,::1], float64[:,::1], float64[::1], "
+    "float64[:,::1], float64[:,::1], "
     "float64[:,::1], float64[::1], float64[::1], float64, float64[::1], float64[::1])"
 )
 

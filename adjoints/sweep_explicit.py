@@ -1,9 +1,10 @@
 """Derivatives of explicit Runge-Kutta steps with the step sizes held, as kernels over the record of a solve.
 
-A step computes K_i = f(t + c_i h, Y_i, p) with Y_i = y + h sum_j a_ij K_j for all its rows, the closing row (whose
-argument is y1) and the extra stages of the dense output included. The reverse step transposes those lines in reverse
-order (W. W. Hager, Numer. Math. 87 (2000); J. M. Sanz-Serna, SIAM Rev. 58 (2016)), the tangent step differentiates
-them in order. The closing row of a step is the first row of the next one, so its (co)tangent goes from one to the other.
+A step computes K_i = f(t + c_i h, Y_i, p) with Y_i = y + h sum_j a_ij K_j for all its rows, the closing
+row (whose argument is y1) and the extra stages of the dense output included. The reverse step transposes
+those lines in reverse order (W. W. Hager, Numer. Math. 87 (2000); J. M. Sanz-Serna, SIAM Rev. 58 (2016)),
+the tangent step differentiates them in order. The closing row of a step is the first row of the next one,
+so its (co)tangent goes from one to the other.
 """
 
 # ruff: noqa: F821
@@ -23,7 +24,8 @@ def pull_step(model, n, t, h, looked, z, saved, p, gp, gt, work, scratch):
     ----------
     model : address of the pullback of f
     looked : whether an output used the dense output of this step
-    z : rows of cotangents: of K_i (in the closing row what the next step asks of it), LAM of y1 (overwritten by that of
+    z : rows of cotangents: of K_i (in the closing row what the next step asks of it), LAM of y1
+    (overwritten by that of
         y), YBAR what outputs ask of y directly; work rows U, O, F
     saved : the step's row of the record: t, h, y, K_i
     gp, gt : cotangents of the parameters and of a shift of all times, accumulated

@@ -2,12 +2,14 @@
 
 With W = I / (gamma h) - J(t, y), a step solves
 
-    W U_i = f(t + c_i h, Y_i, p) + sum_j (C_ij / h) U_j + h d_i f_t(t, y),   Y_i = y + sum_j a_ij U_j,   y1 = y + sum b_i U_i.
+    W U_i = f(t + c_i h, Y_i, p) + sum_j (C_ij / h) U_j + h d_i f_t(t, y),   Y_i = y + sum_j a_ij U_j,
+    y1 = y + sum b_i U_i.
 
-The reverse step transposes this in reverse order with the same W, transposed: with v_i = W^-T (cotangent of U_i), the
-right-hand side gives a pullback of f at Y_i, and W and f_t together the derivative of v_i^T (J U_i + h d_i f_t) with respect
-to (y, p), which is the pullback of f at (t, y) differentiated along (h d_i, U_i). So the gradient is that of the computed
-solution and inherits the stability of the method (A. Sandu, D. N. Daescu, G. R. Carmichael, Atmos. Environ. 37 (2003)).
+The reverse step transposes this in reverse order with the same W, transposed: with v_i = W^-T (cotangent
+of U_i), the right-hand side gives a pullback of f at Y_i, and W and f_t together the derivative of v_i^T
+(J U_i + h d_i f_t) with respect to (y, p), which is the pullback of f at (t, y) differentiated along (h
+d_i, U_i). So the gradient is that of the computed solution and inherits the stability of the method (A.
+Sandu, D. N. Daescu, G. R. Carmichael, Atmos. Environ. 37 (2003)).
 """
 
 # ruff: noqa: F821
@@ -21,7 +23,9 @@ __all__ = ["pull_first", "pull_step", "push_first", "push_step", "scratch_size"]
 
 
 def scratch_size(model) -> int:
-    """J and LU (n n each), pivots (n), zeros (n + m), ignored cotangents (n + m + 1), cotangents of one component."""
+    """J and LU (n n each), pivots (n), zeros (n + m), ignored cotangents (n + m + 1), cotangents of one
+    component.
+    """
     m = max(1, model.m)
     return 2 * model.n**2 + model.n + 3 * (model.n + m + 1)
 
@@ -43,7 +47,9 @@ def factor(model, n, t, h, saved, p, work, scratch):
 
 @kernel
 def pull_step(model, n, t, h, looked, z, saved, p, gp, gt, work, scratch):
-    """Transpose one step; the rows of ``z`` as for explicit methods, ``model`` = pullback, jacobian, second."""
+    """Transpose one step; the rows of ``z`` as for explicit methods, ``model`` = pullback, jacobian,
+    second.
+    """
     status = factor(model, n, t, h, saved, p, work, scratch)
     if status != 0:
         return status

@@ -42,7 +42,8 @@ def close(a, b, tolerance):
 
 
 METHODS = {method.name: method for method in map(method_named, NAMES) if not isinstance(method, str)}
-# Every method's kernels take seconds to compile on a fresh machine: one of each kind here, all in the long run.
+# Every method's kernels take seconds to compile on a fresh machine: one of each kind here, all in the
+# long run.
 QUICK = {"RK4", "BS3", "Tsit5", "DOP853", "Rosenbrock23", "Rodas5P"}
 
 
