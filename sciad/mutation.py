@@ -14,7 +14,7 @@ from .plain import np
 from .table import composite, missing
 from .tree import tree_leaves
 from .value import Traced, holds_traced, operand, owner, raw, strip, strip_nested
-from .views import COMPLEX_INTO_REAL, Window, fitted, shown, written
+from .views import COMPLEX_INTO_REAL, Window, fitted, shown, snapshot, written
 
 # ---------------------------------------------------------------------- local buffers
 
@@ -47,7 +47,7 @@ class Buffer(np.ndarray):
         seen = self.__dict__.get("_seen")
         if seen is None or seen[0] is not state:
             seen = self.__dict__["_seen"] = (state, shown(state, self._window()))
-        return seen[1]
+        return snapshot(seen[1])  # an object of its own: what is done to it is not done to this array
 
     def _state(self):
         """The memory of the root as a flat traced value; None while it is plain."""
@@ -284,10 +284,9 @@ def _writable(target, fn):
 
 _PLAIN_TARGET = (
     "a value being differentiated was written into a plain NumPy array, which cannot hold it. Make that "
-    "array inside "
-    "the differentiated function by np.zeros, np.empty, np.ones, np.full, np.array or np.copy (called "
-    "as np.zeros, "
-    "not imported by name), or collect the values in a list and give it to np.array"
+    "array by np.zeros, np.empty, np.ones, np.full, np.array or np.copy inside of the differentiated "
+    "function or of a function it calls by name. In a method of an object, or a function kept in a container, "
+    "that is not seen: collect the values in a list and give it to np.array"
 )
 WRITES = {
     np.copyto: _copyto,

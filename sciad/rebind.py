@@ -234,16 +234,19 @@ _FORMS = {
 
 
 def _array(a, dtype=None, *, copy=True, order=None, subok=False, ndmin=0, like=None):
-    y = np.copy(a) if isinstance(a, Traced) and copy else operand(a) if not isinstance(a, (list, tuple)) \
-        else stack_nested(a)  # fmt: skip
+    y = stack_nested(a) if isinstance(a, (list, tuple)) else operand(a)
     if dtype is not None and np.dtype(dtype) != object:
         y = y.astype(dtype)
+    if copy:
+        y = np.copy(y)
     if len(np.shape(y)) < ndmin:
         y = np.reshape(y, (1,) * (ndmin - len(np.shape(y))) + np.shape(y))
     return y
 
 
 def _asarray(a, dtype=None, order=None, *, device=None, copy=None, like=None):
+    if isinstance(a, np.ndarray) and not copy and (dtype is None or a.dtype == dtype):
+        return a  # a local array with traced values in it
     return _array(a, dtype, copy=bool(copy))
 
 

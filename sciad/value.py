@@ -8,6 +8,7 @@ perturbation and orders nest.
 
 from __future__ import annotations
 
+import inspect
 import itertools
 import operator
 import sys
@@ -268,6 +269,9 @@ def apply(record, args, kwargs):
 
 def call(record, args, kwargs):
     """Apply a function called in the user's way: arrays may have been passed by keyword."""
+    if not args and kwargs:  # np.sum(a=x)
+        bound = inspect.signature(record.fn).bind(**kwargs)
+        args, kwargs = bound.args, bound.kwargs
     if record.definition is None and record.kind != "constant":
         for value in kwargs.values():
             if isinstance(value, Traced):
@@ -407,8 +411,6 @@ def holds_traced(a) -> bool:
 
 def by_position(record, args, kwargs):
     """Move traced keyword arguments to the positions the rule knows them by."""
-    import inspect
-
     names = _POSITIONS.get(record)
     if names is None:
         rule = record.rules[0] or record.rules[-1]

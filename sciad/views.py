@@ -102,7 +102,7 @@ class Family:
     __slots__ = ("flat", "members", "origin", "room")
 
     def __init__(self, root):
-        self.origin = _snapshot(root)
+        self.origin = snapshot(root)
         self.flat = None  # since the first write
         self.members = [[weakref.ref(root), None]]
         self.room = 16
@@ -145,7 +145,7 @@ def memory(x):
     return memory(x.value)[0] if x.batched else memory(x.value)
 
 
-def _snapshot(x):
+def snapshot(x):
     """The present value of x as an object of its own."""
     y = x.__class__.__new__(x.__class__)
     y.value, y.owner, y.extra = x.value, x.owner, x.extra
