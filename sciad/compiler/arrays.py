@@ -14,10 +14,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from . import build, ir
+from . import build, ir, regions
 from .build import type_of
 from .fence import Refusal, Restart
-from .ir import Address, Block, Loop, Operand, Value
+from .ir import Address, Block, Loop, Operand, Store, Value
 from .values import Array, Deferred, Lazy, Small, is_array, is_scalar
 
 SMALL = 64  # arrays of at most this many elements may be separate scalars
@@ -304,7 +304,12 @@ def assign(t, target, value, fresh=False) -> None:
     elif isinstance(value, Deferred) and value.forced is None and len(value.shape) == len(target.shape):
         if target.mem not in LOCAL:
             raise Restart({target.site: "copy"})
+        start = len(t.builder.block)
         value.write(target)
+        if not fresh:  # what it takes for new may hold something already
+            for node in regions.walk(t.builder.block[start:]):
+                if isinstance(node, Store) and node.alias == target.alias:
+                    node.fresh = False
     else:
         fill(t, target, value, fresh)
 

@@ -189,7 +189,7 @@ class _Emitter:
             if v in self.layout.fixed:
                 const += c * self.layout.fixed[v]
             else:
-                name = self.expression(v, 11)
+                name = self.expression(v, 10 if c == 1 else 12)
                 parts.append((name if abs(c) == 1 else f"{abs(c)}*{name}", c < 0))
         text = ""
         for part, negative in sorted(parts, key=lambda p: p[1]):
