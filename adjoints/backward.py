@@ -7,6 +7,7 @@ adjoint equation
     lambda' = -J(t, y(t))^T lambda,    mu' = -f_p(t, y(t))^T lambda.
 """
 
+# ruff: noqa: F403, F405, F821
 from __future__ import annotations
 
 from sciad.compiler.native import kernel

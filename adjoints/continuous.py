@@ -9,6 +9,7 @@ import numpy as np
 
 from adjoints import backward
 from adjoints.discrete import Cotangents, check_finite
+from sciad import NotDifferentiable
 from sciad.compiler import native
 from solvers import control, state
 from solvers.errors import SolverError
@@ -53,6 +54,11 @@ class ContinuousAdjoint:
         gts = np.zeros(len(ts)) if times else None
         if not len(record):
             return Cotangents(gys.sum(axis=0), np.zeros(m), gts)
+        if trajectory.method.family != "explicit":
+            raise NotDifferentiable(
+                f"{type(self).__name__} works along explicit methods; this solve used {trajectory.method.name}. Use "
+                "DiscreteAdjoint(), the default: exact, and far cheaper on stiff problems."
+            )
         plan = self._plan(model, trajectory.method)
         sizes = {"y": n, "lam": n, "mu": m}
         at, size = {}, 0
@@ -123,8 +129,8 @@ class ContinuousAdjoint:
     def _fail(self, code, whole, real, y1, slope):
         message = failure_message(code, real[state.T1], y1, slope, whole, real)
         raise SolverError(
-            f"the backward solve of {type(self).__name__} failed (its unknowns are {', '.join(self.in_state)} in this "
-            f"order): {message} Or use DiscreteAdjoint(), which needs no backward solve."
+            f"the backward solve of {type(self).__name__} failed (its unknowns are {', '.join(self.in_state)} "
+            f"in this order): {message} Or use DiscreteAdjoint(), which needs no backward solve."
         )
 
     def _compare(self, y, y0, t0, options):
