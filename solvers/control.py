@@ -12,7 +12,7 @@ import numpy as np
 from sciad.compiler.native import kernel
 from solvers.state import *
 
-__all__ = ["I", "PI", "PID", "Controller", "Predictive", "default", "keep", "pid", "predictive"]
+__all__ = ["PI", "PID", "Controller", "I", "Predictive", "default", "keep", "pid", "predictive"]
 
 
 @kernel

@@ -379,7 +379,7 @@ def _options(model, rtol, atol, first_step, max_step, max_steps, tstops, control
             raise ValueError(f"{name} must not be negative or NaN, but is {value!r}")
         if array.ndim and array.size != model.n:
             raise ValueError(
-                f"{name} has shape {array.shape}, but y0 has {model.n} components: give one number or {model.n}"
+                f"{name} has shape {array.shape}, but y0 has {model.n} components: give one number or as many"
             )
     if np.any(np.asarray(rtol) < SMALLEST_RTOL) and not np.all(np.asarray(rtol) == 0):
         warnings.warn(
