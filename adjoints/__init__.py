@@ -4,6 +4,7 @@ primitives.
 
 from adjoints import rules as _rules
 from adjoints.backsolve import BacksolveAdjoint
+from adjoints.checking import Agreement, check
 from adjoints.discrete import DiscreteAdjoint
 from adjoints.forward import ForwardSensitivity
 from adjoints.gauss import GaussAdjoint
@@ -11,6 +12,7 @@ from adjoints.interpolating import InterpolatingAdjoint
 from adjoints.reversible import ReversibleAdjoint
 
 __all__ = [
+    "Agreement",
     "BacksolveAdjoint",
     "DiscreteAdjoint",
     "ForwardSensitivity",

@@ -7,14 +7,14 @@ adjoint equation
     lambda' = -J(t, y(t))^T lambda,    mu' = -f_p(t, y(t))^T lambda.
 """
 
-# ruff: noqa: F403, F405, F821
+# ruff: noqa: F403, F405
 from __future__ import annotations
 
 from sciad.compiler.native import kernel
 from sciad.compiler.runtime import at_address, row, unroll, view
 from sciad.compiler.runtime import call as call_model
 from solvers.loop import advance
-from solvers.state import *  # noqa: F403
+from solvers.state import *
 
 __all__ = ["add_cotangent", "backward_solve", "forward_state", "no_quadrature", "pull_model"]
 

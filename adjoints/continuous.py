@@ -56,8 +56,8 @@ class ContinuousAdjoint:
             return Cotangents(gys.sum(axis=0), np.zeros(m), gts)
         if trajectory.method.family != "explicit":
             raise NotDifferentiable(
-                f"{type(self).__name__} works along explicit methods; this solve used {trajectory.method.name}. Use "
-                "DiscreteAdjoint(), the default: exact, and far cheaper on stiff problems."
+                f"{type(self).__name__} works along explicit methods; this solve used "
+                f"{trajectory.method.name}. Use DiscreteAdjoint(), the default: exact, and far cheaper on stiff problems."
             )
         plan = self._plan(model, trajectory.method)
         sizes = {"y": n, "lam": n, "mu": m}
