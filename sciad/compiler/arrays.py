@@ -14,10 +14,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from . import build, ir, regions
+from . import build, ir
 from .build import type_of
 from .fence import Refusal, Restart
-from .ir import Address, Block, Loop, Operand, Store, Value
+from .ir import Address, Block, Loop, Operand, Value
 from .values import Array, Deferred, Lazy, Small, is_array, is_scalar
 
 SMALL = 64  # arrays of at most this many elements may be separate scalars
@@ -159,7 +159,7 @@ def _computed(t, x):
     site = t.site()
     if isinstance(x, Deferred):
         made = allocate(t, x.shape, x.kind)
-        x.write(made)
+        x.write(made, True)
         return made
     known = static_shape(x.shape)
     if (
@@ -289,7 +289,11 @@ def assign(t, target, value, fresh=False) -> None:
             value = as_lazy(t, value) if isinstance(value, (Array, Small)) else value
             value = value if value.forced is None else as_lazy(t, value.forced)
             temporary = allocate(t, value.shape, value.kind)
-            (value.write(temporary) if isinstance(value, Deferred) else fill(t, temporary, value, fresh=True))
+            (
+                value.write(temporary, True)
+                if isinstance(value, Deferred)
+                else fill(t, temporary, value, fresh=True)
+            )
             value = temporary
     if isinstance(target, Small):
         if isinstance(value, Deferred) or (
@@ -304,12 +308,7 @@ def assign(t, target, value, fresh=False) -> None:
     elif isinstance(value, Deferred) and value.forced is None and len(value.shape) == len(target.shape):
         if target.mem not in LOCAL:
             raise Restart({target.site: "copy"})
-        start = len(t.builder.block)
-        value.write(target)
-        if not fresh:  # what it takes for new may hold something already
-            for node in regions.walk(t.builder.block[start:]):
-                if isinstance(node, Store) and node.alias == target.alias:
-                    node.fresh = False
+        value.write(target, fresh)
     else:
         fill(t, target, value, fresh)
 

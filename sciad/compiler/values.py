@@ -125,10 +125,10 @@ class Lazy:
 
 @dataclass(eq=False)
 class Deferred:
-    """An array that knows how to write itself into memory: ``write(target)`` fills an `Array`."""
+    """An array that knows how to write itself: ``write(target, fresh)`` fills an `Array` (`fresh`: a new one)."""
 
     shape: tuple[Operand, ...]
-    write: Callable[[Array], None]
+    write: Callable[[Array, bool], None]
     kind: str = "f"
     reads: tuple = ()
     forced: Any = None

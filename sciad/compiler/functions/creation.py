@@ -264,14 +264,14 @@ def concatenate(t, arrays, axis=0):
         joined = np.concatenate(parts, axis)
         return small(t, joined.shape, [c.value for c in joined.ravel()], kind)
 
-    def write(target):
+    def write(target, fresh):
         at = 0
         for p in pieces:
             keys = [Slice(None, None, None)] * len(shape)
             end = t.builder.op(np.add, at, p.shape[axis])
             keys[axis] = Slice(at, end, None)
             part = view(t, target, keys)
-            assign(t, part, p, fresh=target.mem == "T" and static_shape(shape))
+            assign(t, part, p, fresh=fresh and static_shape(shape))
             at = end
 
     return Deferred(shape, write, kind, tuple((r, False) for p in pieces for r, _ in reads_of(p)))

@@ -108,12 +108,12 @@ def product(t, a, b):
     ):
         return small(t, shape, [one(idx) for idx in indices(shape)], kind)
     if len(shape) == 2 and static_shape((*shape, length)) and min(*shape, length) > BLAS and kind == "f":
-        return Deferred(shape, lambda target: _call(t, "matmul", target, a, b), kind, reads)
+        return Deferred(shape, lambda target, fresh: _call(t, "matmul", target, a, b), kind, reads)
     if len(shape) == 2 and type(shape[1]) is int and shape[1] <= SHORT:
-        return Deferred(shape, lambda target: _by_rows(t, target, a, b, length), kind, reads)
+        return Deferred(shape, lambda target, fresh: _by_rows(t, target, a, b, length, fresh), kind, reads)
     return Deferred(
         shape,
-        lambda target: nest(t, shape, lambda idx: store(t, target, idx, one(idx), target.mem == "T")),
+        lambda target, fresh: nest(t, shape, lambda idx: store(t, target, idx, one(idx), fresh)),
         kind,
         reads,
     )
@@ -126,7 +126,7 @@ def _operand(t, x, shape):
     return x if isinstance(x, Lazy) else force(t, x)
 
 
-def _by_rows(t, target, a, b, length):
+def _by_rows(t, target, a, b, length, fresh):
     """A product with few columns: all sums of a row in one loop."""
     columns = range(target.shape[1])
 
@@ -140,7 +140,7 @@ def _by_rows(t, target, a, b, length):
 
         sums = fold(t, (length,), step, (0.0,) * len(columns))
         for j, value in zip(columns, sums, strict=True):
-            store(t, target, (*idx, j), value, fresh=target.mem == "T")
+            store(t, target, (*idx, j), value, fresh)
 
     nest(t, target.shape[:1], row)
 
@@ -171,7 +171,7 @@ def solve(t, a, b):
         return _cramer(t, a, b, n)
     return Deferred(
         b.shape,
-        lambda target: _call(t, "solve", target, a, b),
+        lambda target, fresh: _call(t, "solve", target, a, b),
         "f",
         tuple((r, False) for x in (a, b) for r, _ in reads_of(x)),
     )
@@ -216,7 +216,7 @@ def inv(t, a):
     n = a.shape[0]
     return Deferred(
         (n, n),
-        lambda target: _call(t, "solve", target, a, _whole(t, eye(t, n))),
+        lambda target, fresh: _call(t, "solve", target, a, _whole(t, eye(t, n))),
         "f",
         tuple((r, False) for r, _ in reads_of(a)),
     )
