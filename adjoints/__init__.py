@@ -1,6 +1,4 @@
-"""Sensitivity methods of the solvers: one file each, registered as the derivative rules of the solvers'
-primitives.
-"""
+"""Sensitivity methods of the solvers, registered as the derivative rules of their primitives."""
 
 from adjoints import rules as _rules
 from adjoints.backsolve import BacksolveAdjoint
@@ -19,6 +17,7 @@ __all__ = [
     "GaussAdjoint",
     "InterpolatingAdjoint",
     "ReversibleAdjoint",
+    "check",
 ]
 
 del _rules

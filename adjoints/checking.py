@@ -46,9 +46,9 @@ class Agreement:
 def check(loss: Callable, *args: Any, directions: int = 3, seed: int = 0) -> Agreement:
     """Compare the gradient of a loss with its tangents along random directions.
 
-    The two come from different code (the chosen adjoint and the forward sensitivities), so agreement to many digits
-    says that both are right for the solution that was computed. It does not say that the solution is accurate:
-    solve again with a tighter tolerance for that.
+    The two come from different code (the chosen adjoint and the forward sensitivities), so agreement to
+    many digits says that both are right for the solution that was computed. It does not say that the
+    solution is accurate: solve again with a tighter tolerance for that.
 
     Parameters
     ----------

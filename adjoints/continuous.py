@@ -57,7 +57,8 @@ class ContinuousAdjoint:
         if trajectory.method.family != "explicit":
             raise NotDifferentiable(
                 f"{type(self).__name__} works along explicit methods; this solve used "
-                f"{trajectory.method.name}. Use DiscreteAdjoint(), the default: exact, and far cheaper on stiff problems."
+                f"{trajectory.method.name}. Use DiscreteAdjoint(), the default: exact, and far cheaper on "
+                "stiff problems."
             )
         plan = self._plan(model, trajectory.method)
         sizes = {"y": n, "lam": n, "mu": m}
@@ -129,8 +130,8 @@ class ContinuousAdjoint:
     def _fail(self, code, whole, real, y1, slope):
         message = failure_message(code, real[state.T1], y1, slope, whole, real)
         raise SolverError(
-            f"the backward solve of {type(self).__name__} failed (its unknowns are {', '.join(self.in_state)} "
-            f"in this order): {message} Or use DiscreteAdjoint(), which needs no backward solve."
+            f"the backward solve of {type(self).__name__} failed (its unknowns are "
+            f"{', '.join(self.in_state)} in this order): {message} Or use DiscreteAdjoint(), which needs no backward solve."
         )
 
     def _compare(self, y, y0, t0, options):
