@@ -40,7 +40,7 @@ REPEATS_IN_C = 100
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=31)
+    parser.add_argument("--rounds", type=int, default=101)
     parser.add_argument("--starts", type=int, default=5, help="processes started with a warm cache")
     parser.add_argument("--output", type=Path, default=timing.RESULTS, help="folder for JSON and picture")
     options = parser.parse_args()

@@ -34,28 +34,31 @@ class Timing:
 
 def interleave(
     cases: Mapping[str, Callable[[], object]],
-    rounds: int = 31,
-    sample_seconds: float = 2e-3,
-    case_seconds: float = 20.0,
+    rounds: int = 101,
+    sample_seconds: float = 3e-4,
+    case_seconds: float = 10.0,
 ) -> dict[str, Timing]:
     """Time every case, one sample of each per round.
 
-    A sample repeats its case for about `sample_seconds`; a case that has used up `case_seconds` drops out
-    after at least three samples. Every case is called once before, so that compiling is not timed.
+    A sample repeats its case for about `sample_seconds`, which is less than a time slice of the operating
+    system, so that most samples are undisturbed on a busy machine too; one call before it, not timed,
+    warms the processor's caches. A case that has used up `case_seconds` drops out after at least three
+    samples.
     """
     calls, samples, spent = {}, {name: [] for name in cases}, dict.fromkeys(cases, 0.0)
     for name, case in cases.items():
         case()
-        calls[name] = max(1, round(sample_seconds / min(_sample(case, 1) for _ in range(2))))
+        calls[name] = max(1, round(sample_seconds / min(_sample(case, 1) for _ in range(3))))
     gc.collect()
     gc.disable()
     try:
         for _ in range(rounds):
             for name, case in cases.items():
                 if spent[name] < case_seconds or len(samples[name]) < 3:
+                    warm_up = _sample(case, 1) if not samples[name] or samples[name][-1] < 0.01 else 0.0
                     seconds = _sample(case, calls[name])
                     samples[name].append(seconds)
-                    spent[name] += seconds * calls[name]
+                    spent[name] += seconds * calls[name] + warm_up
     finally:
         gc.enable()
     return {name: _summary(samples[name], calls[name]) for name in cases}
