@@ -94,7 +94,7 @@ BS3 = RungeKutta(
 Dopri5 = RungeKutta(
     name="Dopri5",
     reference="J. R. Dormand & P. J. Prince, A family of embedded Runge-Kutta formulae, J. Comput. Appl. "
-    "Math. 6 (1980); dense output: L. F. Shampine, Some practical Runge-Kutta formulas, Math. Comp. 46 (1986)",
+    "Math. 6 (1980); dense output: L. F. Shampine, Math. Comp. 46 (1986)",
     order=5,
     a=(
         (),

@@ -47,6 +47,6 @@ def check_consistent(model: Model, mass: np.ndarray, t0: float, y0, p, rtol, ato
     k = int(np.abs(residual).argmax())
     if not abs(residual[k]) <= limit:
         raise ValueError(
-            f"the initial values do not satisfy the algebraic equations: at t = {t0:.6g} equation {k} is left "
-            f"with {residual[k]:.3g} where M y' is zero; change y0 so that it vanishes"
+            f"the initial values do not satisfy the algebraic equations: at t = {t0:.6g} equation {k} is "
+            f"left with {residual[k]:.3g} where M y' is zero; change y0 so that it vanishes"
         )

@@ -51,6 +51,6 @@ def failure_message(code: int, t: float, y: np.ndarray, f: np.ndarray, whole, re
         )
     return (
         f"{text}, where the error (the fastest component is y[{fastest}]) cannot be brought under the "
-        "tolerance: the solution may have a singularity or a jump there, or be stiff. Put a jump into tstops, "
-        "or try Rodas5P."
+        "tolerance: the solution may have a singularity or a jump there, or be stiff. Put a jump into "
+        "tstops, or try Rodas5P."
     )
