@@ -265,7 +265,7 @@ def _gather(t, x, keys):
 
 
 def _plan(t, x, keys):
-    """Shape of ``x[keys]`` with index arrays among the keys; ``locate(idx)``: the place in `x` of an element."""
+    """Shape of ``x[keys]`` with index arrays among the keys; ``locate(idx)``: where in `x` an element is."""
     shape = broadcast_shape(t, *(k.shape for k in keys if is_array(k)))
     places = [i for i, k in enumerate(keys) if is_array(k) or is_scalar(k)]
     together = places == list(range(places[0], places[-1] + 1))

@@ -125,7 +125,7 @@ class Lazy:
 
 @dataclass(eq=False)
 class Deferred:
-    """An array that knows how to write itself: ``write(target, fresh)`` fills an `Array` (`fresh`: a new one)."""
+    """An array that can write itself: ``write(target, fresh)`` fills an `Array` (`fresh`: a new one)."""
 
     shape: tuple[Operand, ...]
     write: Callable[[Array, bool], None]
