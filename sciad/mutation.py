@@ -205,8 +205,9 @@ def _viewing(name):
 for _name in ("reshape", "ravel"):
     setattr(Buffer, _name, _viewing(_name))
 _VIEWING = {np.reshape, np.ravel, np.transpose, np.permute_dims, np.matrix_transpose, np.swapaxes,
-            np.moveaxis, np.rollaxis, np.squeeze, np.expand_dims, np.flip, np.flipud, np.fliplr, np.rot90,
-            np.split, np.array_split, np.hsplit, np.vsplit, np.dsplit, np.unstack, np.atleast_1d, np.atleast_2d,
+            np.moveaxis, np.rollaxis, np.squeeze, np.expand_dims, np.flip, np.flipud, np.fliplr,
+            np.rot90, np.split, np.array_split, np.hsplit, np.vsplit, np.dsplit, np.unstack, np.atleast_1d,
+            np.atleast_2d,
             np.atleast_3d, np.real}  # fmt: skip
 
 
@@ -285,8 +286,8 @@ def _writable(target, fn):
 _PLAIN_TARGET = (
     "a value being differentiated was written into a plain NumPy array, which cannot hold it. Make that "
     "array by np.zeros, np.empty, np.ones, np.full, np.array or np.copy inside of the differentiated "
-    "function or of a function it calls by name. In a method of an object, or a function kept in a container, "
-    "that is not seen: collect the values in a list and give it to np.array"
+    "function or of a function it calls by name. In a method of an object, or a function kept in a "
+    "container, that is not seen: collect the values in a list and give it to np.array"
 )
 WRITES = {
     np.copyto: _copyto,

@@ -77,7 +77,13 @@ class Custom:
         for arg in args:
             if arg.__class__ is np.ndarray and arg.dtype is _F64:
                 leaves.append(arg)
-                structures.append((LEAF, 1))
+                structures.append(_ONE)
+                continue
+            if isinstance(arg, Traced):
+                leaves.append(arg)
+                structures.append(_ONE)
+                if arg.level > level:
+                    top, level = arg, arg.level
                 continue
             found, structure = flatten(arg)
             for leaf in found:
@@ -123,7 +129,10 @@ class Custom:
 class _Call:
     """One call of a custom function: what the levels ask of a record."""
 
+    __slots__ = ("prim", "structures")
     kind = "custom"
+    definition = None
+    view = False
 
     def __init__(self, prim, structures):
         self.prim, self.structures = prim, structures
@@ -289,7 +298,7 @@ class _Pull:
             missing = [c is None and _is_float(o) for c, o in zip(g, y, strict=True)]
             parts = [np.zeros(np.shape(o))[()] if m else c for m, c, o in zip(missing, g, y, strict=True)]
             g = unflatten(self.structure[0], parts)
-        batch = find_batch(flatten(g)[0])
+        batch = find_batch((g,) if self.structure is LEAF else flatten(g)[0])
         found = self.pull_(g) if batch is None else _each(batch, lambda c: tuple(self.pull_(c)), (g,))
         cotangents = _leaf_cotangents(self.call, found, args)
         for j, c, x in zip(parents, cotangents, args, strict=True):
@@ -416,3 +425,4 @@ def _shaped(t, o):
 
 
 _F64 = np.dtype(np.float64)
+_ONE = (LEAF, 1)
