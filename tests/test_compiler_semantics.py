@@ -1,6 +1,6 @@
 """Traced programs keep Python's meaning: aliases, views and copies, order of evaluation, kinds, scopes."""
 
-# ruff: noqa: B023
+# ruff: noqa: B007, B023, B905, C416, C417, F841, RUF007
 from dataclasses import dataclass
 
 import numpy as np

@@ -278,7 +278,7 @@ def compile_check(guards: dict, captures: list[Capture]):
     """``matches(fun) -> bool`` and ``gather(fun) -> tuple of captured values``, each a microsecond or
     less.
     """
-    names: dict[str, Any] = {"constants": _CONSTANTS}
+    names: dict[str, Any] = {"constants": _CONSTANTS, "ndarray": np.ndarray, "float64": np.dtype(float)}
     lines: list[str] = []
     known: dict[str, str] = {"f": "f"}
 
@@ -298,9 +298,11 @@ def compile_check(guards: dict, captures: list[Capture]):
             names[f"t{k}"] = type(expected)
         elif probe == "length":
             names[f"t{k}"], names[f"e{k}"] = expected
-        elif probe == "shape" and expected == ("f", ()):
-            names[f"p{k}"] = PROBES[probe]
-            tests.append(f"({x}.__class__ is float or p{k}({x}) == e{k})")
+        elif probe == "shape" and expected[0] == "f":
+            names[f"p{k}"], names[f"s{k}"] = PROBES[probe], expected[1]
+            usual = f"{x}.__class__ is ndarray and {x}.dtype is float64 and {x}.shape == s{k}"
+            usual = usual if expected[1] else f"{x}.__class__ is float"
+            tests.append(f"({usual} or p{k}({x}) == e{k})")
             continue
         names[f"p{k}"] = PROBES[probe]
         test = _FAST.get(probe, "p{k}({x}) == {e}")
