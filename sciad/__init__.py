@@ -49,7 +49,8 @@ _tape._install_fast_operators()
 
 # name -> module that has it; imported when first asked for
 _ELSEWHERE = {
-    **dict.fromkeys(("jit", "source", "debug_nan"), "sciad.compiler"),
+    **dict.fromkeys(("jit", "source"), "sciad.compiler.jitted"),
+    "debug_nan": "sciad.compiler.debug",
     **dict.fromkeys(("solve_ivp", "solve_sde", "steady_state", "SolverError", "BrownianMotion"), "solvers"),
     **dict.fromkeys(
         ("DiscreteAdjoint", "InterpolatingAdjoint", "GaussAdjoint", "BacksolveAdjoint", "ForwardSensitivity",

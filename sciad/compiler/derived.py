@@ -46,6 +46,11 @@ def _with_result(program: Program, names: list[str]) -> Program:
             if name.endswith("_bar"):
                 linalg.fill(b, "out", at, sizes[name], alias)
             at += sizes[name]
+    for k, group in enumerate(program.inputs):  # the names of a program's own seeds are wanted for the next derivative
+        if group.name in ("out_bar", "out_dot"):
+            name = f"seed_{k}"
+            moves[group.name] = (name, Address(), 0)
+            program.inputs = [*program.inputs[:k], dataclasses.replace(group, name=name), *program.inputs[k + 1 :]]
     program.body = Block([*prologue, *_moved(program.body, moves)])
     program.n_out, program.outputs = at, [[Input("out", at)]]
     return remove_dead(program)

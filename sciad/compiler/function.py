@@ -13,7 +13,7 @@ from .emit import Text, emit
 from .forward import pushforward
 from .ir import Program
 from .jacobian import jacobian
-from .module import module_text, native_address, python_function, trampoline
+from .module import native_address, python_function, source_text, trampoline
 from .optimize import finish, optimize
 from .reverse import pullback
 from .trace import Group, Traced, trace
@@ -51,6 +51,13 @@ def compile_function(fun: Callable, groups: list[Group]) -> CompiledFunction:
     function = CompiledFunction(fun, _Shared(trace(fun, groups)))
     variants.append(function)
     return function
+
+
+def compiled_before(fun: Callable) -> CompiledFunction | None:
+    """The version of a function compiled last, for any arguments."""
+    fun = original(fun)
+    found = [v for (code, _), variants in _compiled.items() if code is _code(fun) for v in variants]
+    return next((v for v in reversed(found) if v.shared.matches(fun)), None)
 
 
 _compiled: dict = {}
@@ -140,7 +147,7 @@ class _Shared:
         return emit(finish(self.program(kind)))
 
     def source(self, kind: str) -> str:
-        return module_text(self.text(kind))
+        return source_text(self.text(kind), kind)
 
     def address(self, kind: str) -> int:
         return native_address(self.text(kind))

@@ -47,6 +47,11 @@ def python_function(text: Text) -> Callable:
     return call
 
 
+def source_text(text: Text, kind: str = "") -> str:
+    """The function alone, for people."""
+    return _function(text, "").rstrip("\n")
+
+
 def module_text(text: Text) -> str:
     """A module whose function `text.name` is a `cfunc` with the calling convention of compiled programs."""
     kinds = ", ".join("double" if scalar else "pointer" for _, scalar in [*text.parameters, ("w", False)])
