@@ -30,7 +30,8 @@ def lu_factor(n, lu, pivots):
             return 1
         pivots[k] = p
         if p != k:
-            for j in range(n):
+            # Not in the columns before k: the solves exchange and eliminate in turn, as was done here.
+            for j in range(k, n):
                 other = view(lu, j * n, n)
                 kept = other[k]
                 other[k] = other[p]
