@@ -131,7 +131,8 @@ class ContinuousAdjoint:
         message = failure_message(code, real[state.T1], y1, slope, whole, real)
         raise SolverError(
             f"the backward solve of {type(self).__name__} failed (its unknowns are "
-            f"{', '.join(self.in_state)} in this order): {message} Or use DiscreteAdjoint(), which needs no backward solve."
+            f"{', '.join(self.in_state)} in this order): {message} Or use DiscreteAdjoint(), which needs "
+            "no backward solve."
         )
 
     def _compare(self, y, y0, t0, options):

@@ -1,11 +1,12 @@
 """What a function sees of NumPy, `math` and SciPy while it is differentiated.
 
-NumPy's protocols hand over every call that has a traced value among its arguments.  Three kinds of call have none, or
-are not NumPy's: ``np.zeros(5)`` must give an array into which traced values can be written; ``np.array([a, b])``
-should stack; ``math.sin(x)`` and ``scipy.linalg.expm(x)`` know nothing of the protocols.  So a transform runs not the
-user's function but a copy with other globals (`rebind`): the same names, read through to the same modules, but with
-these functions replaced by versions that know traced values, and with the user's other functions copied likewise when
-they are looked up.  No module is ever changed, so nobody else sees anything of it, in whatever thread.
+NumPy's protocols hand over every call that has a traced value among its arguments.  Three kinds of call
+have none, or are not NumPy's: ``np.zeros(5)`` must give an array into which traced values can be written;
+``np.array([a, b])`` should stack; ``math.sin(x)`` and ``scipy.linalg.expm(x)`` know nothing of the
+protocols.  So a transform runs not the user's function but a copy with other globals (`rebind`): the same
+names, read through to the same modules, but with these functions replaced by versions that know traced
+values, and with the user's other functions copied likewise when they are looked up.  No module is ever
+changed, so nobody else sees anything of it, in whatever thread.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ def rebind(f):
         return types.MethodType(rebind(f.__func__), f.__self__)
     if f.__class__ is functools.partial:
         return functools.partial(rebind(f.func), *f.args, **f.keywords)
-    run = getattr(type(f), "__call__", None)
+    run = getattr(type(f), "__call__", None)  # noqa: B004
     if run.__class__ is _Function and _views(run) is not None:
         return types.MethodType(rebind(run), f)
     return _versions().get(f, f) if isinstance(f, _BUILTIN) else f
@@ -58,11 +59,13 @@ def original(x):
 class _View(dict):
     """The globals of a rebound function: everything is looked up in the module's own, then translated."""
 
-    __slots__ = ("home", "__weakref__")
+    __slots__ = ("__weakref__", "home")
 
     def __init__(self, home):
         self.home = home
-        super().__init__({"__builtins__": home.get("__builtins__", __builtins__), "__name__": home.get("__name__")})
+        super().__init__(
+            {"__builtins__": home.get("__builtins__", __builtins__), "__name__": home.get("__name__")}
+        )
 
     def __missing__(self, name):
         return _translate(self.home[name])
@@ -71,7 +74,10 @@ class _View(dict):
         return dict.__contains__(self, name) or name in self.home
 
     def get(self, name, default=None):
-        return self[name] if name in self else default
+        try:
+            return self[name]
+        except KeyError:
+            return default
 
 
 def _translate(value):
@@ -118,12 +124,14 @@ def _copy(f):
 
 
 def _views(f):
-    """The code of a function that may be rebound; None for library functions and those that assign to globals."""
+    """The code of a function that may be rebound; None for library functions and those that assign to
+    globals.
+    """
     code = f.__code__
     found = _rebindable.get(code)
     if found is None:
         package = (f.__globals__.get("__name__") or "").split(".")[0]
-        library = package in LIBRARIES or package in sys.stdlib_module_names and package != "__main__"
+        library = package in LIBRARIES or (package in sys.stdlib_module_names and package != "__main__")
         found = _rebindable[code] = not library and not _assigns_globals(code)
     return code if found else None
 
@@ -180,7 +188,9 @@ def _module(module):
             if value.__class__ is types.ModuleType and value is not module:
                 found.__dict__[key] = _module(value)
             else:
-                found.__dict__[key] = versions.get(value, value) if isinstance(value, (_Function, *_BUILTIN)) else value
+                found.__dict__[key] = (
+                    versions.get(value, value) if isinstance(value, (_Function, *_BUILTIN)) else value
+                )
         found.__dict__["__getattr__"] = lambda key: getattr(module, key)
         found.__dict__["__original__"] = module
         _modules[name] = found
@@ -193,9 +203,13 @@ def _dispatching(name, fn):
     if form is not None:
         run = form
     elif record.kind == "constant":
-        run = lambda *args: fn(*map(strip, args))
+
+        def run(*args):
+            return fn(*map(strip, args))
     else:
-        run = lambda *args, **kwargs: call(record, args, kwargs)
+
+        def run(*args, **kwargs):
+            return call(record, args, kwargs)
 
     @wraps(fn)
     def dispatch(*args, **kwargs):
@@ -216,7 +230,9 @@ def _creating(name, fn):
 
     @wraps(fn)
     def create(*args, **kwargs):
-        if traced_version is not None and (any(map(holds_traced, args)) or any(map(holds_traced, kwargs.values()))):
+        if traced_version is not None and (
+            any(map(holds_traced, args)) or any(map(holds_traced, kwargs.values()))
+        ):
             return traced_version(*args, **kwargs)
         made = fn(*args, **kwargs)
         return made if args and made is args[0] else buffer(made)
@@ -235,7 +251,7 @@ _FORMS = {
 
 def _array(a, dtype=None, *, copy=True, order=None, subok=False, ndmin=0, like=None):
     y = stack_nested(a) if isinstance(a, (list, tuple)) else operand(a)
-    if dtype is not None and np.dtype(dtype) != object:
+    if dtype is not None and np.dtype(dtype).kind != "O":
         y = y.astype(dtype)
     if copy:
         y = np.copy(y)
@@ -258,16 +274,26 @@ def _full_like(a, fill_value, dtype=None, order="K", subok=True, shape=None, *, 
     return _full(np.shape(a) if shape is None else shape, fill_value)
 
 
-_FROM_TRACED = {"array": _array, "asarray": _asarray, "asanyarray": _asarray, "ascontiguousarray": _asarray, "full": _full,
-                "full_like": _full_like}  # fmt: skip
-_CREATE = ("zeros", "ones", "empty", "full", "array", "asarray", "asanyarray", "ascontiguousarray", "eye", "identity",
-           "arange", "linspace", "zeros_like", "ones_like", "empty_like", "full_like", "copy", "tile", "repeat", "diag",
-           "concatenate", "stack", "outer", "logspace", "geomspace", "tri", "fromiter", "vstack", "hstack")  # fmt: skip
+_FROM_TRACED = {
+    **dict.fromkeys(("asarray", "asanyarray", "ascontiguousarray"), _asarray),
+    "array": _array,
+    "full": _full,
+    "full_like": _full_like,
+}
+_CREATE = (
+    "zeros ones empty full array asarray asanyarray ascontiguousarray eye identity arange linspace zeros_like "
+    "ones_like empty_like full_like copy tile repeat diag concatenate stack outer logspace geomspace tri fromiter "
+    "vstack hstack"
+).split()
 _CONTAINERS = (list, tuple, np.ndarray)
 
 
 def _with_rules(namespace):
-    return [name for name, fn in namespace.items() if callable(fn) and not isinstance(fn, (type, np.ufunc)) and (fn in TABLE or fn in _FORMS)]
+    return [
+        name
+        for name, fn in namespace.items()
+        if callable(fn) and not isinstance(fn, (type, np.ufunc)) and (fn in TABLE or fn in _FORMS)
+    ]
 
 
 _SOURCES = {

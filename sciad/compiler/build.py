@@ -1,4 +1,6 @@
-"""Building IR: one place that folds constants, simplifies, shares common subexpressions and types operations."""
+"""Building IR: one place that folds constants, simplifies, shares common subexpressions and types
+operations.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,9 @@ def constant(x) -> bool:
 
 
 class Builder:
-    """Appends nodes to the innermost open block.  Use as a context manager to make values' operators emit into it."""
+    """Appends nodes to the innermost open block.  Use as a context manager to make values' operators emit
+    into it.
+    """
 
     def __init__(self, block: Block | None = None):
         self.block = Block() if block is None else block
@@ -62,7 +66,7 @@ class Builder:
         self.block.append(node)
         return node
 
-    # ------------------------------------------------------------------------------------------------------- operations
+    # ----------------------------------------------------------------------------------------------
 
     def op(self, fn, *args: Operand, name: str = "") -> Operand:
         """The result of ``fn(*args)``: a constant, an existing value, or the output of a new `Op`."""
@@ -108,7 +112,9 @@ class Builder:
         return args[0] if fn is np.negative else None
 
     def _signs(self, fn, args):
-        """Signs move outwards and into sums, where they cost nothing; the results are the same to the last bit."""
+        """Signs move outwards and into sums, where they cost nothing; the results are the same to the
+        last bit.
+        """
         if fn is np.negative:
             return self._negated(args[0])
         if fn not in (np.add, np.subtract, np.multiply, np.divide):
@@ -141,13 +147,8 @@ class Builder:
             return self.op(np.multiply, args[0], args[0])
         if fn is np.add:
             a, b = args
-            if (
-                is_num[0]
-                and a == 0
-                and type_of(a) <= type_of(b)
-                or is_num[0]
-                and a == 0
-                and type_of(b) == "f"
+            if (is_num[0] and a == 0 and type_of(a) <= type_of(b)) or (
+                is_num[0] and a == 0 and type_of(b) == "f"
             ):
                 return b
             if is_num[1] and b == 0 and (type_of(a) == "f" or type_of(b) == "i"):
@@ -188,7 +189,7 @@ class Builder:
                 return square if n <= 2 else self.op(np.multiply, square, x if n == 3 else square)
             if is_num[1] and type_of(x) == "f" and n == 0.5:
                 return self.op(np.sqrt, x)
-        elif fn == "float" and type_of(args[0]) == "f" or fn == "int" and type_of(args[0]) == "i":
+        elif (fn == "float" and type_of(args[0]) == "f") or (fn == "int" and type_of(args[0]) == "i"):
             return args[0]
         elif fn == "select":
             if is_num[0]:
@@ -205,7 +206,7 @@ class Builder:
                     return True if x else other
         return None
 
-    # ------------------------------------------------------------------------------------------------------------ memory
+    # ----------------------------------------------------------------------------------------------
 
     def load(
         self, mem: str, address: Address, alias: int = 0, name: str = "", constant: bool = False

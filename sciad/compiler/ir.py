@@ -1,9 +1,10 @@
 """The compiler's intermediate representation: scalars, flat memory and structured control flow.
 
-Arrays do not exist here.  An array of the user's program is a compile-time record (memory, offset, shape, strides) held
-by the front end; what reaches the IR are scalar operations, loads and stores at affine addresses, `If` and `Loop` with
-explicit merges, and `Alloc` of space in one flat arena.  The adjoint of memory at an address lives at the same address
-of a shadow memory, so views, swaps and aliases need no treatment of their own in the transforms.
+Arrays do not exist here.  An array of the user's program is a compile-time record (memory, offset, shape,
+strides) held by the front end; what reaches the IR are scalar operations, loads and stores at affine
+addresses, `If` and `Loop` with explicit merges, and `Alloc` of space in one flat arena.  The adjoint of
+memory at an address lives at the same address of a shadow memory, so views, swaps and aliases need no
+treatment of their own in the transforms.
 
 Memories are named by strings:
 
@@ -22,7 +23,7 @@ An operand is a `Value` or a plain Python ``float``, ``int`` or ``bool``.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Union
+from typing import Any
 
 import numpy as np
 
@@ -42,7 +43,7 @@ class Value:
         For ints: an interval that contains the value (used to prove indices in range and non-negative).
     """
 
-    __slots__ = ("type", "name", "low", "high", "active")
+    __slots__ = ("active", "high", "low", "name", "type")
     __array_priority__ = 1000
 
     def __init__(self, type: str, name: str = "", low: float = -INF, high: float = INF):
@@ -51,7 +52,8 @@ class Value:
     def __repr__(self) -> str:
         return f"%{self.name or 'v'}.{id(self) & 0xFFF:03x}:{self.type}"
 
-    # Arithmetic on values emits into the active builder, so that the rules of `sciad.table` run on values unchanged.
+    # Arithmetic on values emits into the active builder, so that the rules of `sciad.table` run on values
+    # unchanged.
     def __array_ufunc__(self, ufunc, method, *inputs, **kwargs):
         if method != "__call__" or kwargs:
             return NotImplemented
@@ -141,7 +143,7 @@ class Value:
         return _builder().op(np.logical_not, self)
 
 
-Operand = Union[Value, float, int, bool]
+Operand = Value | float | int | bool
 
 
 @dataclass(frozen=True)
@@ -155,12 +157,14 @@ class Line:
 
 @dataclass(eq=False)
 class Address:
-    """``const + sum(coefficient * value)``: a flat index, kept affine so that passes need no pattern matching."""
+    """``const + sum(coefficient * value)``: a flat index, kept affine so that passes need no pattern
+    matching.
+    """
 
     const: int = 0
     terms: tuple[tuple[int, Value], ...] = ()
 
-    def __add__(self, other: "Address | Operand") -> "Address":
+    def __add__(self, other: Address | Operand) -> Address:
         if isinstance(other, Address):
             terms = {id(v): [c, v] for c, v in self.terms}
             for c, v in other.terms:
@@ -171,7 +175,7 @@ class Address:
             return self + Address(0, ((1, other),))
         return Address(self.const + int(other), self.terms)
 
-    def __mul__(self, factor: int) -> "Address":
+    def __mul__(self, factor: int) -> Address:
         return Address(self.const * factor, tuple((c * factor, v) for c, v in self.terms if factor))
 
     def key(self) -> tuple:
@@ -181,7 +185,7 @@ class Address:
         return " + ".join([str(self.const)] + [f"{c}*{v}" for c, v in self.terms])
 
 
-# ---------------------------------------------------------------------------------------------------------------- nodes
+# --------------------------------------------------------------------------------------------------
 
 
 @dataclass(eq=False)
@@ -191,7 +195,9 @@ class Node:
 
 @dataclass(eq=False)
 class Op(Node):
-    """``out = fn(*args)``, pure.  `fn` is a ufunc (a key of the rule table) or one of "int", "float", "select"."""
+    """``out = fn(*args)``, pure.  `fn` is a ufunc (a key of the rule table) or one of "int", "float",
+    "select".
+    """
 
     out: Value
     fn: Any
@@ -210,7 +216,9 @@ class Load(Node):
 
 @dataclass(eq=False)
 class Store(Node):
-    """``mem[address] = value``, or ``+=`` where `add`.  `fresh`: the first store into this place since its `Alloc`."""
+    """``mem[address] = value``, or ``+=`` where `add`.  `fresh`: the first store into this place since
+    its `Alloc`.
+    """
 
     mem: str
     address: Address
@@ -244,7 +252,7 @@ class View:
 
 @dataclass(eq=False)
 class Call(Node):
-    """An opaque array primitive ("matmul", "solve", ...): reads `args`, writes `outs`; rules in the back end."""
+    """An opaque array primitive ("matmul", "solve", ...): reads `args`, writes `outs`."""
 
     fn: str
     outs: tuple[View, ...]
@@ -271,14 +279,16 @@ class Phi:
 @dataclass(eq=False)
 class If(Node):
     cond: Operand
-    then: "Block"
-    orelse: "Block"
+    then: Block
+    orelse: Block
     phis: list[Phi] = field(default_factory=list)
 
 
 @dataclass(eq=False)
 class Carried:
-    """A value carried round a loop: `param` inside the body, `init` before it, `next` at its end, `out` after it."""
+    """A value carried round a loop: `param` inside the body, `init` before it, `next` at its end, `out`
+    after it.
+    """
 
     param: Value
     init: Operand
@@ -290,18 +300,19 @@ class Carried:
 class Loop(Node):
     """A counted loop (`count` given) or a while loop (`cond` given, computed by `pre` before each iteration).
 
-    `index` runs 0, 1, ... in a counted loop.  `stop`, if given, is a bool of the body: leave the loop after this
-    iteration (the carried values are those of its end).  `trip` is the number of iterations begun.  In a `parallel`
-    loop no iteration reads what another writes and nothing is carried (in derived programs: their order does not
-    matter, and what is carried are sums).  `index` may be had in a while loop too.  In a while loop the values of `pre` are those
-    of the carried params; `pre` is evaluated once more than the body (unless `stop` ends the loop).
+    `index` runs 0, 1, ... in a counted loop.  `stop`, if given, is a bool of the body: leave the loop
+    after this iteration (the carried values are those of its end).  `trip` is the number of iterations
+    begun.  In a `parallel` loop no iteration reads what another writes and nothing is carried (in derived
+    programs: their order does not matter, and what is carried are sums).  `index` may be had in a while
+    loop too.  In a while loop the values of `pre` are those of the carried params; `pre` is evaluated
+    once more than the body (unless `stop` ends the loop).
     """
 
-    body: "Block"
+    body: Block
     carried: list[Carried] = field(default_factory=list)
     index: Value | None = None
     count: Operand | None = None
-    pre: "Block | None" = None
+    pre: Block | None = None
     cond: Operand | None = None
     stop: Operand | None = None
     trip: Value | None = None
@@ -336,13 +347,14 @@ class Program:
 
     Attributes
     ----------
-    inputs : input groups in calling order; their memories carry their names.  A scalar group is memory of size 1.
-    n_out : number of elements of "out".
-    classes : union-find parents of alias classes: two arrays may overlap only if ``root(a) == root(b)``.
-    outputs : memories the caller passes to be written (the transforms add to them), in groups of a kind.
-    bases : ``bases.apart(a, b)`` tells that two offsets in "T" (of an `Alloc`, or merges of such) are different
+    inputs : input groups in calling order; their memories carry their names.  A scalar group is memory of
+    size 1. n_out : number of elements of "out". classes : union-find parents of alias classes: two arrays
+    may overlap only if ``root(a) == root(b)``. outputs : memories the caller passes to be written (the
+    transforms add to them), in groups of a kind. bases : ``bases.apart(a, b)`` tells that two offsets in
+    "T" (of an `Alloc`, or merges of such) are different
         allocations, ``bases.of(address)`` is the offset an address counts from.
-    out_tree, captures, guards : structure of the result, lifted captured numbers, and what else the trace depends on.
+    out_tree, captures, guards : structure of the result, lifted captured numbers, and what else the trace
+    depends on.
     """
 
     name: str
