@@ -16,7 +16,7 @@ from .build import type_of
 from .ir import Address, Alloc, Block, Call, Check, If, Load, Loop, Op, Operand, Program, Store, Value
 from .layout import Layout, lay_out
 from .linalg import call_text
-from .regions import merges, operands, walk
+from .regions import ARENAS, merges, operands, walk
 
 WIDTH = 60  # of an expression
 
@@ -91,7 +91,7 @@ class _Emitter:
     def arenas(self) -> None:
         """Name the parts of the workspace."""
         layout, start = self.layout, "0"
-        for arena in ("T", "S"):
+        for arena in ARENAS:
             capacity = f"{arena}_size" if layout.grows[arena] else str(layout.size[arena])
             for twin in layout.twins[arena]:
                 self.taken.add(twin)
@@ -248,7 +248,7 @@ class _Emitter:
             if node.size != 0 if isinstance(node.size, int) else True:
                 self.line(f"{top} += {self.expression(node.size)}")
                 if self.layout.grows[node.mem]:
-                    self.line(f"if {top} > {node.mem}_size: return {-1 if node.mem == 'T' else -2}")
+                    self.line(f"if {top} > {node.mem}_size: return {-1 - ARENAS.index(node.mem)}")
         if node.zero and node.mem in self.layout.twins[node.mem]:
             self.functions.add("fill")
             self.line(f"fill({node.mem}, {at}, {self.expression(node.size)}, 0.0)", node)

@@ -1,13 +1,15 @@
-"""Running IR in plain Python: the reference that compiled code is checked against, and the twin that locates failures."""
+"""Running IR in plain Python: the reference that compiled code is checked against, and the twin that
+locates failures.
+"""
 
 from __future__ import annotations
 
-from typing import Callable
+from collections.abc import Callable
 
 import numpy as np
 
 from . import ir
-from .regions import is_arena
+from .regions import ARENAS, is_arena
 
 
 class Left(Exception):
@@ -22,9 +24,13 @@ def run(program: ir.Program, *inputs, watch: Callable[[ir.Node, list], None] | N
 
     Parameters
     ----------
-    watch : called after each `Op`, `Load` and `Store` with the node and the values of its operands and result.
+    watch : called after each `Op`, `Load` and `Store` with the node and the values of its operands and
+    result.
     """
-    memory = {g.name: np.atleast_1d(np.asarray(x, float)).ravel() for g, x in zip(program.inputs, inputs)}
+    memory = {
+        g.name: np.atleast_1d(np.asarray(x, float)).ravel()
+        for g, x in zip(program.inputs, inputs, strict=False)
+    }
     memory["out"] = np.zeros(program.n_out)
     execute(program, memory, watch)
     return memory["out"]
@@ -41,7 +47,7 @@ def execute(program: ir.Program, memory: dict[str, np.ndarray], watch=None) -> N
 class _Machine:
     def __init__(self, memory, watch):
         self.memory, self.watch, self.env = memory, watch, {}
-        self.top = {"T": 0, "S": 0}
+        self.top = dict.fromkeys(ARENAS, 0)
 
     def get(self, x):
         return self.env[x] if isinstance(x, ir.Value) else x
@@ -95,7 +101,13 @@ class _Machine:
         out, *args = [self.window(v) for v in node.outs + node.args]
         if node.fn in ("matmul", "matmul_add", "matmul_sub"):
             product = np.matmul(*args)
-            out[...] = product if node.fn == "matmul" else out + product if node.fn == "matmul_add" else out - product
+            out[...] = (
+                product
+                if node.fn == "matmul"
+                else out + product
+                if node.fn == "matmul_add"
+                else out - product
+            )
         elif node.fn in ("copy", "add", "zero"):
             out[...] = 0.0 if node.fn == "zero" else args[0] + (out if node.fn == "add" else 0.0)
         elif node.fn == "solve":
@@ -124,7 +136,7 @@ class _Machine:
         trip = 0
         count = self.get(node.count) if node.count is not None else None
         while count is None or trip < count:
-            for c, value in zip(node.carried, current):
+            for c, value in zip(node.carried, current, strict=False):
                 self.env[c.param] = value
             if node.pre is not None:
                 self.block(node.pre)
@@ -137,7 +149,7 @@ class _Machine:
             current = [self.get(c.next) for c in node.carried]
             if node.stop is not None and self.get(node.stop):
                 break
-        for c, value in zip(node.carried, current):
+        for c, value in zip(node.carried, current, strict=False):
             self.env[c.out] = value
         if node.trip is not None:
             self.env[node.trip] = trip

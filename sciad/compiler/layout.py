@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .ir import Alloc, Block, If, Loop, Program, Value
-from .regions import accesses, blocks, is_arena, walk
+from .regions import ARENAS, accesses, blocks, is_arena, walk
 
-FIRST = {"T": 512, "S": 4096}  # floats offered to an arena of unknown size before it is allocated by need
+FIRST = dict.fromkeys(ARENAS, 4096) | {"T": 512}  # floats offered to an arena of unknown size at first
 
 
 @dataclass
@@ -24,13 +24,18 @@ class Layout:
     twins: dict[str, list[str]]
 
     @property
+    def growing(self) -> list[str]:
+        return [arena for arena in ARENAS if self.grows[arena]]
+
+    @property
     def work_size(self) -> int:
         return sum(self.size[arena] * len(self.twins[arena]) for arena in self.size)
 
 
 def lay_out(program: Program) -> Layout:
     fixed: dict[Value, int] = {}
-    top, size, grows = {"T": 0, "S": 0}, {"T": 0, "S": 0}, {"T": False, "S": False}
+    top, size = dict.fromkeys(ARENAS, 0), dict.fromkeys(ARENAS, 0)
+    grows = dict.fromkeys(ARENAS, False)
 
     def visit(block: Block, times: int | None, looped: bool):
         for node in block:
@@ -54,7 +59,7 @@ def lay_out(program: Program) -> Layout:
     visit(program.body, 1, False)
     used = {mem for node in walk(program.body) for _, mem, _, _ in accesses(node)}
     twins = {}
-    for arena in ("T", "S"):
+    for arena in ARENAS:
         twins[arena] = sorted((m for m in used if is_arena(m) and m[0] == arena), key=lambda m: (len(m), m))
         size[arena] += top[arena] + (FIRST[arena] if grows[arena] else 0)
         if not twins[arena]:

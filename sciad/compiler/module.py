@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from .emit import Text
+from .regions import ARENAS
 
 FLAGS = ("contract", "nsz")
 
@@ -38,11 +39,11 @@ def python_function(text: Text) -> Callable:
         with np.errstate(all="ignore"):
             while True:
                 work = np.full(sum(sizes[k] * len(layout.twins[k]) for k in sizes), np.nan)
-                extra = [sizes[k] for k in sizes] if text.grows else []
+                extra = [sizes[k] for k in layout.growing]
                 status = function(*arguments, work, *extra)
                 if status >= 0:
                     return status
-                sizes["T" if status == -1 else "S"] *= 4
+                sizes[ARENAS[-1 - status]] *= 4
 
     return call
 
@@ -81,28 +82,25 @@ def module_text(text: Text) -> str:
 def _function(text: Text, suffix: str) -> str:
     parameters = [name for name, _ in text.parameters] + ["w"]
     if text.grows:
-        parameters += ["T_size", "S_size"]
+        parameters += [f"{arena}_size" for arena in text.layout.growing]
     return "\n".join([f"def {text.name}{suffix}({', '.join(parameters)}):", *text.body]) + "\n"
 
 
 def _growing(text: Text) -> str:
     """The entry of a program whose arenas may outgrow the workspace: it is run again with more."""
-    parameters = ", ".join([name for name, _ in text.parameters])
-    size, twins = text.layout.size, text.layout.twins
-    call = f"{text.name}_body({parameters}, %s, T_size, S_size)"
-    return f"""def {text.name}({parameters}, w):
-    T_size, S_size = {size["T"]}, {size["S"]}
-    status = {call % "w"}
-    while status < 0:
-        if status == -1:
-            T_size *= 4
-        else:
-            S_size *= 4
-        more = np.empty({len(twins["T"])}*T_size + {len(twins["S"])}*S_size)
-        status = {call % "pointer_to(more)"}
-        more[0] = 0.0
-    return status
-"""
+    layout, parameters = text.layout, ", ".join([name for name, _ in text.parameters])
+    names = [f"{arena}_size" for arena in layout.growing]
+    call = f"{text.name}_body({parameters}, %s, {', '.join(names)})"
+    fixed = sum(layout.size[a] * len(layout.twins[a]) for a in layout.size if not layout.grows[a])
+    total = " + ".join([str(fixed), *(f"{len(layout.twins[a])}*{a}_size" for a in layout.growing)])
+    lines = [f"def {text.name}({parameters}, w):"]
+    lines += [f"    {name} = {layout.size[name[0]]}" for name in names]
+    lines += [f"    status = {call % 'w'}", "    while status < 0:"]
+    for name in names:
+        lines.append(f"        if status == {-1 - ARENAS.index(name[0])}: {name} *= 4")
+    lines += [f"        more = np.empty({total})", f"        status = {call % 'pointer_to(more)'}"]
+    lines += ["        more[0] = 0.0", "    return status"]  # the store keeps `more` alive through the call
+    return "\n".join(lines) + "\n"
 
 
 def _array(values: np.ndarray) -> str:

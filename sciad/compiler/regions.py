@@ -224,8 +224,12 @@ def key_of(program: Program, mem: str, alias: int) -> tuple[str, int]:
     return (mem, program.root(alias)) if is_arena(mem) else (mem, 0)
 
 
+ARENAS = "TSUVXYZ"  # local arrays, and the tapes of first and higher derivatives
+
+
 def is_arena(mem: str) -> bool:
-    return mem[0] in "TS" and (len(mem) == 1 or mem[1] == "_")
+    """Is this an arena, or the memory of derivatives of one (`T_bar`)?"""
+    return mem[0] in ARENAS and (len(mem) == 1 or mem[1] == "_")
 
 
 def accesses(node: Node) -> Iterator[tuple[str, str, Address | View, int]]:

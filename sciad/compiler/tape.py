@@ -11,7 +11,7 @@ import numpy as np
 
 from .build import Builder
 from .ir import Address, Alloc, Block, Carried, Loop, Operand, Value
-from .regions import walk
+from .regions import ARENAS, accesses, walk
 from .saving import choose
 
 MOST = 1 << 16  # floats reserved for a loop that may leave early; beyond, it appends
@@ -20,6 +20,8 @@ MOST = 1 << 16  # floats reserved for a loop that may leave early; beyond, it ap
 class Tape:
     def __init__(self, owner):
         self.owner = owner
+        used = {mem[0] for node in walk(owner.program.body) for _, mem, _, _ in accesses(node)}
+        self.mem = next(arena for arena in ARENAS[1:] if arena not in used)  # a tape in a tape has its own
         self.loops: list[Loop] = []  # loops of the primal being reversed, innermost last
 
     def save_iterations(self, loop: Loop, reverse: Loop) -> None:
@@ -68,10 +70,10 @@ class Tape:
             at = lambda j, i: there(j, i)  # noqa: E731
             here = lambda j: at(j, loop.index)  # noqa: E731
             back = lambda j: at(j, loaded[loop.index])  # noqa: E731
-        elif not any(isinstance(n, Alloc) and n.mem == "S" for n in walk(loop.body)):
+        elif not any(isinstance(n, Alloc) and n.mem == self.mem for n in walk(loop.body)):
             base = Value("i", "record", 0)
-            owner.before(loop).append(Alloc(base, 0, alias, mem="S", line=loop.line))
-            loop.body.append(Alloc(Value("i", "record", 0), k, alias, mem="S", line=loop.line))
+            owner.before(loop).append(Alloc(base, 0, alias, mem=self.mem, line=loop.line))
+            loop.body.append(Alloc(Value("i", "record", 0), k, alias, mem=self.mem, line=loop.line))
             here = lambda j: Address(j, ((1, base), (k, loop.index)))  # noqa: E731
             back = lambda j: Address(j) + base + (Address() + loaded[loop.index]) * k  # noqa: E731
         else:
@@ -79,9 +81,9 @@ class Tape:
         with Builder(loop.body) as f:
             f.line = loop.line
             for j, v in enumerate(plan.saved):
-                f.store("S", here(j), v, alias, fresh=True)
+                f.store(self.mem, here(j), v, alias, fresh=True)
         for j, v in enumerate(plan.saved):
-            kept = b.load("S", back(j), alias, name=v.name)
+            kept = b.load(self.mem, back(j), alias, name=v.name)
             if v.type == "f":
                 loaded[v] = kept
             elif v.type == "b":
@@ -113,7 +115,7 @@ class Tape:
                 size = f.op(np.multiply, count, k)
             owner.before(loop).extend(f.block)
         base = Value("i", "record", 0)
-        owner.before(outermost).append(Alloc(base, size, alias, mem="S", line=loop.line))
+        owner.before(outermost).append(Alloc(base, size, alias, mem=self.mem, line=loop.line))
         start = Address() + base
         for stride, outer in slices:
             start = start + (Address() + outer.index) * stride
@@ -124,13 +126,13 @@ class Tape:
     def chain(self, loop: Loop, reverse: Loop, k: int, alias: int, b: Builder):
         """Records that are not evenly spaced: each begins with the place of the one before."""
         previous, last, at = Value("i", "previous", 0), Value("i", "last", 0), Value("i", "record", 0)
-        loop.body.append(Alloc(at, k + 1, alias, mem="S", line=loop.line))
+        loop.body.append(Alloc(at, k + 1, alias, mem=self.mem, line=loop.line))
         loop.carried.append(Carried(previous, 0, at, last))
         with Builder(loop.body) as f:
-            f.store("S", Address(k) + at, previous, alias, fresh=True)
+            f.store(self.mem, Address(k) + at, previous, alias, fresh=True)
         self.owner.primal.update((previous, last, at))
         place, first = Value("i", "record", 0), Value("i", "record", 0)
-        link = b.op("int", b.load("S", Address(k) + place, alias))
+        link = b.op("int", b.load(self.mem, Address(k) + place, alias))
         link.low = 0
         reverse.carried.append(Carried(place, last, link, first))
         return (lambda j: Address(j) + at), (lambda j: Address(j) + place)
