@@ -281,9 +281,9 @@ _FROM_TRACED = {
     "full_like": _full_like,
 }
 _CREATE = (
-    "zeros ones empty full array asarray asanyarray ascontiguousarray eye identity arange linspace zeros_like "
-    "ones_like empty_like full_like copy tile repeat diag concatenate stack outer logspace geomspace tri fromiter "
-    "vstack hstack"
+    "zeros ones empty full array asarray asanyarray ascontiguousarray eye identity arange linspace "
+    "zeros_like ones_like empty_like full_like copy tile repeat diag concatenate stack outer logspace "
+    "geomspace tri fromiter vstack hstack"
 ).split()
 _CONTAINERS = (list, tuple, np.ndarray)
 
