@@ -6,7 +6,7 @@ VENV ?= .venv
 RUN := $(VENV)/bin/python
 TEST_STAMP := $(VENV)/.installed-test
 DEV_STAMP := $(VENV)/.installed-dev
-PYTEST_FLAGS ?=
+PYTEST_FLAGS ?= -n auto
 
 .PHONY: demo test test-long lint format clean help
 
