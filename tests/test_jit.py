@@ -39,11 +39,12 @@ def test_newton_has_derivatives_of_order_three():
     z = newton(a)
     d1 = 1 / (1 + 0.5 * np.cos(z))
     d2 = 0.5 * np.sin(z) * d1**3
+    d3 = 0.5 * np.cos(z) * d1**4 + 1.5 * np.sin(z) * d1**2 * d2
     assert not abs(f(a) - z) > 1e-12
     assert not abs(ad.grad(f)(a) - d1) > 1e-9
     assert not abs(ad.grad(ad.grad(f))(a) - d2) > 1e-8
-    third = ad.grad(ad.grad(ad.grad(newton)))(a)  # of the iteration, which has not converged to that of the root
-    assert not abs(ad.grad(ad.grad(ad.grad(f)))(a) - third) > 1e-7
+    assert not abs(ad.grad(ad.grad(ad.grad(f)))(a) - d3) > 1e-7
+    assert not abs(ad.jvp(lambda z: ad.jvp(ad.grad(f), (z,), (1.0,))[1], (a,), (1.0,))[1] - d3) > 1e-7
     assert not abs(ad.jvp(ad.grad(f), (a,), (1.0,))[1] - d2) > 1e-8
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 
 
 from . import linalg
@@ -10,7 +11,7 @@ from .activity import remove_dead
 from .build import Builder
 from .forward import pushforward
 from .ir import Address, Block, Call, Input, Load, Program, Store
-from .regions import accesses, blocks, copy_program, walk
+from .regions import accesses, blocks, copy_program, is_arena, walk
 from .reverse import pullback
 
 __all__ = ["cotangent", "tangent"]
@@ -46,11 +47,15 @@ def _with_result(program: Program, names: list[str]) -> Program:
             if name.endswith("_bar"):
                 linalg.fill(b, "out", at, sizes[name], alias)
             at += sizes[name]
-    for k, group in enumerate(program.inputs):  # the names of a program's own seeds are wanted for the next derivative
-        if group.name in ("out_bar", "out_dot"):
-            name = f"seed_{k}"
-            moves[group.name] = (name, Address(), 0)
-            program.inputs = [*program.inputs[:k], dataclasses.replace(group, name=name), *program.inputs[k + 1 :]]
+    # Names that end in what a derivative appends are wanted for the next one.
+    used = {mem for n in walk(program.body) for _, mem, _, _ in accesses(n)} | {g.name for g in program.inputs}
+    for name in sorted(used - set(sizes)):
+        if name.endswith(("_dot", "_bar")):
+            stem = name[0] if is_arena(name) else name.rsplit("_", 1)[0]
+            new = next(n for k in itertools.count(1) if (n := f"{stem}_{k}") not in used)
+            used.add(new)
+            moves[name] = (new, Address(), None)
+            program.inputs = [dataclasses.replace(g, name=new) if g.name == name else g for g in program.inputs]
     program.body = Block([*prologue, *_moved(program.body, moves)])
     program.n_out, program.outputs = at, [[Input("out", at)]]
     return remove_dead(program)
@@ -65,6 +70,7 @@ def _moved(block: Block, moves: dict) -> Block:
             mem, at, alias = moves[node.mem]
             if mem is None:
                 continue
+            alias = node.alias if alias is None else alias
             node = dataclasses.replace(node, mem=mem, address=node.address + at, alias=alias)
         elif isinstance(node, Call):
             views = [tuple(_view(v, moves) for v in part) for part in (node.outs, node.args)]
@@ -79,6 +85,7 @@ def _view(view, moves):
     if view.mem not in moves:
         return view
     mem, at, alias = moves[view.mem]
+    alias = view.alias if alias is None else alias
     return None if mem is None else dataclasses.replace(view, mem=mem, address=view.address + at, alias=alias)
 
 
