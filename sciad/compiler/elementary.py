@@ -230,6 +230,15 @@ def logaddexp(a: Float, b: Float) -> Float:
     return large + log1p(exp(-gap))
 
 
+def plus(a: Float, b: Float) -> Float:
+    """A step of a sum that may be made in any order."""
+    return a._new(a.builder.fadd(a.value, b.value, flags=("reassoc", "nsz", "contract")))
+
+
+def minus(a: Float, b: Float) -> Float:
+    return a._new(a.builder.fsub(a.value, b.value, flags=("reassoc", "nsz", "contract")))
+
+
 def maximum(a: Float, b: Float) -> Float:
     """NaN wins."""
     return a.where((a >= b, a.is_nan()), b)

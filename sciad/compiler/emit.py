@@ -16,6 +16,7 @@ from .build import type_of
 from .ir import Address, Alloc, Block, Call, Check, If, Load, Loop, Op, Operand, Program, Store, Value
 from .layout import Layout, lay_out
 from .linalg import call_text
+from .parallel import sums
 from .regions import ARENAS, merges, operands, walk
 
 WIDTH = 60  # of an expression
@@ -76,6 +77,7 @@ class _Emitter:
         self.folded: dict[Value, tuple[str, int]] = {}
         self.place = None
         self.uses: dict[Value, int] = {}
+        self.sums: set[int] = set()
         for node in walk(program.body):
             for v in (*operands(node), *merges(node)):
                 self.uses[v] = self.uses.get(v, 0) + 1
@@ -147,6 +149,10 @@ class _Emitter:
     def operation(self, node: Op) -> tuple[str, int]:
         fn, args = node.fn, node.args
         type = "f" if any(type_of(a) == "f" for a in args) else None
+        if id(node) in self.sums:  # may be summed in any order
+            name = "plus" if fn is np.add else "minus"
+            self.functions.add(name)
+            return f"{name}({self.expression(args[0])}, {self.expression(args[1])})", _ATOM
         if fn in _BINARY:
             sign, level = _BINARY[fn]
             logical = fn in (np.logical_and, np.logical_or)
@@ -296,6 +302,7 @@ class _Emitter:
             counter = node.index if node.trip is None else node.trip
         for c in node.carried:
             self.names[c.out] = self.name(c.param)
+            self.sums.update(id(op) for op in sums(node, c, self.uses) or ())
         self.assign([(c.param, c.init) for c in node.carried])
         if counter is not None:
             text = self.name(counter)

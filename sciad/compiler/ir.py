@@ -41,13 +41,15 @@ class Value:
         The user's name for it where there is one; emission makes names unique.
     low, high : int or float
         For ints: an interval that contains the value (used to prove indices in range and non-negative).
+    origin : Value or None
+        The value this is another copy of (in a copied program, or computed again in the reverse sweep).
     """
 
-    __slots__ = ("active", "high", "low", "name", "type")
+    __slots__ = ("high", "low", "name", "origin", "type")
     __array_priority__ = 1000
 
     def __init__(self, type: str, name: str = "", low: float = -INF, high: float = INF):
-        self.type, self.name, self.low, self.high, self.active = type, name, low, high, False
+        self.type, self.name, self.low, self.high, self.origin = type, name, low, high, None
 
     def __repr__(self) -> str:
         return f"%{self.name or 'v'}.{id(self) & 0xFFF:03x}:{self.type}"

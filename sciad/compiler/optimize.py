@@ -5,6 +5,7 @@ from __future__ import annotations
 from .activity import remove_dead
 from .ir import Program
 from .linalg import factored
+from .parallel import find_parallel
 from .regions import copy_program
 from .results import place_results
 from .sharing import drop_overwritten, hoist, share, sum_outside
@@ -18,6 +19,7 @@ def optimize(program: Program) -> Program:
     hoist(program)
     share(program)
     place_results(program)
+    find_parallel(program)
     return remove_dead(program)
 
 

@@ -130,6 +130,20 @@ def free(block: Block) -> dict[Value, int]:
     return {v: n for v, n in used(block).items() if v not in inside}
 
 
+def same_as(v: Value) -> Value:
+    """Another value that stands for the same."""
+    copy = Value(v.type, v.name, v.low, v.high)
+    copy.origin = v
+    return copy
+
+
+def origin(v: Value) -> Value:
+    """The value of the traced program that this one stands for."""
+    while v.origin is not None:
+        v = v.origin
+    return v
+
+
 def map_address(address: Address, use: Use) -> Address:
     out = Address(address.const)
     for c, v in address.terms:
@@ -158,7 +172,7 @@ def clone(block: Block, mapping: dict[Value, Operand] | None = None) -> Block:
 
     def define(v):
         if v is not None:
-            mapping[v] = copy = Value(v.type, v.name, v.low, v.high)
+            mapping[v] = copy = same_as(v)
             return copy
         return None
 

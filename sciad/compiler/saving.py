@@ -14,7 +14,7 @@ from collections import deque
 import numpy as np
 
 from .ir import Alloc, Block, Call, Load, Loop, Op, Operand, Program, Store, Value
-from .regions import blocks, is_arena, key_of, merges, operands, results, substitute, walk
+from .regions import blocks, is_arena, key_of, merges, operands, results, same_as, substitute, walk
 
 SAVE = 2.0
 RELOAD = 0.8
@@ -161,7 +161,7 @@ class Plan:
         mapping = {self.stands_for.get(v, v): x for v, x in loaded.items()}
         head = Block(prefix or ())
         for v, node in self.recomputed:
-            copy = Value(v.type, v.name, v.low, v.high)
+            copy = same_as(v)
             substitute(new := Block([node]), mapping)
             (node,) = new
             if isinstance(node, Op):
@@ -272,7 +272,7 @@ def _advance(owner, forward: Block, pure: list[Op], saved: list[Value]) -> dict[
     for node in pure:
         if node.out in moved:
             v = node.out
-            mapping[v] = Value(v.type, v.name, v.low, v.high)
+            mapping[v] = same_as(v)
             args = tuple(mapping.get(a, a) if isinstance(a, Value) else a for a in node.args)
             forward.append(Op(mapping[v], node.fn, args, line=node.line))
             owner.primal.add(mapping[v])

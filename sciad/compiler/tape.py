@@ -90,7 +90,7 @@ class Tape:
                 loaded[v] = b.op(np.not_equal, kept, 0.0, name=v.name)
             else:
                 loaded[v] = b.op("int", kept, name=v.name)
-                loaded[v].low, loaded[v].high = v.low, v.high
+                loaded[v].low, loaded[v].high, loaded[v].origin = v.low, v.high, v
             if v.type != "f":
                 kept.name = ""
 

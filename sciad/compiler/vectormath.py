@@ -140,6 +140,8 @@ for _name in ("maximum", "minimum", "fmax", "fmin", "heaviside"):
     _declare(_name, getattr(np, _name), 2, _own(getattr(elementary, _name)))
 for _name in ("isnan", "isinf", "isfinite", "signbit"):
     _declare(_name, getattr(np, _name), 1, _own(getattr(elementary, _name)), types.boolean)
+_declare("plus", np.add, 2, _own(elementary.plus))
+_declare("minus", np.subtract, 2, _own(elementary.minus))
 _declare("logaddexp", np.logaddexp, 2, _own(elementary.logaddexp))
 _declare("expit", _special("expit"), 1, _own(elementary.expit))
 for _name in ("tan", "sinh", "cosh", "cbrt"):
