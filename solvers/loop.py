@@ -187,25 +187,31 @@ def deliver(model, real, z, p, whole, scratch, ts, out, place, record, direction
     t1 = real[T1]
     h = t1 - t
     limit = real[LIMIT]
-    i = whole[OUTPUT]
-    while i < ts.shape[0] and (ts[i] - limit) * direction <= 0.0:
+    inverse = 1.0 / h
+    level = whole[RECORD_LEVEL]
+    first = whole[OUTPUT]
+    last = first
+    while last < ts.shape[0] and (ts[last] - limit) * direction <= 0.0:
+        last += 1
+    if last > first and not (ts[first] == t1):
+        status = prepare_dense(model, t, h, z, p, whole, scratch)
+        if status != 0:
+            return status
+    for q in range(last - first):
+        i = first + q
+        target = row(out, i)
+        theta = (ts[i] - t) * inverse
         if ts[i] == t1:
             theta = 1.0
             for k in range(n):
-                out[i, k] = z[Y1, k]
+                target[k] = z[Y1, k]
         else:
-            theta = (ts[i] - t) / h
-            status = prepare_dense(model, t, h, z, p, whole, scratch)
-            if status != 0:
-                return status
             for k in range(n):
-                out[i, k] = dense_value(z, theta, k)
-        if whole[RECORD_LEVEL] > 0:
+                target[k] = dense_value(z, theta, k)
+        if level > 0:
             place[i, 0] = whole[RECORDED]
             place[i, 1] = theta
-        i += 1
-    whole[OUTPUT] = i
-    level = whole[RECORD_LEVEL]
+    whole[OUTPUT] = last
     if level > 0:
         if level > 1 and whole[DENSE_ALWAYS] != 0:
             status = prepare_dense(model, t, h, z, p, whole, scratch)
