@@ -33,7 +33,8 @@ class Builder:
     into it.
     """
 
-    def __init__(self, block: Block | None = None):
+    def __init__(self, block: Block | None = None, reciprocals: bool = False):
+        self.reciprocals = reciprocals  # divisions by one number share its reciprocal: for derivatives
         self.block = Block() if block is None else block
         self.line: Line | None = None
         self.definitions: dict[Value, tuple] = {}  # of ops: what value was computed from
@@ -140,6 +141,8 @@ class Builder:
         is_num = [constant(a) for a in args]
         if fn in (np.positive, np.conjugate):
             return args[0]
+        if self.reciprocals and fn is np.divide and not is_num[1] and not (is_num[0] and abs(args[0]) == 1):
+            return self.op(np.multiply, args[0], self.op(np.divide, 1.0, args[1]))
         signs = self._signs(fn, args)
         if signs is not None:
             return signs

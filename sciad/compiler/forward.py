@@ -56,7 +56,7 @@ class Forward:
 
     def __init__(self, program: Program, active, directions: int = 1):
         self.program, self.active = program, active
-        self.builder = Builder()
+        self.builder = Builder(reciprocals=True)
         self.dots: list[dict[Value, Operand]] = [{} for _ in range(directions)]
 
     def run(self) -> Block:

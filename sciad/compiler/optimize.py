@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .activity import remove_dead
+from .fission import split_loops
 from .ir import Program
 from .linalg import factored
 from .parallel import find_parallel
@@ -30,6 +31,7 @@ def finish(program: Program) -> Program:
     remove_dead(program)
     hoist(program)
     sum_outside(program)
+    split_loops(program)
     share(program)
     drop_overwritten(program)
     return remove_dead(program)

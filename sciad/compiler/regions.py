@@ -137,11 +137,17 @@ def same_as(v: Value) -> Value:
     return copy
 
 
+def origins(v: Value) -> list[Value]:
+    """The value and those it stands for, last of all one of the traced program."""
+    found = [v]
+    while found[-1].origin is not None:
+        found.append(found[-1].origin)
+    return found
+
+
 def origin(v: Value) -> Value:
     """The value of the traced program that this one stands for."""
-    while v.origin is not None:
-        v = v.origin
-    return v
+    return origins(v)[-1]
 
 
 def map_address(address: Address, use: Use) -> Address:

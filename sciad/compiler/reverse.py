@@ -38,7 +38,7 @@ def pullback(program: Program) -> Program:
 class _Reverse:
     def __init__(self, program: Program):
         self.program = program
-        self.builder = Builder()
+        self.builder = Builder(reciprocals=True)
         self.active = active(program, {g.name for g in program.inputs}, {"out"})
         self.stability = Stability(program)
         self.arenas = sorted({mem for node in walk(program.body) for _, mem, _, _ in accesses(node) if is_arena(mem)})
@@ -217,19 +217,24 @@ class _Reverse:
             carried.append(Carried(param, 0.0 if g is None else g, 0.0, _bar(c.out)))
         inside = defined(node.body) | {c.param for c in node.carried}
         outer = [x for x in self.differentiable_uses(node) if x not in inside]
-        sums = {}
+        sums: dict[Value, Value] = {}
+        by_partials = len(seeds) == 1 and not node.parallel and self.is_straight(node.body)
         for x in outer:
             sums[x] = local[x] = _bar(x)
+        if by_partials:
+            local.clear()
         with b.into(reverse):
             self.enter(node.body)
             for (c, _), r in zip(seeds, carried, strict=True):
-                self.add(local, c.next, r.param)
+                self.add(local, c.next, 1.0 if by_partials else r.param)
             self.tape.loops.append(node)
             self.block(node.body, local)
             self.tape.loops.pop()
             for (c, _), r in zip(seeds, carried, strict=True):
                 g = self.take(local, c.param)
                 r.next = 0.0 if g is None else g
+            if by_partials:
+                self.chain_rule(seeds[0][0], carried[0], local, sums)
         for x in outer:
             if local[x] is not sums[x]:
                 carried.append(Carried(sums[x], bar.get(x, 0.0), local[x], _bar(x)))
@@ -245,6 +250,23 @@ class _Reverse:
             bar[x] = r.out
         for x, r in ends[: len(seeds)]:
             self.add(bar, x, r.out)
+
+    def is_straight(self, block: Block) -> bool:
+        """Only operations, and loads of what is not differentiated."""
+        return all(isinstance(n, Op) or isinstance(n, Load) and n.out not in self.active for n in block)
+
+    def chain_rule(self, c: Carried, r: Carried, local: dict, sums: dict) -> None:
+        """A body with one active result was reversed with seed 1: what it gave are partial derivatives, and the
+        only operations that wait for the adjoint of the iteration after are one product for each."""
+        b = self.builder
+        for x in (c.param, *sums):
+            partial = r.next if x is c.param else local.get(x)
+            if isinstance(partial, Value):
+                partial.name = f"d{c.param.name or 'z'}_d{x.name or 'x'}"
+            if x is c.param:
+                r.next = b.op(np.multiply, r.param, partial)
+            else:
+                local[x] = sums[x] if partial is None else b.op(np.add, sums[x], b.op(np.multiply, r.param, partial))
 
     def has_active_store(self, block: Block) -> bool:
         for node in walk(block):

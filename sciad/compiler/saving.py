@@ -174,7 +174,7 @@ class Plan:
         self.reverse[:0] = head
 
 
-def choose(owner, forward: Block, reverse: Block, ends: list[Operand], given=(), free=()) -> Plan:
+def choose(owner, forward: Block, reverse: Block, ends: list[Operand], given=(), free=(), slack=0.0) -> Plan:
     """Cut between the forward sweep of a region and its reverse.
 
     Parameters
@@ -183,6 +183,7 @@ def choose(owner, forward: Block, reverse: Block, ends: list[Operand], given=(),
     ends : values the reverse region hands on at its end.
     given : values defined for the region from outside (loop parameters).
     free : those the reverse has without cost (a loop's index).
+    slack : how much cheaper operations are on the forward sweep, as a part of their price.
     """
     plan, free = Plan(reverse, ends), set(free)
     nodes: dict[Value, object] = dict.fromkeys((*given, *free))
@@ -208,7 +209,7 @@ def choose(owner, forward: Block, reverse: Block, ends: list[Operand], given=(),
         if v in free:
             return 0.0, []
         if id(node) in is_pure:
-            return 0.0, list(operands(node))  # it is computed once in any case
+            return slack * cost(node), list(operands(node))  # it is computed once in any case
         if v in reloads and not (isinstance(node, Op) and cost(node) <= RELOAD):
             return RELOAD, [x for _, x in reloads[v].address.terms]
         if isinstance(node, Op):

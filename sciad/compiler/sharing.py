@@ -6,7 +6,7 @@ import numpy as np
 
 from .build import Builder
 from .ir import INF, Block, Carried, If, Load, Loop, Op, Operand, Program, Store, Value
-from .regions import accesses, blocks, defined, inner_definitions, key_of, map_address, operands, substitute, walk
+from .regions import accesses, blocks, defined, inner_definitions, key_of, map_address, operands, origins, substitute, walk
 
 
 def share(program: Program) -> Program:
@@ -82,6 +82,8 @@ class _Sharer:
                 return
             result.name = result.name or node.out.name
             result.low, result.high = max(result.low, node.out.low), min(result.high, node.out.high)
+            if result.origin is None and all(result is not v for v in origins(node.out)):
+                result.origin = node.out
         elif node.out.type == "f":
             result = float(result)
         self.mapping[node.out] = result
