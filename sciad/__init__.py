@@ -51,24 +51,19 @@ _tape._install_fast_operators()
 _ELSEWHERE = {
     **dict.fromkeys(("jit", "source"), "sciad.compiler.jitted"),
     "debug_nan": "sciad.compiler.debug",
-    **dict.fromkeys(("solve_ivp", "solve_sde", "steady_state", "SolverError", "BrownianMotion"), "solvers"),
+    **dict.fromkeys(("solve_ivp", "solve_sde", "SolverError", "BrownianMotion"), "solvers"),
     **dict.fromkeys(
         ("DiscreteAdjoint", "InterpolatingAdjoint", "GaussAdjoint", "BacksolveAdjoint", "ForwardSensitivity",
-         "ReversibleAdjoint", "SteadyStateAdjoint"),
+         "ReversibleAdjoint"),
         "adjoints",
     ),
-    **dict.fromkeys(("nn", "optimize"), None),
 }  # fmt: skip
 
 
 def __getattr__(name):
     if name not in _ELSEWHERE:
         raise AttributeError(f"module 'sciad' has no attribute {name!r}")
-    module = _ELSEWHERE[name]
-    if module is None:
-        value = _importlib.import_module(f"sciad.{name}")
-    else:
-        value = getattr(_importlib.import_module(module), name)
+    value = getattr(_importlib.import_module(_ELSEWHERE[name]), name)
     globals()[name] = value
     return value
 

@@ -214,10 +214,10 @@ def _dispatching(name, fn):
     @wraps(fn)
     def dispatch(*args, **kwargs):
         for a in args:
-            if isinstance(a, Traced) or (a.__class__ in _CONTAINERS and holds_traced(a)):
+            if isinstance(a, Traced) or (isinstance(a, _CONTAINERS) and holds_traced(a)):
                 return run(*args, **kwargs)
         for a in kwargs.values():
-            if isinstance(a, Traced):
+            if isinstance(a, Traced) or (isinstance(a, _CONTAINERS) and holds_traced(a)):
                 return run(*args, **kwargs)
         return fn(*args, **kwargs)
 

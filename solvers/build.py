@@ -14,7 +14,7 @@ import sciad
 from sciad import tree
 from sciad.errors import UnsupportedSyntax
 from sciad.rebind import original
-from sciad.value import Traced
+from sciad.value import Traced, operand
 from solvers.problem import CallbackModel, CompiledModel, Model
 
 __all__ = ["InterpretedModel", "build_model"]
@@ -49,6 +49,7 @@ def build_model(fun: Callable, shape: tuple[int, ...], args: tuple, jac=None) ->
     """
     fun = original(fun)
     leaves, structure = tree.flatten(args)
+    leaves = [present(leaf) for leaf in leaves]
     kinds = tuple([_kind(leaf) for leaf in leaves])
     key = (getattr(fun, "__code__", fun), shape, structure, kinds)
     for model, shared in _models.get(key, ()):
@@ -134,7 +135,13 @@ def _join(leaves, kinds, captured):
     return np.concatenate([_flat(piece) for piece in pieces])
 
 
+def present(x):
+    """What an array stands for: a local array into which traced values were written is a traced value."""
+    return operand(x) if isinstance(x, np.ndarray) and x.__class__ is not np.ndarray else x
+
+
 def _flat(piece):
+    piece = present(piece)
     if piece.__class__ is np.ndarray and piece.dtype is _FLOAT:
         return piece if piece.ndim == 1 else piece.reshape(-1)
     if isinstance(piece, Traced):

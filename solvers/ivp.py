@@ -10,7 +10,7 @@ import numpy as np
 
 import sciad
 from sciad import tree
-from sciad.value import Traced
+from sciad.value import Traced, operand
 from solvers import state
 from solvers.auto import AUTO, integrate_auto
 from solvers.build import build_model
@@ -326,6 +326,7 @@ def _tuple_of(args) -> tuple:
 
 
 def _span(t_span):
+    t_span = operand(t_span) if isinstance(t_span, np.ndarray) else t_span
     if isinstance(t_span, Traced):
         t_span = [t_span[i] for i in range(len(t_span))]
     try:
@@ -341,6 +342,7 @@ def _span(t_span):
 
 def _array(x, name: str):
     """A float array, or a traced one of it."""
+    x = operand(x)
     if isinstance(x, Traced):
         return x
     array = np.asarray(x)
