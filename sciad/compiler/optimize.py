@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .activity import remove_dead
 from .fission import split_loops
+from .induction import replace_counters
 from .ir import Program
 from .linalg import factored
 from .parallel import find_parallel
@@ -15,6 +16,8 @@ from .sharing import drop_overwritten, hoist, share, sum_outside
 def optimize(program: Program) -> Program:
     """An equivalent program: before it is differentiated."""
     program = factored(copy_program(program))
+    share(program)
+    replace_counters(program)
     share(program)
     remove_dead(program)
     hoist(program)
@@ -34,4 +37,5 @@ def finish(program: Program) -> Program:
     split_loops(program)
     share(program)
     drop_overwritten(program)
+    share(program)
     return remove_dead(program)

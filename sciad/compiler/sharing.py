@@ -106,6 +106,8 @@ class _Sharer:
             value, add, fresh = self.builder.op(np.add, here[key][0], self.builder.to_float(value)), False, False
         for other in [k for k in here if k != key and not _distinct(k, key)]:
             del here[other]
+        if not add and key in here and here[key][0] is value:
+            return  # it is there already
         if add:
             here.pop(key, None)
         else:
