@@ -1,4 +1,5 @@
-"""`compile_function`: a user's function as native primal and derivatives, each kind compiled when first wanted."""
+"""`compile_function`: a user's function as native primal and derivatives, each kind compiled when first
+wanted."""
 
 from __future__ import annotations
 
@@ -77,8 +78,8 @@ class CompiledFunction:
     n_in : dict of group name to number of floats
     n_out : int
     out_tree : structure of the result
-    captures : objects whose ``get()`` is the present value of a captured number or array, appended to the last group
-    sites : list of Site
+    captures : objects whose ``get()`` is the present value of a captured number or array, appended to the
+    last group sites : list of Site
     """
 
     def __init__(self, fun: Callable, shared: _Shared):
@@ -101,9 +102,14 @@ class CompiledFunction:
         return self.shared.source(kind)
 
     def call(self, kind: str, *arrays) -> int:
-        """Call natively with flat arrays (floats for scalar inputs) in the order of the convention, without ``w``."""
+        """Call natively with flat arrays (floats for scalar inputs) in the order of the convention,
+        without ``w``."""
         enter, address, work = self.shared.entry(kind)
         return enter(address, *arrays, work)
+
+    def failure(self, status: int) -> Exception:
+        """The exception that a status other than 0 stands for."""
+        return self.sites[status - 1].error()
 
     def interpreted(self, kind: str) -> Callable:
         """The same emitted text as a plain Python function of the same arrays."""

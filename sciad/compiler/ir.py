@@ -22,6 +22,7 @@ An operand is a `Value` or a plain Python ``float``, ``int`` or ``bool``.
 
 from __future__ import annotations
 
+import builtins
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -341,6 +342,12 @@ class Site:
     exception: str
     message: str
     line: Line | None = None
+
+    def error(self) -> Exception:
+        """The exception of the user's program, with the place it was raised at."""
+        kind = getattr(builtins, self.exception, RuntimeError)
+        where = f" ({self.line.file}:{self.line.number})" if self.line is not None else ""
+        return kind(f"{self.message}{where}")
 
 
 @dataclass

@@ -1,4 +1,5 @@
-"""A compiled program as one function of the eager core, with derivatives that are compiled programs in turn."""
+"""A compiled program as one function of the eager core, with derivatives that are compiled programs in
+turn."""
 
 from __future__ import annotations
 
@@ -18,7 +19,8 @@ from .reverse import pullback
 
 
 class Primitive:
-    """``primitive(*inputs) -> out`` for flat float64 arrays, one per input group; inputs may be traced values.
+    """``primitive(*inputs) -> out`` for flat float64 arrays, one per input group; inputs may be traced
+    values.
 
     Derivatives of any order are native: those of plain arrays by the fused kinds (value and derivative in one
     program), those within other transforms by the primitives of the derivative programs.
@@ -89,14 +91,13 @@ class Primitive:
     def _entry(self, kind: str):
         entry = self.__dict__.setdefault("entries", {}).get(kind)
         if entry is None:
-            program = {"primal": lambda p: p, "pushforward": pushforward, "pullback": pullback}[kind](self.program)
+            program = {"primal": lambda p: p, "pushforward": pushforward, "pullback": pullback}[kind](
+                self.program
+            )
             text = emit(finish(program))
             enter = trampoline("a" * (len(text.parameters) + 1))
             entry = self.entries[kind] = enter, native_address(text), max(1, text.layout.work_size)
         return entry
 
     def _raise(self, status: int):
-        site = self.program.sites[status - 1]
-        where = f" ({site.line.file}:{site.line.number})" if site.line is not None else ""
-        kind = getattr(__import__("builtins"), site.exception, RuntimeError)
-        raise kind(f"{site.message}{where}")
+        raise self.program.sites[status - 1].error()
