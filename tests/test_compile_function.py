@@ -12,7 +12,11 @@ MODES = [(m, False) for m in MODELS] + [(m, True) for m in sorted(NATIVE)]
 
 
 def groups(model):
-    return [Group("t", 0.0, scalar=True), Group("y", np.asarray(model.y0, float)), Group("p", model.args, spread=True)]
+    return [
+        Group("t", 0.0, scalar=True),
+        Group("y", np.asarray(model.y0, float)),
+        Group("p", model.args, spread=True),
+    ]
 
 
 def flat(args):

@@ -57,7 +57,10 @@ def test_gradients_of_nested_arguments_are_those_of_the_eager_core():
     f = ad.jit(network)
     close(f(P, X), network(P, X))
     close(ad.grad(f, (0, 1))(P, X), ad.grad(network, (0, 1))(P, X))
-    close(ad.hessian(lambda b: f({**P, "b": b}, X))(P["b"]), ad.hessian(lambda b: network({**P, "b": b}, X))(P["b"]))
+    close(
+        ad.hessian(lambda b: f({**P, "b": b}, X))(P["b"]),
+        ad.hessian(lambda b: network({**P, "b": b}, X))(P["b"]),
+    )
     v = RNG.normal(size=X.shape)
     close(ad.hvp(lambda x: f(P, x), (X,), (v,)), ad.hvp(lambda x: network(P, x), (X,), (v,)))
 
@@ -70,7 +73,7 @@ def test_structured_results_and_jacobians():
         J = ad.jacobian(f, mode=mode)(Y, 0.9)["all"]
         for k, e in enumerate(np.eye(4)):
             close(J[:, k], (mutated(Y + h * e, 0.9)["all"] - mutated(Y - h * e, 0.9)["all"]) / (2 * h), 1e-7)
-    out, dout = ad.jvp(f, (Y, 0.9), (np.zeros(4), 1.0))
+    _out, dout = ad.jvp(f, (Y, 0.9), (np.zeros(4), 1.0))
     close(dout["last"], (mutated(Y, 0.9 + h)["last"] - mutated(Y, 0.9 - h)["last"]) / (2 * h), 1e-7)
 
 

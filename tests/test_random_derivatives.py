@@ -1,4 +1,5 @@
-"""Derivatives of random programs: emitted text of every kind against plain Python, differences and each other."""
+"""Derivatives of random programs: emitted text of every kind against plain Python, differences and each
+other."""
 
 import numpy as np
 import pytest

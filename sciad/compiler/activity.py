@@ -13,7 +13,8 @@ from .regions import accesses, blocks, inner_definitions, is_arena, key_of, oper
 
 
 def partials_of(fn) -> tuple:
-    """Partial derivatives ``(y, *xs) -> partial`` of an op, one per argument, or () for a constant function."""
+    """Partial derivatives ``(y, *xs) -> partial`` of an op, one per argument, or () for a constant
+    function."""
     if isinstance(fn, str) or fn in _CONSTANT:
         return ()
     record = lookup(fn)
@@ -153,7 +154,7 @@ def _useful(program, block, found):
                     _useful(program, inner, found)
 
 
-# ------------------------------------------------------------------------------------------------------ dead code
+# ------------------------------------------------------------ dead code
 
 
 def remove_dead(program: Program) -> Program:
@@ -198,7 +199,9 @@ class _Live:
             written = [(mem, alias) for kind, mem, _, alias in accesses(node) if kind == "store"]
             for mem, alias in written:
                 self.stores.setdefault(key_of(self.program, mem, alias), []).append(node)
-            if isinstance(node, Alloc):  # space is needed where the class is read, whether or not the offset is
+            if isinstance(
+                node, Alloc
+            ):  # space is needed where the class is read, whether or not the offset is
                 self.stores.setdefault(key_of(self.program, node.mem, node.alias), []).append(node)
             if isinstance(node, Check) or any(
                 not is_arena(mem) and mem in self.outside for mem, _ in written
@@ -231,7 +234,7 @@ class _Live:
             for x in operands(node):
                 self.use(x)
         for kind, mem, _, alias in accesses(node):
-            if kind == "load" or isinstance(node, Store) and node.add:
+            if kind == "load" or (isinstance(node, Store) and node.add):
                 self.read(key_of(self.program, mem, alias))
         if id(node) in self.parent:
             self.node(self.parent[id(node)])

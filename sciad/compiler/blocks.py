@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from numba import njit
 
-_OPTIONS = {"error_model": "numpy", "fastmath": {"contract", "nsz"}, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+_OPTIONS = {
+    "error_model": "numpy",
+    "fastmath": {"contract", "nsz"},
+    "no_cpython_wrapper": True,
+    "no_cfunc_wrapper": True,
+}
 
 
 @njit(**_OPTIONS)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import itertools
 
-
 from . import linalg
 from .activity import remove_dead
 from .build import Builder
@@ -48,14 +47,18 @@ def _with_result(program: Program, names: list[str]) -> Program:
                 linalg.fill(b, "out", at, sizes[name], alias)
             at += sizes[name]
     # Names that end in what a derivative appends are wanted for the next one.
-    used = {mem for n in walk(program.body) for _, mem, _, _ in accesses(n)} | {g.name for g in program.inputs}
+    used = {mem for n in walk(program.body) for _, mem, _, _ in accesses(n)} | {
+        g.name for g in program.inputs
+    }
     for name in sorted(used - set(sizes)):
         if name.endswith(("_dot", "_bar")):
             stem = name[0] if is_arena(name) else name.rsplit("_", 1)[0]
             new = next(n for k in itertools.count(1) if (n := f"{stem}_{k}") not in used)
             used.add(new)
             moves[name] = (new, Address(), None)
-            program.inputs = [dataclasses.replace(g, name=new) if g.name == name else g for g in program.inputs]
+            program.inputs = [
+                dataclasses.replace(g, name=new) if g.name == name else g for g in program.inputs
+            ]
     program.body = Block([*prologue, *_moved(program.body, moves)])
     program.n_out, program.outputs = at, [[Input("out", at)]]
     return remove_dead(program)
@@ -87,5 +90,3 @@ def _view(view, moves):
     mem, at, alias = moves[view.mem]
     alias = view.alias if alias is None else alias
     return None if mem is None else dataclasses.replace(view, mem=mem, address=view.address + at, alias=alias)
-
-

@@ -1,8 +1,8 @@
 """exp, log, tanh and their kin as branch-free LLVM instructions, so that loops over them vectorise.
 
-Errors are below 2 units in the last place; NaN, infinities, signed zeros and subnormal results are kept.  Argument
-reduction and the series of ``log`` follow fdlibm (Sun Microsystems, 1993); ``exp`` is a Taylor series on half an octave.
-"""
+Errors are below 2 units in the last place; NaN, infinities, signed zeros and subnormal results are kept.
+Argument reduction and the series of ``log`` follow fdlibm (Sun Microsystems, 1993); ``exp`` is a Taylor
+series on half an octave."""
 
 from __future__ import annotations
 
@@ -157,7 +157,9 @@ def _expm1(y: Float):
 
 def expm1(x: Float) -> Float:
     e, lost, q, n = _expm1(_clip(x, -40.0, 710.0))
-    huge = (q + 1.0) * 2.0**512 * _power_of_two(x, x.builder.sub(n, _int(512)))  # 2**n may overflow, this need not
+    huge = (
+        (q + 1.0) * 2.0**512 * _power_of_two(x, x.builder.sub(n, _int(512)))
+    )  # 2**n may overflow, this need not
     return x.where(x.equals(0.0), huge.where(x > 709.0, e + lost))
 
 

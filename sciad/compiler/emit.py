@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .build import type_of
-from .ir import Address, Alloc, Block, Call, Check, If, Load, Loop, Op, Operand, Program, Store, Value
+from .ir import Address, Alloc, Block, Check, If, Loop, Op, Operand, Program, Store, Value
 from .layout import Layout, lay_out
 from .linalg import call_text
 from .parallel import sums
@@ -40,6 +40,7 @@ _BINARY = {
 }
 _NEGATE, _NOT, _ATOM = 12, 5, 20
 _OF_INTS = {np.maximum: "max", np.minimum: "min", np.fmax: "max", np.fmin: "min"}
+_RESERVED = set("w C range abs int float max min inf nan stop".split())
 _CALLED = {"select": "where", "int": "int", "float": "float", np.absolute: "abs"}
 
 
@@ -72,10 +73,11 @@ class _Emitter:
         self.depth = 1
         self.functions: set[str] = set()
         self.scalars = {g.name for g in program.parameters if g.scalar}
-        self.taken = {g.name for g in program.parameters} | {"w", "C", "range", "abs", "int", "float", "max", "min", "inf", "nan", "stop"}
+        self.taken = {g.name for g in program.parameters} | _RESERVED
         self.names: dict[Value, str] = {}
         self.folded: dict[Value, tuple[str, int]] = {}
         self.place = None
+        self.bumped: list[str] = []
         self.uses: dict[Value, int] = {}
         self.sums: set[int] = set()
         for node in walk(program.body):
@@ -105,12 +107,14 @@ class _Emitter:
                 else:
                     start = capacity if start == "0" else f"{start} + {capacity}"
             bumped = any(
-                isinstance(n, Alloc) and n.mem == arena and n.out not in layout.fixed for n in walk(self.program.body)
+                isinstance(n, Alloc) and n.mem == arena and n.out not in layout.fixed
+                for n in walk(self.program.body)
             )
             if bumped and layout.twins[arena]:
+                self.bumped.append(arena)
                 self.line(f"{arena}_top = {layout.top[arena]}")
 
-    # -------------------------------------------------------------------------------------------------------- text
+    # ------------------------------------------------------------ text
 
     def line(self, text: str, node=None) -> None:
         comment = ""
@@ -204,7 +208,7 @@ class _Emitter:
             text = f"{text} {'-' if const < 0 else '+'} {abs(const)}" if text else str(const)
         return f"{mem}[{text}]"
 
-    # ------------------------------------------------------------------------------------------------------- nodes
+    # ------------------------------------------------------------ nodes
 
     def block(self, block: Block, ends: list) -> None:
         """Emit nodes; `ends` are operands used at the end of the block, in the text of the caller."""
@@ -221,7 +225,12 @@ class _Emitter:
             if isinstance(v, Value):
                 consumer[v] = block
         for node in block:
-            if isinstance(node, Op) and not node.out.name and self.uses.get(node.out) == 1 and node.out in consumer:
+            if (
+                isinstance(node, Op)
+                and not node.out.name
+                and self.uses.get(node.out) == 1
+                and node.out in consumer
+            ):
                 text, level = self.operation(node)
                 if len(text) <= WIDTH:
                     self.folded[node.out] = text, level
@@ -323,11 +332,15 @@ class _Emitter:
                 self.lines[-1] = self.lines[-1].replace("while True:", f"while {cond}:", 1)
             else:
                 self.line(f"if not ({cond}): break")
+        for arena in self.bumped if node.scratch else ():
+            self.line(f"{arena}_top = {self.layout.top[arena]}")
         self.block(node.body, [node.stop, *(c.next for c in node.carried)])
         stop = None
         if node.stop is not None:
             stop = self.expression(node.stop)
-            changed = {self.name(c.param) for c in node.carried} | ({self.name(counter)} if counter is not None else set())
+            changed = {self.name(c.param) for c in node.carried} | (
+                {self.name(counter)} if counter is not None else set()
+            )
             if set(_words(stop)) & changed:
                 self.line(f"stop = {stop}")
                 stop = "stop"
@@ -353,5 +366,3 @@ def _literal(x, type: str | None) -> str:
         if math.isinf(x):
             return "inf" if x > 0 else "-inf"
     return repr(x)
-
-

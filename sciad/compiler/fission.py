@@ -24,7 +24,11 @@ def _split(program: Program, block: Block) -> None:
     for node in block:
         for inner in blocks(node):
             _split(program, inner)
-        if isinstance(node, Loop) and node.parallel and (not isinstance(node.count, int) or node.count >= SHORTEST):
+        if (
+            isinstance(node, Loop)
+            and node.parallel
+            and (not isinstance(node.count, int) or node.count >= SHORTEST)
+        ):
             out += _pieces(program, node)
         out.append(node)
     block[:] = out
@@ -41,7 +45,11 @@ def _pieces(program: Program, loop: Loop) -> list[Loop]:
             groups.setdefault((key_of(program, node.mem, node.alias), step, fixed), []).append(node)
     pieces = []
     for (key, step, fixed), stores in groups.items():
-        if not step or len({s.address.const for s in stores}) == 1 or not _alone(program, loop, key, fixed, stores):
+        if (
+            not step
+            or len({s.address.const for s in stores}) == 1
+            or not _alone(program, loop, key, fixed, stores)
+        ):
             continue
         for store in stores:
             slice_ = _slice(loop, store)
@@ -57,9 +65,12 @@ def _pieces(program: Program, loop: Loop) -> list[Loop]:
 def _alone(program: Program, loop: Loop, key, fixed, stores) -> bool:
     """Does nothing else in the loop touch the memory that these additions go to?"""
     for node in loop.body:
-        if not isinstance(node, Op) and key_of(program, node.mem, node.alias) == key and not any(node is s for s in stores):
-            if not _apart(program, fixed, _parts(node.address, loop, {})[1]):
-                return False
+        if (
+            not isinstance(node, Op)
+            and key_of(program, node.mem, node.alias) == key
+            and not any(node is s for s in stores)
+        ) and not _apart(program, fixed, _parts(node.address, loop, {})[1]):
+            return False
     carried = {c.param for c in loop.carried}
     return not any(v in carried for s in stores for n in _slice(loop, s) for v in operands(n))
 

@@ -1,7 +1,8 @@
-"""Forward mode, IR to IR: every value gets a tangent, ``name_dot``, and every memory a twin at the same addresses.
+"""Forward mode, IR to IR: every value gets a tangent, ``name_dot``, and every memory a twin at the same
+addresses.
 
-A tangent that is zero for structural reasons is None and leaves no trace.  Applied to a pullback this gives second
-derivatives: adjoints and tape are values and memory like any other.
+A tangent that is zero for structural reasons is None and leaves no trace.  Applied to a pullback this
+gives second derivatives: adjoints and tape are values and memory like any other.
 """
 
 from __future__ import annotations
@@ -50,8 +51,8 @@ def _accumulated(program: Program) -> set[str]:
 class Forward:
     """One sweep over a program that pushes `directions` tangents at once.
 
-    With one direction the tangents of memory live in its twin; subclasses that push several (a Jacobian's columns)
-    say where theirs come from and go to by `load` and `store`.
+    With one direction the tangents of memory live in its twin; subclasses that push several (a Jacobian's
+    columns) say where theirs come from and go to by `load` and `store`.
     """
 
     def __init__(self, program: Program, active, directions: int = 1):
@@ -91,7 +92,9 @@ class Forward:
 
     def tangent(self, node, dot: dict) -> Operand | None:
         b = self.builder
-        tangents = {k: dot[x] for k in differentiated(node) if isinstance(x := node.args[k], Value) and x in dot}
+        tangents = {
+            k: dot[x] for k in differentiated(node) if isinstance(x := node.args[k], Value) and x in dot
+        }
         if not tangents:
             return None
         if node.fn == "select":

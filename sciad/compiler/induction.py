@@ -1,4 +1,5 @@
-"""Counters: ints that a loop steps by a constant become functions of its index, so nothing of them is carried."""
+"""Counters: ints that a loop steps by a constant become functions of its index, so nothing of them is
+carried."""
 
 from __future__ import annotations
 
@@ -62,7 +63,9 @@ def _replace(loop: Loop) -> Block:
                 loop.cond = here.get(loop.cond, loop.cond)
             if inner is loop.body:
                 for other in loop.carried:
-                    other.next = here.get(other.next, other.next) if isinstance(other.next, Value) else other.next
+                    other.next = (
+                        here.get(other.next, other.next) if isinstance(other.next, Value) else other.next
+                    )
                 if isinstance(loop.stop, Value):
                     loop.stop = here.get(loop.stop, loop.stop)
         with Builder(after) as b:
@@ -100,5 +103,3 @@ def _put(address: Address, param: Value, place: Address) -> Address:
     for c, v in address.terms:
         out = out + (place * c if v is param else Address(0, ((c, v),)))
     return out
-
-

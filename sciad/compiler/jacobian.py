@@ -9,9 +9,10 @@ import numpy as np
 from . import linalg
 from .activity import remove_dead, varied
 from .forward import Forward, pushforward
-from .ir import Address, Alloc, Block, Call, Input, Load, Loop, Operand, Program, Store, Value
+from .build import Builder
+from .ir import Address, Alloc, Block, Call, Input, Load, Loop, Op, Operand, Program, Store, Value
 from .normal import normalize_loops
-from .regions import copy_program, is_arena, walk
+from .regions import blocks, copy_program, is_arena, walk
 
 __all__ = ["jacobian"]
 
@@ -21,8 +22,8 @@ LARGEST = 4000  # estimated operations of a Jacobian whose columns are written o
 def jacobian(program: Program, wrt: str) -> Program:
     """The program ``inputs -> J``, row-major ``[n_out, n]``, of derivatives with respect to the group `wrt`.
 
-    Programs without arrays have their columns written out over one shared primal, constant seeds folded; others loop
-    over the columns.
+    Programs without arrays have their columns written out over one shared primal, constant seeds folded;
+    others loop over the columns.
     """
     size = next(g.size for g in program.inputs if g.name == wrt)
     nodes = list(walk(program.body))
@@ -41,7 +42,10 @@ def _plain(node, wrt: str) -> bool:
     if isinstance(node, Alloc | Call):
         return False
     if isinstance(node, Load | Store):
-        return not is_arena(node.mem) and not (node.mem in (wrt, "out") and (node.address.terms or node.mem == "out" and isinstance(node, Load)))
+        return not is_arena(node.mem) and not (
+            (node.mem in (wrt, "out") and node.address.terms)
+            or (node.mem == "out" and isinstance(node, Load))
+        )
     return True
 
 
@@ -69,38 +73,29 @@ class _Columns(Forward):
 
 
 def _loop(program: Program, wrt: str, size: int) -> Program:
-    """A loop over the columns round the pushforward, whose seeds are a comparison with the column's number."""
+    """A loop over the columns round the pushforward, with seeds that ask for the column's number."""
     push = pushforward(program, {wrt})
     column = Value("i", "column", 0)
-    push.body = Block([Loop(_seeded(push.body, wrt, size, column), index=column, count=size)])
+    body = _seeded(push.body, wrt, size, column)
+    push.body = Block([Loop(body, index=column, count=size, scratch=True)])
     push.inputs = list(program.inputs)
     return push
 
 
 def _seeded(block: Block, wrt: str, size: int, column: Value) -> Block:
-    from .build import Builder
-    from .ir import If
-
     out = Block()
     with Builder(out) as b:
         for node in block:
             if isinstance(node, Load) and node.mem == f"{wrt}_dot":
-                place: Operand = 0
+                place: Operand = node.address.const
                 for c, v in node.address.terms:
                     place = b.op(np.add, place, b.op(np.multiply, v, c))
-                hit = b.op(np.equal, b.op(np.add, place, node.address.const), column)
-                from .ir import Op
-
+                hit = b.op(np.equal, place, column)
                 b.emit(Op(node.out, "select", (hit, 1.0, 0.0), line=node.line))
-            elif isinstance(node, Store) and node.mem == "out_dot":
+            elif isinstance(node, Store | Load) and node.mem == "out_dot":
                 b.emit(dataclasses.replace(node, mem="J", address=node.address * size + column))
-            elif isinstance(node, Load) and node.mem == "out_dot":
-                b.emit(dataclasses.replace(node, mem="J", address=node.address * size + column))
-            elif isinstance(node, Loop):
-                pre = None if node.pre is None else _seeded(node.pre, wrt, size, column)
-                b.emit(dataclasses.replace(node, body=_seeded(node.body, wrt, size, column), pre=pre))
-            elif isinstance(node, If):
-                b.emit(dataclasses.replace(node, then=_seeded(node.then, wrt, size, column), orelse=_seeded(node.orelse, wrt, size, column)))
             else:
+                for inner in blocks(node):
+                    inner[:] = _seeded(inner, wrt, size, column)
                 b.emit(node)
     return out

@@ -25,16 +25,16 @@ def jit(fun: Callable) -> Jitted:
     Parameters
     ----------
     fun : callable
-        Ordinary NumPy Python with loops, branches and in-place updates.  Arguments are numbers, arrays and nested
-        tuples, lists, dicts, NamedTuples and dataclasses of them; ints, bools and strings are compiled in, as are
-        the shapes of arrays.
+        Ordinary NumPy Python with loops, branches and in-place updates.  Arguments are numbers, arrays and
+        nested tuples, lists, dicts, NamedTuples and dataclasses of them; ints, bools and strings are
+        compiled in, as are the shapes of arrays.
 
     Returns
     -------
     Jitted
-        Called like `fun`.  `grad`, `vjp`, `jvp`, `jacobian`, `hessian` and `hvp` of it run native code too: under
-        them it is one primitive, whatever it computes inside.  Compiled at the first call with arguments of one
-        structure; later processes read the result from the cache folder.
+        Called like `fun`.  `grad`, `vjp`, `jvp`, `jacobian`, `hessian` and `hvp` of it run native code
+        too: under them it is one primitive, whatever it computes inside.  Compiled at the first call with
+        arguments of one structure; later processes read the result from the cache folder.
 
     Raises
     ------
@@ -129,7 +129,9 @@ class _Entry:
         self.function, self.out_tree = function, function.out_tree
         self.primitive = Primitive(function.shared.primal)
         self.call = custom(self.value, self.push, self.pull)
-        self.call.name = self.call.__name__ = function.fun.__name__ if hasattr(function.fun, "__name__") else "jitted"
+        self.call.name = self.call.__name__ = (
+            function.fun.__name__ if hasattr(function.fun, "__name__") else "jitted"
+        )
 
     def __call__(self, leaves: list):
         if any(is_traced(x) for x in leaves):

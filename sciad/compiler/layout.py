@@ -40,13 +40,17 @@ def lay_out(program: Program) -> Layout:
     def visit(block: Block, times: int | None, looped: bool):
         for node in block:
             if isinstance(node, Alloc):
-                if isinstance(node.size, int) and node.size and not looped:  # size 0 asks where bumping has got to
+                if (
+                    isinstance(node.size, int) and node.size and not looped
+                ):  # size 0 asks where bumping has got to
                     fixed[node.out] = top[node.mem]
                     top[node.mem] += node.size
                 elif isinstance(node.size, int) and times is not None:
                     size[node.mem] += node.size * times
                 else:
                     grows[node.mem] = True
+            elif isinstance(node, Loop) and node.scratch:
+                visit(node.body, times, looped)
             elif isinstance(node, Loop):
                 known = times is not None and isinstance(node.count, int)
                 visit(node.body, times * max(node.count, 0) if known else None, True)

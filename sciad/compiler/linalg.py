@@ -25,7 +25,7 @@ from .build import Builder
 from .ir import Address, Alloc, Block, Call, Loop, Operand, Program, Value, View
 from .regions import blocks, key_of
 
-# ------------------------------------------------------------------------------------------------------- simple loops
+# ------------------------------------------------------------ simple loops
 
 
 def fill(b: Builder, mem: str, at: Operand, size: Operand, alias: int, value: float = 0.0) -> None:
@@ -45,7 +45,7 @@ def each(b: Builder, count: Operand, body) -> None:
     b.emit(loop)
 
 
-# -------------------------------------------------------------------------------------------------------- derivatives
+# ------------------------------------------------------------ derivatives
 
 
 def factored(program: Program) -> Program:
@@ -180,7 +180,9 @@ def _matrix(view: View, column: bool) -> View:
     """A vector as a column, or a row."""
     if len(view.shape) == 2:
         return view
-    shape, strides = ((view.shape[0], 1), (view.strides[0], 1)) if column else ((1, view.shape[0]), (1, view.strides[0]))
+    shape, strides = (
+        ((view.shape[0], 1), (view.strides[0], 1)) if column else ((1, view.shape[0]), (1, view.strides[0]))
+    )
     return dataclasses.replace(view, shape=shape, strides=strides)
 
 
@@ -188,7 +190,7 @@ def _transposed(view: View) -> View:
     return dataclasses.replace(view, shape=view.shape[::-1], strides=view.strides[::-1])
 
 
-# --------------------------------------------------------------------------------------------------------------- text
+# ------------------------------------------------------------ text
 
 
 def call_text(emitter, node: Call) -> str:
@@ -221,12 +223,16 @@ def call_text(emitter, node: Call) -> str:
         return _call(emitter, "factor", factors, place(a), a.shape[0])
     _, b, _ = node.args
     return _call(
-        emitter, "substitute", place(out), factors, place(b), f"{shape[0]}, {shape[1]}", node.fn == "lu_solve_t"
+        emitter,
+        "substitute",
+        place(out),
+        factors,
+        place(b),
+        f"{shape[0]}, {shape[1]}",
+        node.fn == "lu_solve_t",
     )
 
 
 def _call(emitter, name: str, *parts) -> str:
     emitter.functions.add(name)
     return f"{name}({', '.join(map(str, parts))})"
-
-

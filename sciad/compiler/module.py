@@ -24,17 +24,22 @@ def native_address(text: Text) -> int:
 
 
 def python_function(text: Text) -> Callable:
-    """The same text run by Python on arrays; takes the parameters without the workspace, returns the status."""
+    """The same text run by Python on arrays; takes the parameters without the workspace, returns the
+    status."""
     from . import blocks, vectormath
 
-    names = {name: getattr(vectormath, name, None) or getattr(blocks, name).py_func for name in text.functions}
+    names = {
+        name: getattr(vectormath, name, None) or getattr(blocks, name).py_func for name in text.functions
+    }
     names |= {"inf": math.inf, "nan": math.nan, "C": text.constants, "int": _int, "float": np.float64}
     code = compile(_function(text, ""), f"<{text.name}>", "exec")
     exec(code, names)
     function, layout = names[text.name], text.layout
 
     def call(*arguments) -> int:
-        arguments = [np.float64(a) if scalar else a for a, (_, scalar) in zip(arguments, text.parameters, strict=True)]
+        arguments = [
+            np.float64(a) if scalar else a for a, (_, scalar) in zip(arguments, text.parameters, strict=True)
+        ]
         sizes = dict(layout.size)
         with np.errstate(all="ignore"):
             while True:
@@ -68,7 +73,11 @@ def module_text(text: Text) -> str:
         names = sorted(f for f in functions if hasattr(vectormath, f) is chosen)
         if names:
             head.append(f"from sciad.compiler.{module} import {', '.join(names)}")
-    head += ["", 'inf, nan = float("inf"), float("nan")', "double, pointer = types.float64, types.CPointer(types.float64)"]
+    head += [
+        "",
+        'inf, nan = float("inf"), float("nan")',
+        "double, pointer = types.float64, types.CPointer(types.float64)",
+    ]
     if text.constants.size:
         head.append(f"C = np.array({_array(text.constants)})")
         head.insert(1, "import numpy as np")

@@ -43,7 +43,8 @@ def _evaluate_again(loop: Loop) -> None:
 
 
 def _condition_inside(loop: Loop) -> None:
-    """``while pre, cond: body`` as an endless loop of ``pre; if cond: body``, left when the condition fails."""
+    """``while pre, cond: body`` as an endless loop of ``pre; if cond: body``, left when the condition
+    fails."""
     branch = If(loop.cond, loop.body, Block(), line=loop.line)
     for c in loop.carried:
         out = Value(c.param.type, c.param.name, c.param.low, c.param.high)

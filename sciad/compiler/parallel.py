@@ -1,4 +1,5 @@
-"""Loops whose iterations may run in any order: those that carry nothing but sums and do not meet in memory."""
+"""Loops whose iterations may run in any order: those that carry nothing but sums and do not meet in
+memory."""
 
 from __future__ import annotations
 
@@ -22,7 +23,7 @@ def _independent(program: Program, loop: Loop) -> bool:
     if loop.count is None or loop.stop is not None or loop.trip is not None or loop.index is None:
         return False
     inside = list(walk(loop.body))
-    if any(isinstance(n, Alloc | Call | Check) or isinstance(n, Loop) and n.count is None for n in inside):
+    if any(isinstance(n, Alloc | Call | Check) or (isinstance(n, Loop) and n.count is None) for n in inside):
         return False
     uses = count_uses(loop.body, loop.carried)
     if any(sums(loop, c, uses) is None for c in loop.carried):
@@ -111,7 +112,8 @@ def count_uses(block: Block, carried=()) -> dict[Value, int]:
 
 
 def sums(loop: Loop, c: Carried, uses: dict[Value, int]) -> list[Op] | None:
-    """The additions by which a loop does nothing but add to a carried value; None if it does something else."""
+    """The additions by which a loop does nothing but add to a carried value; None if it does something
+    else."""
     if c.param.type != "f" or not isinstance(c.next, Value):
         return None
     if c.next is c.param:
@@ -139,11 +141,11 @@ def sums(loop: Loop, c: Carried, uses: dict[Value, int]) -> list[Op] | None:
                 return False
             found.extend(steps)
             return True
-        if isinstance(maker, Op) and maker.fn in (np.add, np.subtract):
-            if follow(maker.args[0]) or maker.fn is np.add and follow(maker.args[1]):
-                found.append(maker)
-                return True
-        return False
+        if not isinstance(maker, Op) or maker.fn not in (np.add, np.subtract):
+            return False
+        if not follow(maker.args[0]) and not (maker.fn is np.add and follow(maker.args[1])):
+            return False
+        found.append(maker)
+        return True
 
     return found if follow(c.next) else None
-

@@ -1,4 +1,5 @@
-"""The flat result: arrays built in place of being copied there, and whether each of its places is written once."""
+"""The flat result: arrays built in place of being copied there, and whether each of its places is written
+once."""
 
 from __future__ import annotations
 
@@ -12,7 +13,8 @@ from .regions import accesses, blocks, key_of, walk
 
 
 def place_results(program: Program) -> Program:
-    """In place: a local array that is only written, and copied to "out" at the end, is written to "out" at once."""
+    """In place: a local array that is only written, and copied to "out" at the end, is written to "out" at
+    once."""
     for copy in list(program.body):
         place = _copied(copy)
         if place is not None:
@@ -21,15 +23,18 @@ def place_results(program: Program) -> Program:
 
 
 def _copied(node):
-    """(the load, the store, number of elements) where a node does nothing but copy consecutive elements to "out"."""
+    """(the load, the store, number of elements) where a node does nothing but copy consecutive elements to
+    "out"."""
     if not isinstance(node, Loop) or node.carried or not isinstance(node.count, int) or len(node.body) != 2:
         return None
     load, store = node.body
-    if not (isinstance(load, Load) and isinstance(store, Store) and store.value is load.out and not store.add):
+    if not (
+        isinstance(load, Load) and isinstance(store, Store) and store.value is load.out and not store.add
+    ):
         return None
     if load.mem != "T" or store.mem != "out" or len(load.address.terms) != 2 or len(store.address.terms) != 1:
         return None
-    here, there = dict((v, c) for c, v in load.address.terms), dict((v, c) for c, v in store.address.terms)
+    here, there = {v: c for c, v in load.address.terms}, {v: c for c, v in store.address.terms}
     if here.get(node.index) != 1 or there.get(node.index) != 1:
         return None
     return load, store, node.count
@@ -47,13 +52,20 @@ def _place(program: Program, copy: Loop, load: Load, store: Store, count: int) -
                     return
                 mine.append(node)
     offset = next(v for c, v in load.address.terms if v is not copy.index)
-    if len(allocs) != 1 or allocs[0].out is not offset or allocs[0] not in program.body or allocs[0].size != count:
+    if (
+        len(allocs) != 1
+        or allocs[0].out is not offset
+        or allocs[0] not in program.body
+        or allocs[0].size != count
+    ):
         return
     shift = store.address.const - load.address.const
     if shift != store.address.const:
         return  # only a part of the array
     for node in mine:
-        if sum(v is offset for _, v in node.address.terms) != 1 or any(v is offset and c != 1 for c, v in node.address.terms):
+        if sum(v is offset for _, v in node.address.terms) != 1 or any(
+            v is offset and c != 1 for c, v in node.address.terms
+        ):
             return
     for node in mine:
         terms = tuple((c, v) for c, v in node.address.terms if v is not offset)
@@ -106,11 +118,12 @@ def _collect(block: Block, loops: list[Loop], stores: list) -> bool:
 
 
 def _injective(store: Store, loops: list[Loop]) -> tuple[int, int] | None:
-    """Lowest and highest address, if different iterations of the loops around a store write different places."""
+    """Lowest and highest address, if different iterations of the loops around a store write different
+    places."""
     steps = []
     for loop in loops:
         coefficient = next((c for c, v in store.address.terms if v is loop.index), 0)
-        if not isinstance(loop.count, int) or coefficient == 0 and loop.count > 1:
+        if not isinstance(loop.count, int) or (coefficient == 0 and loop.count > 1):
             return None
         steps.append((coefficient, loop.count))
     if len(store.address.terms) != sum(c != 0 for c, _ in steps):
@@ -128,4 +141,3 @@ def _interleaved(a: Store, b: Store) -> bool:
     """Never the same place, because the addresses differ by what is no multiple of the steps."""
     steps = [abs(c) for c, _ in (*a.address.terms, *b.address.terms)]
     return bool(steps) and (a.address.const - b.address.const) % math.gcd(*steps) != 0
-

@@ -1,13 +1,14 @@
 """Reverse mode, IR to IR: the pullback of a program, value and gradient in one.
 
-The forward sweep is the program itself, followed by a reverse sweep that runs its regions backwards.  An `If` becomes an
-`If`, a loop becomes a loop; branch conditions, trip counts and offsets are ordinary values that the reverse sweep
-happens to need.  What it needs from inside a loop is recomputed there or kept on the tape (`saving` decides), an arena
-``"S"`` of records, one per iteration.  Values outside of loops need no tape: they are still there.
+The forward sweep is the program itself, followed by a reverse sweep that runs its regions backwards.  An
+`If` becomes an `If`, a loop becomes a loop; branch conditions, trip counts and offsets are ordinary values
+that the reverse sweep happens to need.  What it needs from inside a loop is recomputed there or kept on
+the tape (`saving` decides), an arena ``"S"`` of records, one per iteration.  Values outside of loops need
+no tape: they are still there.
 
 Adjoints of values are values, ``name_bar``; adjoints of memory live at the same address of a shadow memory,
-``"T_bar"`` for local arrays and ``"y_bar"`` for the input group ``y``, into which the caller's gradient accumulates.
-"""
+``"T_bar"`` for local arrays and ``"y_bar"`` for the input group ``y``, into which the caller's gradient
+accumulates."""
 
 from __future__ import annotations
 
@@ -41,7 +42,9 @@ class _Reverse:
         self.builder = Builder(reciprocals=True)
         self.active = active(program, {g.name for g in program.inputs}, {"out"})
         self.stability = Stability(program)
-        self.arenas = sorted({mem for node in walk(program.body) for _, mem, _, _ in accesses(node) if is_arena(mem)})
+        self.arenas = sorted(
+            {mem for node in walk(program.body) for _, mem, _, _ in accesses(node) if is_arena(mem)}
+        )
         self.primal = defined(program.body)
         self.tape = Tape(self)
         self.insert: dict[int, tuple[list, list]] = {}
@@ -62,7 +65,7 @@ class _Reverse:
         program.name = f"{program.name}_pullback"
         return program
 
-    # --------------------------------------------------------------------------------------------------------- adjoints
+    # ------------------------------------------------------------ adjoints
 
     def add(self, bar: dict, x: Operand, g: Operand) -> None:
         """Add `g` to the adjoint of `x`."""
@@ -93,7 +96,7 @@ class _Reverse:
         at, alias = self.out_at, self.out_class
         linalg.each(b, program.n_out, lambda q: b.store("T_bar", q + at, b.load("out_bar", q), alias))
 
-    # ------------------------------------------------------------------------------------------------------------ nodes
+    # ------------------------------------------------------------ nodes
 
     def enter(self, block: Block) -> None:
         """Let the reverse of a region share the subexpressions of the region itself."""
@@ -253,11 +256,11 @@ class _Reverse:
 
     def is_straight(self, block: Block) -> bool:
         """Only operations, and loads of what is not differentiated."""
-        return all(isinstance(n, Op) or isinstance(n, Load) and n.out not in self.active for n in block)
+        return all(isinstance(n, Op) or (isinstance(n, Load) and n.out not in self.active) for n in block)
 
     def chain_rule(self, c: Carried, r: Carried, local: dict, sums: dict) -> None:
-        """A body with one active result was reversed with seed 1: what it gave are partial derivatives, and the
-        only operations that wait for the adjoint of the iteration after are one product for each."""
+        """A body with one active result was reversed with seed 1: what it gave are partial derivatives,
+        and the only operations that wait for the adjoint of the iteration after are one product for each."""
         b = self.builder
         for x in (c.param, *sums):
             partial = r.next if x is c.param else local.get(x)
@@ -266,7 +269,9 @@ class _Reverse:
             if x is c.param:
                 r.next = b.op(np.multiply, r.param, partial)
             else:
-                local[x] = sums[x] if partial is None else b.op(np.add, sums[x], b.op(np.multiply, r.param, partial))
+                local[x] = (
+                    sums[x] if partial is None else b.op(np.add, sums[x], b.op(np.multiply, r.param, partial))
+                )
 
     def has_active_store(self, block: Block) -> bool:
         for node in walk(block):
@@ -285,7 +290,7 @@ class _Reverse:
                 uses[c.next] = 1
         return [x for x in uses if x in self.active]
 
-    # ------------------------------------------------------------------------------------- insertions into the program
+    # ------------------------------------------------------------ insertions into the program
 
     def before(self, node) -> list:
         return self.insert.setdefault(id(node), ([], []))[0]

@@ -1,14 +1,15 @@
 """What the reverse of a region recomputes and what it has the forward sweep keep.
 
-The values in question form a graph: those of the region's forward sweep, and those of its reverse that depend on no
-adjoint (partial derivatives, mostly).  Each can be recomputed from its arguments, at the price of its operation, or
-saved, at the price of a store and a load; a minimum cut of that graph is the cheapest choice.  So ``exp(x)`` is saved
-rather than recomputed, a product of saved numbers is not, and of ``sin`` and ``cos`` of a dead intermediate only the
-finished partial derivative crosses over.
+The values in question form a graph: those of the region's forward sweep, and those of its reverse that
+depend on no adjoint (partial derivatives, mostly).  Each can be recomputed from its arguments, at the
+price of its operation, or saved, at the price of a store and a load; a minimum cut of that graph is the
+cheapest choice.  So ``exp(x)`` is saved rather than recomputed, a product of saved numbers is not, and of
+``sin`` and ``cos`` of a dead intermediate only the finished partial derivative crosses over.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
 
 import numpy as np
@@ -81,7 +82,9 @@ class Stability:
                 self.allocs.setdefault(key_of(self.program, node.mem, node.alias), []).append(node)
             if not isinstance(node, Load | Call):
                 taken = [node.value] if isinstance(node, Store) else operands(node)
-                self.handed_on.update(v for v in (*taken, *merges(node)) if isinstance(v, Value) and v.type == "i")
+                self.handed_on.update(
+                    v for v in (*taken, *merges(node)) if isinstance(v, Value) and v.type == "i"
+                )
             for inner in blocks(node):
                 self._index(inner, here)
 
@@ -146,7 +149,8 @@ def _stored(node):
 
 
 class Plan:
-    """The choice for one region: `saved` values must be brought over by the caller, who then calls `finish`."""
+    """The choice for one region: `saved` values must be brought over by the caller, who then calls
+    `finish`."""
 
     def __init__(self, reverse: Block, ends: list[Operand]):
         self.reverse, self.ends = reverse, ends
@@ -239,7 +243,7 @@ def choose(owner, forward: Block, reverse: Block, ends: list[Operand], given=(),
         if id(node) not in is_pure:
             reload = v in reloads and not (isinstance(node, Op) and cost(node) <= RELOAD)
             plan.recomputed.append((v, reloads[v] if reload else node))
-    advanced = _advance(owner, forward, [n for n in pure], saved)
+    advanced = _advance(owner, forward, list(pure), saved)
     for v in saved:
         plan.saved.append(advanced.get(v, v))
         plan.stands_for[plan.saved[-1]] = v
@@ -261,7 +265,8 @@ def _independent(owner, reverse: Block, nodes) -> list[Op]:
 
 
 def _advance(owner, forward: Block, pure: list[Op], saved: list[Value]) -> dict[Value, Value]:
-    """Compute operations of the reverse that are to be saved, and what they are made of, in the forward sweep."""
+    """Compute operations of the reverse that are to be saved, and what they are made of, in the forward
+    sweep."""
     makers = {n.out: n for n in pure}
     moved, pending = set(), [v for v in saved if v in makers]
     while pending:
@@ -294,7 +299,7 @@ class _Graph:
     def cut(self, source, sink) -> set:
         """The side of the sink: of all minimum cuts the one nearest to it."""
         while path := self._path(source, sink):
-            steps = list(zip(path, path[1:], strict=False))
+            steps = list(itertools.pairwise(path))
             flow = min(self.room[a][b] for a, b in steps)
             assert flow < INFINITE, "a needed value can be neither saved nor recomputed"
             for a, b in steps:

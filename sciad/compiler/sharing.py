@@ -6,7 +6,18 @@ import numpy as np
 
 from .build import Builder
 from .ir import INF, Block, Carried, If, Load, Loop, Op, Operand, Program, Store, Value
-from .regions import accesses, blocks, defined, inner_definitions, key_of, map_address, operands, origins, substitute, walk
+from .regions import (
+    accesses,
+    blocks,
+    defined,
+    inner_definitions,
+    key_of,
+    map_address,
+    operands,
+    origins,
+    substitute,
+    walk,
+)
 
 
 def share(program: Program) -> Program:
@@ -34,7 +45,7 @@ def drop_overwritten(program: Program) -> Program:
     return program
 
 
-# --------------------------------------------------------------------------------------------------------------- sharing
+# ------------------------------------------------------------ sharing
 
 
 class _Sharer:
@@ -103,7 +114,11 @@ class _Sharer:
         here = known.setdefault(self.key(node.mem, node.alias), {})
         key, add, fresh = address.key(), node.add, node.fresh
         if add and key in here:
-            value, add, fresh = self.builder.op(np.add, here[key][0], self.builder.to_float(value)), False, False
+            value, add, fresh = (
+                self.builder.op(np.add, here[key][0], self.builder.to_float(value)),
+                False,
+                False,
+            )
         for other in [k for k in here if k != key and not _distinct(k, key)]:
             del here[other]
         if not add and key in here and here[key][0] is value:
@@ -126,7 +141,11 @@ class _Sharer:
         phis = []
         for p in node.phis:
             p.then, p.orelse = self.use(p.then), self.use(p.orelse)
-            if p.then is p.orelse or not isinstance(p.then, Value) and not isinstance(p.orelse, Value) and repr(p.then) == repr(p.orelse):
+            if p.then is p.orelse or (
+                not isinstance(p.then, Value)
+                and not isinstance(p.orelse, Value)
+                and repr(p.then) == repr(p.orelse)
+            ):
                 self.mapping[p.out] = p.then
             else:
                 phis.append(p)
@@ -189,7 +208,7 @@ def _distinct(a: tuple, b: tuple) -> bool:
     return a[1] == b[1] and a[0] != b[0]
 
 
-# ------------------------------------------------------------------------------------------------------------- invariants
+# ------------------------------------------------------------ invariants
 
 
 def _hoist(program: Program, block: Block, sizes: dict) -> None:
@@ -209,7 +228,9 @@ def _invariant(program: Program, loop: Loop, sizes: dict) -> list:
     for inner in blocks(loop):
         inside |= defined(inner)
         for node in walk(inner):
-            stored.update(key_of(program, mem, alias) for kind, mem, _, alias in accesses(node) if kind == "store")
+            stored.update(
+                key_of(program, mem, alias) for kind, mem, _, alias in accesses(node) if kind == "store"
+            )
     moved = []
     for inner in blocks(loop):
         kept = []
@@ -232,10 +253,10 @@ def _in_range(node: Load, sizes: dict) -> bool:
         return all(v.low != -INF for _, v in node.address.terms)
     low = node.address.const + sum(min(c * v.low, c * v.high) for c, v in node.address.terms)
     high = node.address.const + sum(max(c * v.low, c * v.high) for c, v in node.address.terms)
-    return 0 <= low and high < sizes[node.mem]
+    return low >= 0 and high < sizes[node.mem]
 
 
-# ------------------------------------------------------------------------------------------------------------------ sums
+# ------------------------------------------------------------ sums
 
 
 def _sum_outside(program: Program, block: Block) -> None:
@@ -270,7 +291,11 @@ def _sums(program: Program, loop: Loop) -> list:
             ):
                 place = (node.mem, node.address.key())
                 if place not in totals:
-                    name = f"{node.mem}_sum" if not isinstance(node.value, Value) or not node.value.name else node.value.name
+                    name = (
+                        f"{node.mem}_sum"
+                        if not isinstance(node.value, Value) or not node.value.name
+                        else node.value.name
+                    )
                     totals[place] = [Value("f", name), None, node]
                 total = totals[place]
                 with b.into(Block()) as add:
@@ -286,8 +311,7 @@ def _sums(program: Program, loop: Loop) -> list:
     return after
 
 
-
-# ---------------------------------------------------------------------------------------------------- overwritten stores
+# ------------------------------------------------------------ overwritten stores
 
 
 def _drop_overwritten(program: Program, block: Block) -> None:

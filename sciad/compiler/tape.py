@@ -1,9 +1,9 @@
 """The tape: one record per iteration of what the reverse of a loop cannot recompute.
 
-It is memory like any other, an arena ``"S"``.  The records of a counted loop are an array made before the loop (before
-all enclosing loops with constant counts, with one slice for each of their iterations, so that no offset needs saving);
-a loop of unknown length appends a record in each iteration.  Ints and bools are kept as floats.
-"""
+It is memory like any other, an arena ``"S"``.  The records of a counted loop are an array made before the
+loop (before all enclosing loops with constant counts, with one slice for each of their iterations, so that
+no offset needs saving); a loop of unknown length appends a record in each iteration.  Ints and bools are
+kept as floats."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ class Tape:
         self.loops: list[Loop] = []  # loops of the primal being reversed, innermost last
 
     def save_iterations(self, loop: Loop, reverse: Loop) -> None:
-        """Connect the body of `loop` with its reverse: trip count, index, and what is saved of each iteration."""
+        """Connect the body of `loop` with its reverse: trip count, index, and what is saved of each
+        iteration."""
         owner = self.owner
         if loop.count is None or loop.stop is not None:
             if loop.trip is None:
@@ -41,7 +42,9 @@ class Tape:
         given = [c.param for c in loop.carried]
         # A loop that carries values waits for them: partial derivatives beside that cost next to nothing.
         slack = 0.0 if loop.parallel else 0.5
-        plan = choose(owner, loop.body, reverse.body, [c.next for c in reverse.carried], given, [index], slack)
+        plan = choose(
+            owner, loop.body, reverse.body, [c.next for c in reverse.carried], given, [index], slack
+        )
         prefix = Block()
         with Builder(prefix) as b:
             b.line = loop.line
@@ -65,7 +68,7 @@ class Tape:
         owner, k = self.owner, len(plan.saved)
         alias = owner.program.new_class()
         bounded = loop.count is not None and (
-            loop.stop is None or isinstance(loop.count, int) and loop.count * k <= MOST
+            loop.stop is None or (isinstance(loop.count, int) and loop.count * k <= MOST)
         )
         if bounded:
             there = self.array(loop, k, alias)
@@ -104,7 +107,7 @@ class Tape:
         if isinstance(count, int):
             size = k * count
             for outer in reversed(self.loops):
-                if not isinstance(outer.count, int) or outer.stop is not None and size * outer.count > MOST:
+                if not isinstance(outer.count, int) or (outer.stop is not None and size * outer.count > MOST):
                     break
                 if outer.index is None:
                     outer.index = Value("i", "i", 0)

@@ -1,7 +1,7 @@
 """Scalar functions that emitted code calls, each for compiled code (an intrinsic) and for plain Python.
 
-The names are those of NumPy.  In compiled code a call becomes a few LLVM instructions, so loops over them vectorise.
-"""
+The names are those of NumPy.  In compiled code a call becomes a few LLVM instructions, so loops over them
+vectorise."""
 
 from __future__ import annotations
 
@@ -44,7 +44,9 @@ def where(typing_context, cond, a, b):
         kind = types.boolean
 
     def generate(context, builder, signature, values):
-        return builder.select(*values)  # as cast to the signature, which is all that numba tells cases apart by
+        return builder.select(
+            *values
+        )  # as cast to the signature, which is all that numba tells cases apart by
 
     return kind(types.boolean, kind, kind), generate
 
@@ -148,7 +150,12 @@ for _name in ("tan", "sinh", "cosh", "cbrt"):
     _declare(_name, getattr(np, _name), 1, _external(_name, 1))
 for _name in ("sin", "cos", "tan", "sinh", "cosh", "tanh"):
     _declare(f"arc{_name}", getattr(np, f"arc{_name}"), 1, _external(f"a{_name}", 1))
-for _name, _symbol in {"arctan2": "atan2", "hypot": "hypot", "fmod": "fmod", "nextafter": "nextafter"}.items():
+for _name, _symbol in {
+    "arctan2": "atan2",
+    "hypot": "hypot",
+    "fmod": "fmod",
+    "nextafter": "nextafter",
+}.items():
     _declare(_name, getattr(np, _name), 2, _external(_symbol, 2))
 for _name, _symbol in {"erf": "erf", "erfc": "erfc", "gamma": "tgamma", "gammaln": "lgamma"}.items():
     _declare(_name, _special(_name), 1, _external(_symbol, 1))

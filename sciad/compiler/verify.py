@@ -1,4 +1,5 @@
-"""Checking IR after a pass: every value is defined once, before its uses and in a region that encloses them."""
+"""Checking IR after a pass: every value is defined once, before its uses and in a region that encloses
+them."""
 
 from __future__ import annotations
 
@@ -60,7 +61,7 @@ class _Verifier:
 
     def same(self, value, x, where):
         """A float may start from an int constant; otherwise types agree."""
-        assert value.type == type_of(x) or value.type == "f" and not isinstance(x, Value), (value, x, where)
+        assert value.type == type_of(x) or (value.type == "f" and not isinstance(x, Value)), (value, x, where)
 
     def define(self, v, scope):
         assert v not in self.everything, f"{v} is defined twice"
