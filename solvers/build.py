@@ -24,7 +24,9 @@ class InterpretedModel(UserWarning):
     """The right-hand side could not be compiled and is called in Python: right, but slower."""
 
 
-def build_model(fun: Callable, shape: tuple[int, ...], args: tuple, jac=None) -> tuple[Model, Any]:
+def build_model(
+    fun: Callable, shape: tuple[int, ...], args: tuple, jac=None, trial: Callable | None = None
+) -> tuple[Model, Any]:
     """The model of ``fun(t, y, *args)`` and the present value of its parameters.
 
     Parameters
@@ -35,6 +37,9 @@ def build_model(fun: Callable, shape: tuple[int, ...], args: tuple, jac=None) ->
         Leaves may be traced.
     jac : callable or matrix, optional
         The Jacobian of a model that cannot be compiled.
+    trial : callable, optional
+        Runs ``fun`` once in Python; called where it cannot be compiled, so that a mistake of the user's
+        shows as Python shows it.
 
     Returns
     -------
@@ -63,6 +68,8 @@ def build_model(fun: Callable, shape: tuple[int, ...], args: tuple, jac=None) ->
     try:
         model, shared = _compile(fun, shape, template)
     except UnsupportedSyntax as error:
+        if trial is not None:
+            trial()
         warnings.warn(
             f"the right-hand side {getattr(fun, '__name__', fun)!r} is not compiled but called in Python at "
             f"every stage, which is slower; the result is the same. {error}",
@@ -163,6 +170,8 @@ def _compile(fun, shape, args) -> tuple[Model, Any]:
 
 
 def _wrong_size(found, shape) -> ValueError:
+    if found == (0,):
+        return ValueError("the right-hand side returns nothing: is its `return` missing?")
     return ValueError(
         f"the right-hand side returns an array of shape {found}, but y0 has shape {shape}: "
         "it must return one derivative for each component of y"

@@ -10,7 +10,7 @@ import numpy as np
 
 import sciad
 from sciad import tree
-from sciad.value import Traced, operand
+from sciad.value import Traced, operand, raw
 from solvers import state
 from solvers.auto import AUTO, integrate_auto
 from solvers.build import build_model
@@ -136,7 +136,7 @@ def solve_ivp(
         y0 = _array(y0, "y0")
     tableau = method_named(method)
     shape = np.shape(y0)
-    model, p = build_model(fun, shape, args, jac)
+    model, p = build_model(fun, shape, args, jac, lambda: _trial(fun, t0, y0, args))
     ts = None if t_eval is None else _array(t_eval, "t_eval")
     options = _options(model, rtol, atol, first_step, max_step, max_steps, tstops, controller, dense_output)
     if mass_matrix is not None:
@@ -145,9 +145,11 @@ def solve_ivp(
 
     if any(isinstance(x, Traced) for x in (t0, t1, ts, y0, p)):
         if mass_matrix is not None:
-            raise NotImplementedError("solves with a mass matrix cannot be differentiated yet")
+            raise sciad.NotDifferentiable("a solve with a mass matrix cannot be differentiated yet")
         if events is not None:
-            raise NotImplementedError("events cannot be differentiated yet; solve to a fixed time instead")
+            raise sciad.NotDifferentiable(
+                "a solve with events cannot be differentiated yet; solve to a fixed time instead"
+            )
         return _differentiable(problem, t0, t1, ts, y0, p, dense_output)
 
     level = 2 if dense_output else int(ts is None)
@@ -317,12 +319,18 @@ def _tuple_of(args) -> tuple:
         return ()
     if isinstance(args, tuple):
         return args
-    try:
-        return (*args,)
-    except TypeError:
-        raise TypeError(
-            f"Supplied 'args' cannot be unpacked. Give a tuple, even for one argument: args=({args!r},)"
-        ) from None
+    if isinstance(args, list):
+        return tuple(args)
+    text = f"({args!r},)" if np.ndim(args) == 0 and not isinstance(args, dict) else "(p,), with the comma"
+    raise TypeError(f"Supplied 'args' cannot be unpacked. Give a tuple, even for one argument: args={text}")
+
+
+def _trial(fun, t0, y0, args) -> None:
+    """Run the model once in Python, so that a mistake in it is raised as Python raises it."""
+    leaves, structure = tree.flatten(args)
+    out = fun(raw(t0), raw(y0), *tree.unflatten(structure, [raw(operand(leaf)) for leaf in leaves]))
+    if out is None:
+        raise ValueError("the right-hand side returns nothing: is its `return` missing?")
 
 
 def _span(t_span):
