@@ -8,8 +8,8 @@ import numpy as np
 
 from . import linalg
 from .activity import remove_dead, varied
-from .forward import Forward, pushforward
 from .build import Builder
+from .forward import Forward, pushforward
 from .ir import Address, Alloc, Block, Call, Input, Load, Loop, Op, Operand, Program, Store, Value
 from .normal import normalize_loops
 from .regions import blocks, copy_program, is_arena, walk
