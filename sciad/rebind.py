@@ -95,7 +95,11 @@ def _translate(value):
 
 def _copy(f):
     namespace = f.__globals__
-    if namespace.__class__ is _View or _views(f) is None:
+    if namespace.__class__ is _View:
+        return f
+    if _views(f) is None:
+        if f.__closure__ is None:
+            _copies[f] = f  # found at once the next time
         return f
     view = _VIEWS.get(id(namespace))
     if view is None or view.home is not namespace:
@@ -154,10 +158,15 @@ _BUILTIN = (types.BuiltinFunctionType, type(np.sum), type(np.array))
 _table: dict = {}
 _versions_back: dict = {}
 _known: set[str] = set()
+_looked = 0  # modules there were when last looked at
 
 
 def _versions():
     """Version by original function, of those modules that have been imported by now."""
+    global _looked
+    if _looked == len(sys.modules):
+        return _table
+    _looked = len(sys.modules)
     for module, names in _SOURCES.items():
         if module not in _known and module in sys.modules:
             _known.add(module)
