@@ -53,7 +53,7 @@ def stencil(u, c):
 
 
 def gmm(alphas, means, icf, x):
-    """Log-likelihood of a Gaussian mixture, full covariances (the GMM objective of ADBench, without prior)."""
+    """Log-likelihood of a Gaussian mixture, full covariances (the GMM of ADBench, without prior)."""
     n, d = x.shape
     k = alphas.size
     total = 0.0
