@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -175,7 +176,8 @@ def _failure(model, status: int) -> BaseException:
 def check_finite(a: np.ndarray, b: np.ndarray, what: str) -> None:
     """Raise where a derivative is not finite: a failed backward pass is an error, never a number."""
     for values in (a, b):
-        if not np.isfinite(values.sum()) and not np.isfinite(values).all():
+        # The sum of squares overflows before the values do: then look at each.
+        if not math.isfinite(np.vdot(values, values)) and not np.isfinite(values).all():
             bad = np.argwhere(~np.isfinite(values))[0]
             raise SolverError(
                 f"{what} is not finite (component {', '.join(map(str, bad))} is "

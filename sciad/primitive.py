@@ -13,7 +13,7 @@ from .errors import NotDifferentiable
 from .plain import np
 from .tape import accumulate
 from .tree import LEAF, describe, flatten, tree_map, unflatten
-from .value import Traced, next_level, operand
+from .value import PLAIN, Traced, next_level, operand
 
 
 def custom(
@@ -75,7 +75,8 @@ class Custom:
         structures = []
         top, level = None, 0
         for arg in args:
-            if arg.__class__ is np.ndarray and arg.dtype is _F64:
+            cls = arg.__class__
+            if cls in PLAIN or (cls is np.ndarray and arg.dtype is _F64):
                 leaves.append(arg)
                 structures.append(_ONE)
                 continue
