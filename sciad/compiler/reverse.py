@@ -19,7 +19,23 @@ import numpy as np
 from . import linalg
 from .activity import active, differentiated, partials_of, remove_dead
 from .build import Builder
-from .ir import Address, Block, Call, Carried, If, Input, Load, Loop, Op, Operand, Phi, Program, Store, Value
+from .ir import (
+    Address,
+    Alloc,
+    Block,
+    Call,
+    Carried,
+    If,
+    Input,
+    Load,
+    Loop,
+    Op,
+    Operand,
+    Phi,
+    Program,
+    Store,
+    Value,
+)
 from .normal import normalize_loops
 from .regions import accesses, copy_program, defined, free, is_arena, key_of, results, walk
 from .results import written_once
@@ -212,7 +228,7 @@ class _Reverse:
 
     def Loop(self, node, bar):
         seeds = [(c, self.take(bar, c.out)) for c in node.carried if c.param in self.active]
-        if not seeds and not self.has_active_store(node.body):
+        if not seeds and not self.touches_active_memory(node.body):
             return
         b, reverse, local, carried = self.builder, Block(), {}, []
         for c, g in seeds:
@@ -273,8 +289,12 @@ class _Reverse:
                     sums[x] if partial is None else b.op(np.add, sums[x], b.op(np.multiply, r.param, partial))
                 )
 
-    def has_active_store(self, block: Block) -> bool:
+    def touches_active_memory(self, block: Block) -> bool:
         for node in walk(block):
+            if isinstance(node, Alloc) and any(
+                (mem, self.program.root(node.alias)) in self.active for mem in self.arenas
+            ):
+                return True
             if isinstance(node, Store) and key_of(self.program, node.mem, node.alias) in self.active:
                 return True
             if isinstance(node, Call) and any(
