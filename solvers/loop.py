@@ -193,7 +193,7 @@ def deliver(model, real, z, p, whole, scratch, ts, out, place, record, direction
     last = first
     while last < ts.shape[0] and (ts[last] - limit) * direction <= 0.0:
         last += 1
-    if last > first and not (ts[first] == t1):
+    if last > first and ts[first] != t1:
         status = prepare_dense(model, t, h, z, p, whole, scratch)
         if status != 0:
             return status
