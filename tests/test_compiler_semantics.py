@@ -338,7 +338,23 @@ def methods_and_joins(t, y):
     )
 
 
+def write_in_inner_loop_of_an_arm(t, y):
+    """The inner loop writes into an array that the outer loop carries and the other arm replaces."""
+    w = np.zeros(3)
+    c = y[0]
+    while c < 4.0:
+        if c > 2.0:
+            w = 0.5 * w + y[0]
+        else:
+            while c < 1.0:
+                w[-1] -= 0.3
+                c = c + 0.5
+        c = c + 0.5
+    return w
+
+
 PROGRAMS = [
+    write_in_inner_loop_of_an_arm,
     writes_during_an_expression,
     alias_of_argument,
     alias_of_list,

@@ -42,6 +42,10 @@ class Merge:
         self._leaves: dict = {}
         self._boxes: dict = {}
 
+    def is_own(self, box) -> bool:
+        """Whether the box stands for what this very loop carries; to an inner loop it is a box like any other."""
+        return box.is_param is not None and box.is_param is self.owner
+
     def __call__(self, a, b, name=""):
         self.name = name if isinstance(name, str) else ""
         return self.merge(a, b)
@@ -109,12 +113,12 @@ class Merge:
                 values[k] = self.merge(x, y)
                 changed = changed or values[k] is not x
             keep = self.mode == "collect" or (
-                self.mode == "fits" and not changed and left is not UNDEFINED and left.is_param
+                self.mode == "fits" and not changed and left is not UNDEFINED and left.is_param is self.owner
             )
             made = left
             if not keep:
                 made = make(values)
-                made.is_param = self.mode == "fits"
+                made.is_param = self.owner if self.mode == "fits" else None
                 made.kin = tuple(x for x in (left, right) if x is not UNDEFINED)
                 for x in made.kin:
                     x.kin = (*x.kin, made)
@@ -167,7 +171,7 @@ def _small(m: Merge, a, b):
         if a.shape != b.shape:
             m.settle(a, b)
             return m.conflict(a, b)
-        if a.box is b.box and a.cells == b.cells and not a.box.is_param:
+        if a.box is b.box and a.cells == b.cells and not m.is_own(a.box):
             return a
     x = b if a is UNDEFINED else a
     missing = [UNDEFINED] * len(x.cells)
@@ -185,7 +189,7 @@ def _small(m: Merge, a, b):
 
 
 def _list(m: Merge, a, b):
-    if a is b and not a.is_param:
+    if a is b and not m.is_own(a):
         return a
     lengths = [m.arms[k].read(y, "len") for k, y in enumerate((a, b)) if y is not UNDEFINED]
     if not all(isinstance(n, int) and n == lengths[0] for n in lengths):
@@ -199,7 +203,7 @@ def _list(m: Merge, a, b):
 
 
 def _dict(m: Merge, a, b):
-    if a is b and not a.is_param:
+    if a is b and not m.is_own(a):
         return a
     x = b if a is UNDEFINED else a
     keys = list(x.slots)

@@ -336,7 +336,7 @@ class _Trial:
             owner=self,
         )
         for k, (box, key, new) in arm.new.items():
-            if box.is_param or self.is_dead(box, key) or arm.dead:
+            if box.is_param is self or self.is_dead(box, key) or arm.dead:
                 continue
             before = self.assumed[k][2] if k in self.assumed else box.slots.get(key, UNDEFINED)
             wider = merge(before, new, name=key)
@@ -363,9 +363,14 @@ class _Trial:
 
         before = Arm(Block())
         start = Merge(
-            state, (before, before), collect(init), lambda at, side: state.operand(at), mode="collect"
+            state,
+            (before, before),
+            collect(init),
+            lambda at, side: state.operand(at),
+            mode="collect",
+            owner=self,
         )
-        end = Merge(state, (before, arm), collect(following), placed, mode="collect")
+        end = Merge(state, (before, arm), collect(following), placed, mode="collect", owner=self)
         for k, (box, key, value) in self.assumed.items():
             start(value, box.slots.get(key, UNDEFINED), name=key)
             if k in arm.new and not arm.dead:
@@ -390,7 +395,7 @@ class _Trial:
         )
         results = [(box, key, final(value, value, name=key)) for box, key, value in self.assumed.values()]
         results += [
-            (b, key, UNDEFINED) for b, key, _ in arm.new.values() if not b.is_param and self.is_dead(b, key)
+            (b, key, UNDEFINED) for b, key, _ in arm.new.values() if b.is_param is not self and self.is_dead(b, key)
         ]
         return carried, results
 

@@ -48,7 +48,7 @@ class Box:
     __slots__ = ("__weakref__", "depth", "is_param", "kin", "sites", "slots")
 
     def __init__(self, slots: dict, depth: int, sites: frozenset = frozenset()):
-        self.slots, self.depth, self.sites, self.kin, self.is_param = slots, depth, sites, (), False
+        self.slots, self.depth, self.sites, self.kin, self.is_param = slots, depth, sites, (), None
 
 
 class ListBox(Box):
