@@ -8,12 +8,16 @@ prints a table per question and writes `results/tape_overhead.json`.
 
 import argparse
 import gc
+import sys
 import tracemalloc
+from pathlib import Path
 
 import numpy as np
-from timing import interleave, save, table
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import sciad as ad
+from benchmarks.timing import interleave, save, table
 
 LENGTH = 1000  # operations in the chain
 DIRECTION = np.linspace(-1.0, 1.0, 200)
