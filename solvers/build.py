@@ -60,6 +60,17 @@ def build_model(
     for model, shared in _models.get(key, ()):
         if shared.matches(fun):
             return model, _join(leaves, kinds, shared.traced.gather(fun))
+    if key not in _refused and any(
+        isinstance(leaf, np.ndarray) and leaf.dtype.kind in "iub" for leaf in leaves
+    ):
+        warnings.warn(
+            f"the right-hand side {getattr(fun, '__name__', fun)!r} is not compiled but called in Python at "
+            "every stage, which is slower; the result is the same. An array in args holds integers: capture it in "
+            "the closure of the model, or make it float",
+            InterpretedModel,
+            stacklevel=3,
+        )
+        _refused.add(key)
     if key in _refused or getattr(fun, "interpreted", False):
         return _interpreted(fun, shape, leaves, structure, jac), _join(leaves, kinds, ())
     template = tree.unflatten(
@@ -143,8 +154,14 @@ def _join(leaves, kinds, captured):
 
 
 def present(x):
-    """What an array stands for: a local array into which traced values were written is a traced value."""
-    return operand(x) if isinstance(x, np.ndarray) and x.__class__ is not np.ndarray else x
+    """What an array stands for: a local array that traced values were written into is a traced value;
+    integers and truth values of NumPy are those of Python.
+    """
+    if isinstance(x, np.ndarray):
+        if x.__class__ is not np.ndarray:
+            return operand(x)
+        return x.item() if x.ndim == 0 and x.dtype.kind in "iub" else x
+    return x.item() if isinstance(x, np.integer | np.bool_) else x
 
 
 def _flat(piece):

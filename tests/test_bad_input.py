@@ -68,3 +68,12 @@ def test_failed_solve_raises_under_differentiation(mode):
             ad.grad(loss)(0.5)
         else:
             ad.jvp(loss, (0.5,), (1.0,))
+
+
+@pytest.mark.filterwarnings("ignore::solvers.build.InterpretedModel")
+@pytest.mark.parametrize(
+    "rate", [2, np.int64(4), np.int64(5), True, np.array(2), np.array(3), np.array([1, 2]), np.array([1, 3])]
+)
+def test_integers_in_args_are_never_those_of_another_call(rate):
+    y = solve_ivp(lambda t, y, k: -k * y, (0, 1), np.ones(2), "Tsit5", args=(rate,), rtol=1e-8, atol=1e-10).y
+    assert not np.abs(y[:, -1] - np.exp(-np.asarray(rate, float))).max() > 1e-6

@@ -181,6 +181,6 @@ def _leaf(x):
         return None
     if isinstance(x, np.ndarray):
         return x.shape, x.dtype.kind
-    if isinstance(x, bool | int | str):
+    if isinstance(x, bool | int | str | np.integer | np.bool_):
         return type(x), x
-    return np.shape(x)
+    return type(x), np.shape(x)
