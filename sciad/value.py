@@ -288,6 +288,8 @@ def linked(view, parent):
     if memory.__class__ is not np.ndarray or memory.base is None or not isinstance(parent, Traced):
         return view
     if owner(memory) is owner(raw(parent)):
+        if memory.ndim and not view.shape:
+            return np.positive(view)  # under `vmap`: to the user a number, and numbers are copies
         from .views import link
 
         link(view, parent)

@@ -26,6 +26,11 @@ COMPLEX_INTO_REAL = "a complex value cannot be written into a real array: make t
 def setitem(x, index, value):
     """``x[index] = value`` of a traced value."""
     index = strip_nested(index)
+    if any(isinstance(i, Traced) for i in (index if isinstance(index, tuple) else (index,))):
+        raise UnsupportedWrite(
+            "x[i] = v under vmap, where i differs from one element to the next: write np.where(np.arange(n) == i, "
+            "v, x) instead"
+        )
     value = operand(value)
     if np.iscomplexobj(raw(value)) and not np.iscomplexobj(raw(x)):
         raise UnsupportedWrite(COMPLEX_INTO_REAL)

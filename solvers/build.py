@@ -65,8 +65,8 @@ def build_model(
     ):
         warnings.warn(
             f"the right-hand side {getattr(fun, '__name__', fun)!r} is not compiled but called in Python at "
-            "every stage, which is slower; the result is the same. An array in args holds integers: capture it in "
-            "the closure of the model, or make it float",
+            "every stage, which is slower; the result is the same. An array in args holds integers: capture "
+            "it in the closure of the model, or make it float",
             InterpretedModel,
             stacklevel=3,
         )

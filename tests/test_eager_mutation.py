@@ -370,3 +370,20 @@ def test_writing_loop_is_linear_in_its_length():
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 2000 * 8000  # a copy of 16 kB per write would be 32 MB
+
+
+def test_numbers_read_under_vmap_are_copies():
+    """An element is a number to the user, though the batch holds it as a view."""
+
+    def rotate(x):
+        s = x * 1.0
+        q, p = s[0], s[1]
+        s[0] = q + 0.1 * p
+        s[1] = p - 0.1 * q
+        return s
+
+    batch = np.arange(8.0).reshape(2, 4) + 1
+    expected = np.array([rotate(x) for x in batch])
+    assert not np.abs(ad.vmap(rotate)(batch) - expected).max() > 1e-15
+    jacobians = ad.vmap(ad.jacobian(rotate))(batch)
+    assert not np.abs(jacobians[1] - ad.jacobian(rotate)(batch[1])).max() > 1e-15
