@@ -60,6 +60,11 @@ class ContinuousAdjoint:
                 f"{trajectory.method.name}. Use DiscreteAdjoint(), the default: exact, and far cheaper on "
                 "stiff problems."
             )
+        if trajectory.method.rows > trajectory.method.stages + 1 and not options.dense_always:
+            raise NotDifferentiable(
+                f"{type(self).__name__} needs the dense output of every step of {trajectory.method.name}: "
+                "pass dense_output=True, or use DiscreteAdjoint()"
+            )
         plan = self._plan(model, trajectory.method)
         sizes = {"y": n, "lam": n, "mu": m}
         at, size = {}, 0
