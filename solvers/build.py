@@ -236,6 +236,12 @@ def _interpreted(fun, shape, leaves, structure, jac) -> CallbackModel:
         out, pull = sciad.vjp(flat, t, y, p)
         return out, *pull(gout)
 
+    def second(t, y, p, gout, dt, dy, dp, dgout):
+        """The pullback and its tangent along (dt, dy, dp, dgout)."""
+        pairs = sciad.jvp(pullback, (t, y, p, gout), (dt, dy, dp, dgout))
+        (out, *bars), (dout, *dbars) = pairs
+        return out, dout, *bars, *dbars
+
     def jacobian(t, y, p):
         if jac is None:
             return (sciad.jacobian(flat, argnums=1)(t, y, p),)
@@ -249,4 +255,5 @@ def _interpreted(fun, shape, leaves, structure, jac) -> CallbackModel:
         pushforward=pushforward,
         pullback=pullback,
         jacobian=jacobian,
+        second=second,
     )

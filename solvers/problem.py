@@ -155,6 +155,7 @@ _CONVENTION = {
     "pushforward": ("y p dt dy dp", "out dout"),
     "pullback": ("y p gout", "out gt+ gy+ gp+"),
     "jacobian": ("y p", "J"),
+    "second": ("y p gout dt dy dp dgout", "out dout gt+ gy+ gp+ dgt+ dgy+ dgp+"),
 }
 
 
@@ -162,8 +163,7 @@ def _entry(model: CallbackModel, kind: str, function: Callable):
     sizes = {"t": 1, "y": model.n, "p": model.m, "o": model.n, "J": model.n * model.n}
 
     def size(name: str) -> int:
-        name = name.rstrip("+")
-        return sizes[name[1] if name[0] in "dg" and len(name) > 1 else name[0]]
+        return sizes[name.rstrip("+").lstrip("dg")[0]]
 
     inputs, outputs = (words.split() for words in _CONVENTION[kind])
     # Tangents of t come by value, as t does.

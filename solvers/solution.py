@@ -169,7 +169,7 @@ def _polynomials(trajectory, depth: int):
         # Where a step ended as a whole, the state there is met exactly; an event may have cut a step short.
         whole = np.abs(np.append(starts[1:], trajectory.t) - starts - h) <= 1e-9 * np.abs(h)
         ends = np.where(whole[:, None], np.concatenate([y[1:], trajectory.y[None]]), ends)
-    dense = np.array(method.dense).reshape(len(method.dense), -1)
     d = np.zeros((depth, *y.shape))
-    d[: len(dense)] = np.einsum("mj,sjk->msk", dense, stages[:, : dense.shape[1]]) * factor
+    for m, weights in enumerate(method.dense):
+        d[m] = np.einsum("j,sjk->sk", np.array(weights), stages[:, : len(weights)]) * factor
     return h, y, ends, d
