@@ -51,6 +51,7 @@ _tape._install_fast_operators()
 _ELSEWHERE = {
     **dict.fromkeys(("jit", "source"), "sciad.compiler.jitted"),
     "debug_nan": "sciad.compiler.debug",
+    **dict.fromkeys(("sparse_jacobian", "sparsity"), "sciad.sparse"),
     **dict.fromkeys(("solve_ivp", "solve_sde", "SolverError", "BrownianMotion"), "solvers"),
     **dict.fromkeys(
         ("DiscreteAdjoint", "InterpolatingAdjoint", "GaussAdjoint", "BacksolveAdjoint", "ForwardSensitivity",

@@ -14,7 +14,7 @@ from .ir import Address, Alloc, Block, Call, Input, Load, Loop, Op, Operand, Pro
 from .normal import normalize_loops
 from .regions import blocks, copy_program, is_arena, walk
 
-__all__ = ["jacobian"]
+__all__ = ["columns_of", "jacobian", "nonzeros"]
 
 LARGEST = 4000  # estimated operations of a Jacobian whose columns are written out
 
@@ -26,15 +26,33 @@ def jacobian(program: Program, wrt: str) -> Program:
     others loop over the columns.
     """
     size = next(g.size for g in program.inputs if g.name == wrt)
-    nodes = list(walk(program.body))
-    plain = all(_plain(node, wrt) for node in nodes)
-    if plain and len(nodes) * max(size, 1) <= LARGEST:
-        out = _Columns(program, wrt, size).run_columns()
+    if columns_of(program, wrt, size):
+        places = {(i, j): i * size + j for i in range(program.n_out) for j in range(size)}
+        out = _Columns(program, wrt, size, places).run_columns()
     else:
         out = _loop(program, wrt, size)
     out.outputs = [[Input("J", program.n_out * size)]]
     out.name = f"{program.name}_jacobian"
     return remove_dead(out)
+
+
+def nonzeros(program: Program, wrt: str, pattern) -> Program:
+    """The program ``inputs -> J`` of the entries of a sparse pattern, in the order of a CSC matrix, where the
+    columns can be written out.
+    """
+    size = pattern.shape[1]
+    columns = np.repeat(np.arange(size), np.diff(pattern.indptr)).tolist()
+    places = {entry: k for k, entry in enumerate(zip(pattern.indices.tolist(), columns, strict=True))}
+    out = _Columns(program, wrt, size, places).run_columns()
+    out.outputs = [[Input("J", pattern.nnz)]]
+    out.name = f"{program.name}_nonzeros"
+    return remove_dead(out)
+
+
+def columns_of(program: Program, wrt: str, directions: int) -> bool:
+    """Whether the columns are written out; each value then has at most so many tangents."""
+    nodes = list(walk(program.body))
+    return all(_plain(node, wrt) for node in nodes) and len(nodes) * max(directions, 1) <= LARGEST
 
 
 def _plain(node, wrt: str) -> bool:
@@ -50,14 +68,17 @@ def _plain(node, wrt: str) -> bool:
 
 
 class _Columns(Forward):
-    def __init__(self, program: Program, wrt: str, size: int):
+    """`places`: where in ``J`` the entries (row, column) stand; others are not wanted."""
+
+    def __init__(self, program: Program, wrt: str, size: int, places: dict[tuple[int, int], int]):
         program = normalize_loops(copy_program(program))
         super().__init__(program, varied(program, {wrt}), size)
-        self.wrt, self.size = wrt, size
+        self.wrt, self.places = wrt, places
+        self.column = {id(dot): k for k, dot in enumerate(self.dots)}
 
     def run_columns(self) -> Program:
         with self.builder as b, b.into(Block()) as body:
-            linalg.fill(b, "J", 0, self.program.n_out * self.size, 0)
+            linalg.fill(b, "J", 0, len(self.places), 0)
             self.block(self.program.body)
         self.program.body = body
         return self.program
@@ -66,10 +87,9 @@ class _Columns(Forward):
         return 1.0 if node.mem == self.wrt and self.dots[node.address.const] is dot else None
 
     def store(self, node, dot, tangent):
-        column = next(k for k, d in enumerate(self.dots) if d is dot)
-        if tangent is not None:
-            address = Address(node.address.const * self.size + column)
-            self.builder.store("J", address, tangent, add=node.add)
+        place = self.places.get((node.address.const, self.column[id(dot)]))
+        if tangent is not None and place is not None:
+            self.builder.store("J", Address(place), tangent, add=node.add)
 
 
 def _loop(program: Program, wrt: str, size: int) -> Program:
