@@ -7,6 +7,7 @@ from typing import Any
 
 from .dual import Dual
 from .errors import NotDifferentiable, NotScalar, SciadError
+from .ownership import fresh, private
 from .plain import np
 from .rebind import rebind
 from .tape import Tape, Var, backward, forward
@@ -77,7 +78,7 @@ def value_and_grad(f: Callable, argnums: int | tuple[int, ...] = 0, has_aux: boo
         finally:
             tape.close()
         gradient = _collect(tape, {loss.index: np.float64(1.0)} if _of(loss, tape) else {}, inputs, argnums)
-        value = _lower(loss, tape)
+        (value,) = fresh([_lower(loss, tape)])
         return ((value, _lower_tree(aux, tape)), gradient) if has_aux else (value, gradient)
 
     return _named(wrapped, f, "value and gradient")
@@ -107,7 +108,7 @@ def vjp(f: Callable, *primals: Any) -> tuple[Any, Callable]:
         leaves = [operand(leaf) for leaf in leaves]
     finally:
         tape.close()
-    out = unflatten(structure, [_lower(leaf, tape) for leaf in leaves])
+    out = unflatten(structure, fresh([_lower(leaf, tape) for leaf in leaves]))
 
     def pullback(cotangent):
         given, found = flatten(cotangent)
@@ -150,7 +151,7 @@ def linearize(f: Callable, *primals: Any) -> tuple[Any, Callable]:
         leaves = [operand(leaf) for leaf in leaves]
     finally:
         tape.close()
-    out = unflatten(structure, [_lower(leaf, tape) for leaf in leaves])
+    out = unflatten(structure, fresh([_lower(leaf, tape) for leaf in leaves]))
     wanted = [leaf.index for leaf in leaves if _of(leaf, tape)]
 
     def pushforward(*tangents):
@@ -167,7 +168,8 @@ def linearize(f: Callable, *primals: Any) -> tuple[Any, Callable]:
         for leaf in leaves:
             t = next(found) if _of(leaf, tape) else None
             results.append(_zero(leaf) if t is None else t)
-        return unflatten(structure, results)
+        del found, t
+        return unflatten(structure, fresh(results))
 
     return out, pushforward
 
@@ -209,14 +211,14 @@ def jvp(f: Callable, primals: tuple, tangents: tuple) -> tuple[Any, Any]:
         pairs = []
         for i, (x, t) in enumerate(zip(leaves, moved, strict=True)):
             x = _leaf(f, x, lambda i=i, k=k, tree=primal: f"{k}{paths(tree)[i]}")
-            pairs.append(Dual(x, _like(t, x, "tangent"), level) if _is_number(x) else x)
+            pairs.append(Dual(private(x), private(_like(t, x, "tangent")), level) if _is_number(x) else x)
         args.append(unflatten(structure, pairs))
     leaves, structure = flatten(_run(f, args, {}))
     leaves = [operand(leaf) for leaf in leaves]
     mine = [leaf.__class__ is Dual and leaf.level == level for leaf in leaves]
     values = [a.value if m else a for a, m in zip(leaves, mine, strict=True)]
     moved = [a.tangent if m else _zero(a) for a, m in zip(leaves, mine, strict=True)]
-    return unflatten(structure, values), unflatten(structure, moved)
+    return unflatten(structure, fresh(values)), unflatten(structure, fresh(moved))
 
 
 # ---------------------------------------------------------------------- lifting arguments, collecting results
@@ -245,6 +247,7 @@ def _lift(f, args, argnums, variable):
                 f"argnums={argnums}, but {_name(f)} was called with {len(args)} positional arguments"
             ) from None
         if arg.__class__ is np.ndarray and arg.dtype is _F64:
+            arg = arg.copy()
             var = variable(arg)
             args[n] = var
             inputs.append((LEAF, [(var.index, arg)]))
@@ -254,6 +257,7 @@ def _lift(f, args, argnums, variable):
         for i, x in enumerate(leaves):
             value = _leaf(f, x, lambda i=i, n=n, arg=arg: f"{n}{paths(arg)[i]}")
             if _is_number(value):
+                value = private(value)
                 leaves[i] = var = variable(value)
                 places.append((var.index, value))
             else:
@@ -349,23 +353,26 @@ def _lower(x, tape):
 
 def _lower_tree(tree, tape):
     leaves, structure = flatten(tree)
-    return unflatten(structure, [_lower(operand(leaf), tape) for leaf in leaves])
+    return unflatten(structure, fresh([_lower(operand(leaf), tape) for leaf in leaves]))
 
 
 def _collect(tape, seeds, inputs, argnums):
     """Sweep backwards and put the gradients in the structure of the arguments."""
     if argnums.__class__ is int and inputs[0][0] is LEAF and inputs[0][1][0][0] is not None:
         ((index, x),) = inputs[0][1]
-        (g,) = backward(tape, seeds, [index])
-        return _gradient(g, x)
+        found = backward(tape, seeds, [index])
+        found[0] = _gradient(found[0], x)
+        return fresh(found)[0]
     wanted = [index for _, places in inputs for index, _ in places if index is not None]
-    found = dict(zip(wanted, backward(tape, seeds, wanted), strict=True))
-    trees = []
-    for structure, places in inputs:
-        leaves = []
-        for index, x in places:
-            leaves.append(_gradient(None if index is None else found[index], x))
-        trees.append(leaves[0] if structure is LEAF else unflatten(structure, leaves))
+    found = iter(backward(tape, seeds, wanted))
+    columns = [
+        [_gradient(None if index is None else next(found), x) for index, x in places] for _, places in inputs
+    ]
+    del found
+    trees = [
+        fresh(leaves)[0] if structure is LEAF else unflatten(structure, fresh(leaves))
+        for (structure, _), leaves in zip(inputs, columns, strict=True)
+    ]
     return trees[0] if argnums.__class__ is int else tuple(trees)
 
 

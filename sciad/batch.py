@@ -10,6 +10,7 @@ from . import rules_array as shapes
 from . import rules_linalg as algebra
 from . import rules_product as products
 from .indexing import astype_, concatenate_, getitem_, is_basic, scatter_, setitem_, stack_
+from .ownership import fresh, private
 from .plain import np
 from .rebind import rebind
 from .tree import LEAF, children, flatten, register_leaf, unflatten
@@ -67,7 +68,9 @@ def vmap(f: Callable, in_axes: Any = 0, out_axes: int = 0) -> Callable:
             )
         (size,) = sizes
         leaves, structure = flatten(rebind(f)(*lifted, **kwargs))
-        return unflatten(structure, [_lower(operand(leaf), level, size, out_axes) for leaf in leaves])
+        lowered = [_lower(operand(leaf), level, size, out_axes) for leaf in leaves]
+        del leaves
+        return unflatten(structure, fresh(lowered))
 
     return mapped
 
@@ -178,7 +181,7 @@ def _lift_leaf(x, axis, level, sizes):
     x = operand(x)
     if not np.shape(x):
         raise ValueError("vmap: a number has no axis to map over; pass None for it in in_axes")
-    x = np.moveaxis(x if isinstance(x, Traced) else np.asarray(x), axis, 0)
+    x = private(np.moveaxis(x if isinstance(x, Traced) else np.asarray(x), axis, 0))
     sizes.add(x.shape[0])
     return Batch(x, level, x.shape[0])
 

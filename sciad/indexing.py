@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .ownership import private
 from .plain import np
 from .table import TABLE, Repeat, linear
 from .value import Primitive, Traced, apply, operand, plainly, strip, strip_nested
@@ -32,7 +33,11 @@ def stop_gradient(x):
     """
     from .tree import tree_map
 
-    return strip(x) if isinstance(x, Traced) else tree_map(lambda leaf: strip(operand(leaf)), x)
+    return _stopped(x) if isinstance(x, Traced) else tree_map(_stopped, x)
+
+
+def _stopped(leaf):
+    return private(strip(operand(leaf)))
 
 
 def astype(x, dtype):
@@ -100,6 +105,13 @@ def is_basic(index) -> bool:
     """True if an index is made of integers, slices, None and Ellipsis only: it names no place twice."""
     parts = index if index.__class__ is tuple else (index,)
     return all(i is None or i is Ellipsis or isinstance(i, (int, slice, np.integer)) for i in parts)
+
+
+def frozen(index):
+    """An index that later changes of the user's index arrays do not reach."""
+    if index.__class__ is tuple:
+        return tuple([i.copy() if isinstance(i, np.ndarray) else i for i in index])
+    return index.copy() if isinstance(index, np.ndarray) else index
 
 
 def written(g, index, shape):

@@ -10,11 +10,12 @@ from functools import wraps
 
 from .errors import DerivativeDropped, NotDifferentiable, UnsupportedWrite
 from .indexing import scatter_
+from .ownership import snapshot
 from .plain import np
 from .table import composite, missing
 from .tree import tree_leaves
 from .value import Traced, holds_traced, operand, owner, raw, strip, strip_nested
-from .views import COMPLEX_INTO_REAL, Window, fitted, shown, snapshot, written
+from .views import COMPLEX_INTO_REAL, Window, fitted, shown, written
 
 # ---------------------------------------------------------------------- local buffers
 

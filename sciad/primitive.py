@@ -10,8 +10,9 @@ from . import table
 from .batch import element, find_batch, restack
 from .dual import Dual
 from .errors import NotDifferentiable
+from .ownership import private
 from .plain import np
-from .tape import accumulate
+from .tape import accumulate, keep
 from .tree import LEAF, describe, flatten, tree_map, unflatten
 from .value import PLAIN, Traced, next_level, operand
 
@@ -43,7 +44,8 @@ def custom(
     -------
     Custom
         Called as `f`.  Rules may be called with values of other transforms inside; written in differentiable
-        calls, they are differentiated in turn.
+        calls, they are differentiated in turn.  What rules are given is theirs, and what they return is
+        copied: they may write into arrays and use them again.
 
     Examples
     --------
@@ -146,6 +148,7 @@ class _Call:
         batch = find_batch([*values, *tangents])
         if batch is not None:
             return self._each_forward(dual, batch, values, tangents)
+        values, tangents = list(map(private, values)), list(map(private, tangents))
         rule = self.prim._rule("_pushforward")
         args = _rebuild(self.structures, values)
         if rule is None:
@@ -161,7 +164,7 @@ class _Call:
         return unflatten(
             structure,
             [
-                Dual(_number(o), _shaped(t, o), dual.level) if _is_float(o) else o
+                Dual(private(_number(o)), private(_shaped(t, o)), dual.level) if _is_float(o) else o
                 for o, t in zip(outs, douts, strict=True)
             ],
         )
@@ -169,6 +172,9 @@ class _Call:
     def reverse(self, var, values, parents):
         """Run the pullback's forward half at the level of `var` and write the call down."""
         rule = self.prim._rule("_pullback")
+        values = [
+            keep(v, var.tape) if j is None else private(v) for v, j in zip(values, parents, strict=True)
+        ]
         args = _rebuild(self.structures, values)
         batch = find_batch(values)
         if batch is not None and rule is not None:
@@ -181,12 +187,12 @@ class _Call:
         else:
             out, pull = rule(args)
         if out.__class__ is np.ndarray or out.__class__ is np.float64:
-            return var.wrap(out, _Pull(self, pull, LEAF), tuple(values), tuple(parents))
+            return var.wrap(private(out), _Pull(self, pull, LEAF), tuple(values), tuple(parents))
         outs, structure = flatten(out)
         self._check_captures(outs, var.level)
         if structure is LEAF and _is_float(out):
-            return var.wrap(_number(out), _Pull(self, pull, LEAF), tuple(values), tuple(parents))
-        outs = tuple([_number(o) if _is_float(o) else o for o in outs])
+            return var.wrap(private(_number(out)), _Pull(self, pull, LEAF), tuple(values), tuple(parents))
+        outs = tuple([private(_number(o)) if _is_float(o) else o for o in outs])
         wrapped = var.wrap(outs, _Pull(self, pull, (structure,)), tuple(values), tuple(parents))
         return unflatten(structure, wrapped)
 
@@ -298,13 +304,15 @@ class _Pull:
         if self.structure is not LEAF:
             missing = [c is None and _is_float(o) for c, o in zip(g, y, strict=True)]
             parts = [np.zeros(np.shape(o))[()] if m else c for m, c, o in zip(missing, g, y, strict=True)]
-            g = unflatten(self.structure[0], parts)
+            g = unflatten(self.structure[0], list(map(private, parts)))
+        else:
+            g = private(g)
         batch = find_batch((g,) if self.structure is LEAF else flatten(g)[0])
         found = self.pull_(g) if batch is None else _each(batch, lambda c: tuple(self.pull_(c)), (g,))
         cotangents = _leaf_cotangents(self.call, found, args)
         for j, c, x in zip(parents, cotangents, args, strict=True):
             if j is not None and c is not None:
-                accumulate(grads, j, _number(c), x)
+                accumulate(grads, j, private(_number(c)), x)
 
     def push(self, y, args, tangents):
         found = self.call.push(args, tangents)

@@ -12,6 +12,7 @@ from . import table
 from .dual import add_results, array_tangent, scalar_tangent
 from .errors import EscapedValue, UnsupportedWrite
 from .operators import BINARY
+from .ownership import private
 from .plain import np
 from .table import TABLE, Push, Repeat
 from .tree import register_leaf
@@ -82,7 +83,7 @@ class Var(Traced):
                 values.append(a.value)
                 parents.append(a.index)
             else:
-                values.append(keep(a, tape) if a.__class__ is _ndarray and (not keeps or keeps[k]) else a)
+                values.append(a if a.__class__ in PLAIN or (keeps and not keeps[k]) else keep(a, tape))
                 parents.append(None)
         y = record.fn(*values, **kwargs)
         rule = record.partials if record.kind == "scalar" else _Linear(record, kwargs)
@@ -148,6 +149,8 @@ def backward(tape, seeds, wanted):
 
 def forward(tape, tangents, wanted):
     """Sweep the tape forwards: tangents by tape index in, tangents of the `wanted` entries out."""
+    if tape.kept:
+        _check_kept(tape)
     moved = [None] * len(tape)
     for i, (rule, y, args, parents) in enumerate(tape):
         if rule is None:
@@ -256,24 +259,30 @@ def transpose_push(push, g, y, args, k, kwargs):
 
 
 def keep(a, tape):
-    """Keep a plain array for the backward sweep, which must see it as it is now.
+    """Keep a constant for the sweeps, which must see it as it is now.
 
-    Small arrays are copied; of a large one a fingerprint is taken, and `backward` refuses if it changed
-    meanwhile.
+    Small arrays are copied; of a large one a fingerprint is taken, and the sweeps refuse if it changed
+    meanwhile.  Values of other transforms may be written into likewise: theirs is the present value.
     """
-    if not a.flags.writeable:
-        return a
-    if a.size <= 4096 or a.dtype is not _F64 or not a.flags.c_contiguous:
+    cls = a.__class__
+    if cls is _ndarray:
+        if a.size > 4096 and a.dtype is _F64 and a.flags.c_contiguous:
+            tape.kept.append((a, _fingerprint(a)))
+            return a
         return a.copy(order="K")
-    tape.kept.append((a, _fingerprint(a)))
-    return a
+    if cls is tuple or cls is list:
+        return cls([x if x.__class__ in PLAIN else keep(x, tape) for x in a])
+    return private(a)
 
 
 def _fingerprint(a):
-    """A few random combinations of the entries, at the speed of one pass through memory."""
+    """A few random combinations of the entries and of their bits, at the speed of memory."""
     a = a.reshape(-1)
     whole = a.size // 512 * 512
-    return np.dot(a[:whole].reshape(-1, 512), _WEIGHTS).tobytes() + a[whole:].tobytes()
+    rows = a[:whole].reshape(-1, 512)
+    # the bits tell where a sum is NaN or rounds a change away
+    bits = np.bitwise_xor.reduce(rows.view(np.uint64), axis=0)
+    return np.dot(rows, _WEIGHTS).tobytes() + bits.tobytes() + a[whole:].tobytes()
 
 
 _WEIGHTS = np.modf(np.arange(1, 513) * 0.6180339887498949)[0] + 0.5

@@ -10,7 +10,7 @@ import sys
 
 from . import indexing
 from .dual import Dual
-from .indexing import is_basic, same_layout, scatter_, setitem_, written
+from .indexing import frozen, is_basic, same_layout, scatter_, setitem_, written
 from .plain import np
 from .tape import Var, fit
 from .value import Traced, linked, strip_nested
@@ -26,6 +26,7 @@ def _getitem(self, index):
             index.__class__ is tuple and any(isinstance(i, Traced) for i in index)
         ):
             return indexing.getitem(self, index)
+        index = frozen(index)
     tape, a = self.tape, self.value
     y = a[index]
     place = len(tape)

@@ -13,7 +13,8 @@ from __future__ import annotations
 import weakref
 
 from .errors import UnsupportedWrite
-from .indexing import scatter_, setitem_
+from .indexing import frozen, scatter_, setitem_
+from .ownership import snapshot
 from .plain import np
 from .table import linear
 from .tape import Var
@@ -38,7 +39,7 @@ def setitem(x, index, value):
         raise TypeError("a number being differentiated does not support item assignment")
     family = getattr(x, "family", None)
     if family is None:
-        _become(x, written(x, value, index))
+        _become(x, written(x, value, frozen(index)))
     else:
         family.write(x, index, value)
 
@@ -148,13 +149,6 @@ def memory(x):
     if not isinstance(x, Traced):
         return x
     return memory(x.value)[0] if x.batched else memory(x.value)
-
-
-def snapshot(x):
-    """The present value of x as an object of its own."""
-    y = x.__class__.__new__(x.__class__)
-    y.value, y.owner, y.extra = x.value, x.owner, x.extra
-    return y
 
 
 def _become(x, new):
