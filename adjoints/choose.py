@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from adjoints.discrete import DiscreteAdjoint
-from solvers.ivp import Problem
+from solvers.primitive import Problem
 
 __all__ = ["chosen"]
 

@@ -1,6 +1,6 @@
 """Derivative rules of the solvers' primitive, to any nesting of two orders.
 
-``solve`` (in `solvers.ivp`) maps (t0, t1, ts, y0, p) to the outputs. Its pullback by the chosen adjoint
+``solve`` (in `solvers.primitive`) maps (t0, t1, ts, y0, p) to the outputs. Its pullback by the chosen adjoint
 and its tangent are primitives of their own, `pull_solve` and `push_solve`, so that they can be
 differentiated in turn; what both need of the second order is one thing, `adjoints.second.pull_pair`.
 """
@@ -14,7 +14,7 @@ from adjoints.choose import chosen
 from adjoints.discrete import push
 from adjoints.second import pull_pair
 from sciad.value import is_traced
-from solvers.ivp import Problem, run, solve, time_last
+from solvers.primitive import Problem, run, solve, time_last
 
 __all__ = ["pull_solve", "push_solve"]
 

@@ -5,14 +5,26 @@ changed.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import brentq
 
+from sciad.tree import tree_leaves
+from sciad.value import Traced, operand
 from solvers import state
+from solvers.primitive import array, strip, stripped
 
-__all__ = ["Events"]
+__all__ = ["Events", "Occurrence"]
+
+
+@dataclass(frozen=True)
+class Occurrence:
+    """A zero of event function ``k`` at time t, with the state (n,) there, before any change."""
+
+    k: int
+    t: float
+    y: np.ndarray
 
 
 class Events:
@@ -24,9 +36,20 @@ class Events:
         ``event(t, y, *args) -> float``. Attributes, as SciPy's: ``direction`` (only zeros that are passed
         upwards if positive, downwards if negative, both if 0) and ``terminal`` (the solve ends at the
         first zero if True, at the k-th if an integer k). And ``apply(t, y, *args)``, which returns the
-        state to go on with from the event.
+        state to go on with from the event, or ``(state, args)`` where it changes parameters too.
     args : tuple
     shape : of y
+
+    Attributes
+    ----------
+    found : list of Occurrence
+        Zeros in the order they were passed.
+    ended : bool
+        Whether the last of them ends the solve.
+    due : list of int
+        Events at which the state is to be changed where the solve has stopped, in order.
+    traced : bool
+        Whether the functions depend on values that are being differentiated, which they captured.
 
     Notes
     -----
@@ -34,7 +57,7 @@ class Events:
     and none is found twice; a pair of zeros within one step is not seen (limit ``max_step``).
     """
 
-    def __init__(self, functions, args: tuple, shape: tuple[int, ...], restart: float = 0.0):
+    def __init__(self, functions, args: tuple, shape: tuple[int, ...]):
         self.functions = (functions,) if callable(functions) else tuple(functions)
         for function in self.functions:
             if not callable(function):
@@ -42,88 +65,147 @@ class Events:
         self.args, self.shape = args, shape
         self.direction = np.array([float(getattr(f, "direction", 0.0)) for f in self.functions])
         self.limit = [_limit(f) for f in self.functions]
-        self.apply: list[Callable | None] = [getattr(f, "apply", None) for f in self.functions]
-        self.t: list[list[float]] = [[] for _ in self.functions]
-        self.y: list[list[np.ndarray]] = [[] for _ in self.functions]
-        self.restart = restart
-        self._pending: tuple[float, np.ndarray] | None = None
-        self._fired = -1
+        self.found: list[Occurrence] = []
+        self._count = [0] * len(self.functions)
+        self.ended = self.traced = False
+        self.due: list[int] = []
+        self._past: set[int] = set()  # events whose zero at the start of the next step is dealt with
+
+    @property
+    def t(self) -> list[np.ndarray]:
+        """Times of each event's zeros."""
+        return [np.array([o.t for o in self.found if o.k == k]) for k in range(len(self.functions))]
+
+    @property
+    def y(self) -> list[np.ndarray]:
+        """States at each event's zeros."""
+        return [
+            np.array([o.y.reshape(self.shape) for o in self.found if o.k == k])
+            for k in range(len(self.functions))
+        ]
 
     def start(self, t: float, y: np.ndarray) -> None:
-        self._pending, self._fired = None, -1
         self._g = self._values(t, y)
 
     def after_step(self, desk, p, real, whole) -> tuple[float, np.ndarray] | None:
-        """Look at the step just accepted; time and state of the event that ends the solve, if one does."""
+        """Look at the step just accepted; time and state where the solve stops in it, if it does."""
         t0, t1 = float(real[state.T0]), float(real[state.T1])
-        new = self._values(t1, desk.y1)
-        begin = t0
-        if self._fired >= 0:
-            # The zero just dealt with lies at t0: the next one is looked for from a little later on.
-            if whole[state.DENSE_DONE] == 0:
-                desk.prepare_dense(p, whole, real)
-            begin = t0 + 1e-3 * (t1 - t0)
-            self._g[self._fired] = self._values(begin, desk.inside(t0, t1)(begin))[self._fired]
-        active = self._active(self._g, new)
-        self._g = new
+        old, new = self._g, self._values(t1, desk.y1)
+        begin = dict.fromkeys(range(len(old)), t0)
+        if self._past:
+            # Zeros already dealt with lie at t0: the next ones are looked for from a little later on.
+            later = t0 + 1e-3 * (t1 - t0)
+            values = self._values(later, self._inside(desk, p, real, whole)(later))
+            for k in self._past:
+                begin[k], old[k] = later, values[k]
+        active = self._active(old, new)
+        self._g, self._past = new, set(np.flatnonzero(new == 0.0).tolist())
         if not len(active):
-            self._fired = -1
             return None
-        if whole[state.DENSE_DONE] == 0:
-            desk.prepare_dense(p, whole, real)
-        solution = desk.inside(t0, t1)
-        fired, self._fired = self._fired, -1
-        roots = [(self._locate(k, solution, begin if k == fired else t0, t1), k) for k in active]
-        for t, k in sorted(roots, reverse=t1 < t0):
-            y = solution(t)
-            self.t[k].append(t)
-            self.y[k].append(y.reshape(self.shape))
-            if len(self.t[k]) >= self.limit[k]:
+        solution = self._inside(desk, p, real, whole)
+        roots = sorted(
+            ((self._locate(k, solution, begin[k], t1), k) for k in active),
+            key=lambda root: ((root[0] - t0) * (1 if t1 > t0 else -1), root[1]),
+        )
+        for i, (t, k) in enumerate(roots):
+            if self.changes(k) or self._last(k):
+                # What else happens at this very time: first what only looks on, then changes in order.
+                near = [r for r in roots[i:] if abs(r[0] - t) <= SAME * max(abs(t0), abs(t1))]
+                now = sorted((k for _, k in near), key=lambda k: (self.changes(k) or self._last(k), k))
+                y = solution(t)
+                self._past = {k for _, k in near}
+                self.happen(now, t, y)
                 _stop_at(real, t)
                 return t, y
-            if self.apply[k] is not None:
-                changed = np.asarray(self.apply[k](t, y.reshape(self.shape), *self.args), dtype=float)
-                if changed.size != y.size:
-                    raise ValueError(
-                        f"apply of event {k} returns shape {changed.shape} at t = {t:.6g}, but y has shape "
-                        f"{self.shape}"
-                    )
-                self._pending, self._fired = (t, changed.reshape(-1)), k
-                _stop_at(real, t)
-                return None
+            self._write(k, t, solution(t))
         return None
 
-    def goes_on(self, desk, real, whole, t1: float) -> bool:
-        """After the outputs up to an event are written: start anew from the changed state, if there is
-        one.
+    def happen(self, now: list[int], t: float, y: np.ndarray) -> None:
+        """Write down the events that are due, up to the first that ends the solve or changes the state."""
+        while now:
+            k, *now = now
+            self.ended = self._last(k)
+            self._write(k, t, y.copy())
+            if self.ended:
+                self.due = []
+                return
+            if self.changes(k):
+                self.due = [k, *now]
+                return
+        self.due = []
+
+    def changes(self, k: int) -> bool:
+        return getattr(self.functions[k], "apply", None) is not None
+
+    def changed(self, k: int, t, y, args: tuple):
+        """State and arguments that event ``k`` leaves behind; plain or traced, as what it is given.
+
+        Raises
+        ------
+        ValueError
+            If ``apply`` returns nothing, or something of another shape or structure.
         """
-        if self._pending is None:
-            return False
-        t, y = self._pending
-        self._pending = None
-        desk.y1[:] = y
-        real[state.T0] = real[state.T1] = t
-        real[state.END] = t1
-        real[state.STEP] = self.restart
-        real[state.LAST_STEP] = 0.0
-        whole[state.STARTED] = 0
-        stops = real[state.REAL_SIZE :]
-        whole[state.STOP] = np.count_nonzero((stops[:-1] - t) * real[state.DIRECTION] <= 0.0)
-        self._g = self._values(t, y)
-        return True
+        result = self.functions[k].apply(t, y, *args)
+        if isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], tuple):
+            result, new = result
+            if len(new) != len(args):
+                raise ValueError(
+                    f"apply of event {k} returns {len(new)} args at t = {strip(t):.6g}, but the solve has "
+                    f"{len(args)}: return (y, args) with args of the same structure"
+                )
+            args = new
+        if result is None:
+            raise ValueError(f"apply of event {k} returns nothing: it must return the state to go on with")
+        result = array(result, f"the state returned by apply of event {k}")
+        if np.size(result) != np.size(y):
+            raise ValueError(
+                f"apply of event {k} returns shape {np.shape(result)} at t = {strip(t):.6g}, but y has shape "
+                f"{self.shape}"
+            )
+        return np.reshape(result, self.shape), args
+
+    def value(self, k: int, t, y, args: tuple):
+        """Event function ``k`` as a number; plain or traced."""
+        return np.reshape(array(self.functions[k](t, np.reshape(y, self.shape), *args), f"event {k}"), ())
+
+    def go_on(self, y: np.ndarray, t: float) -> tuple[np.ndarray, list[int]]:
+        """The plain state after the first event that is due, and the events due after it."""
+        k, *rest = self.due
+        y, args = self.changed(k, t, y.reshape(self.shape).copy(), self.args)
+        self.traced |= any(isinstance(operand(x), Traced) for x in (y, *tree_leaves(args)))
+        if args is not self.args:
+            self.args = stripped(args)
+        return np.ascontiguousarray(strip(y), dtype=float).reshape(-1), rest
+
+    def _last(self, k: int) -> bool:
+        """Whether the next zero of event ``k`` ends the solve."""
+        return self._count[k] + 1 >= self.limit[k]
+
+    def _write(self, k: int, t: float, y: np.ndarray) -> None:
+        self._count[k] += 1
+        self.found.append(Occurrence(k, t, y))
+
+    def _inside(self, desk, p, real, whole):
+        if whole[state.DENSE_DONE] == 0:
+            desk.prepare_dense(p, whole, real)
+        return desk.inside(float(real[state.T0]), float(real[state.T1]))
 
     def _values(self, t: float, y: np.ndarray) -> np.ndarray:
-        y = y.reshape(self.shape)
-        return np.array([float(np.asarray(f(t, y, *self.args)).item()) for f in self.functions])
+        return np.array([self._plain(k, t, y) for k in range(len(self.functions))])
+
+    def _plain(self, k: int, t: float, y: np.ndarray) -> float:
+        found = operand(self.functions[k](t, y.reshape(self.shape), *self.args))
+        self.traced |= isinstance(found, Traced)
+        return float(np.asarray(strip(found)).item())
 
     def _active(self, old: np.ndarray, new: np.ndarray) -> np.ndarray:
         up = (old <= 0) & (new >= 0) & (self.direction >= 0)
         down = (old >= 0) & (new <= 0) & (self.direction <= 0)
         return np.flatnonzero(up | down)
 
-    def _locate(self, k: int, solution: Callable, t0: float, t1: float) -> float:
+    def _locate(self, k: int, solution, t0: float, t1: float) -> float:
         def g(t):
-            return float(np.asarray(self.functions[k](t, solution(t).reshape(self.shape), *self.args)).item())
+            return self._plain(k, t, solution(t))
 
         first, last = g(t0), g(t1)
         if first == 0.0 or first * last > 0.0:
@@ -131,6 +213,9 @@ class Events:
         if last == 0.0:
             return t1
         return float(brentq(g, t0, t1, xtol=4 * np.finfo(float).eps, rtol=4 * np.finfo(float).eps))
+
+
+SAME = 16 * np.finfo(float).eps  # relative distance of times that are one and the same
 
 
 def _limit(function) -> float:

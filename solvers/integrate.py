@@ -186,7 +186,7 @@ def _run(
     if events is not None:
         events.start(t0, desk.y1)
 
-    end = None  # time and state of a terminal event
+    end = None  # time and state of an event that stops the solve
     while True:
         if easy is not None:
             whole[state.BUDGET] = EASY_STEPS
@@ -209,8 +209,6 @@ def _run(
             if easy is not None and easy(float(real[state.STEP]), desk.jacobian(whole)):
                 code = state.SWITCH
                 break
-        elif code == state.DONE and events is not None and events.goes_on(desk, real, whole, t1):
-            continue
         else:
             break
 

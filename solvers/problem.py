@@ -18,7 +18,7 @@ What an adjoint builds on
     The tableau: rows of the stage matrix as stored in the record (stages, closing row f(t+h, y1), extra
     stages); the dense output y(theta) = (1-theta) y + theta (y1 + (1-theta) s sum_m theta^m sum_i
     dense[m][i] stage_i), with s = h for Runge-Kutta methods and s = 1 for Rosenbrock methods.
-``solvers.ivp.solve``
+``solvers.primitive.solve``
     The primitive (``sciad.custom``) whose rules the adjoints define; see its docstring.
 """
 
@@ -53,15 +53,22 @@ class Model:
 
     def evaluate(self, t: float, y: np.ndarray, p: np.ndarray) -> np.ndarray:
         """f(t, y, p), shape (n,)."""
-        arrays = [np.ascontiguousarray(x, dtype=float) for x in (y, p)] + [
-            np.empty(self.n),
-            self.work("primal"),
+        return self.call("primal", t, y, p)[0]
+
+    def call(self, kind: str, t: float, *inputs) -> list[np.ndarray]:
+        """What the entry ``kind`` writes, in the order of the calling convention, from its inputs after t."""
+        names, outputs = (words.split() for words in _CONVENTION[kind])
+        results = [np.zeros(_size(self, name)) for name in outputs]
+        inputs = [
+            float(x) if name == "dt" else np.array(x, dtype=float).reshape(_size(self, name))
+            for name, x in zip(names, inputs, strict=True)
         ]
-        entry = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_double, *[_POINTER] * 4)(self.address("primal"))
-        status = entry(t, *(a.ctypes.data_as(_POINTER) for a in arrays))
+        arrays = [*inputs, *results, self.work(kind)]
+        entry = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_double, *_types(names, outputs))(self.address(kind))
+        status = entry(t, *(a if a.__class__ is float else a.ctypes.data_as(_POINTER) for a in arrays))
         if status:
             raise self.failure(status)
-        return arrays[2]
+        return results
 
     def table(self, *kinds: str) -> np.ndarray:
         """Addresses of ``kinds`` as kernels take them."""
@@ -159,28 +166,30 @@ _CONVENTION = {
 }
 
 
-def _entry(model: CallbackModel, kind: str, function: Callable):
+def _size(model: Model, name: str) -> int:
+    """Numbers in an argument of an entry."""
     sizes = {"t": 1, "y": model.n, "p": model.m, "o": model.n, "J": model.n * model.n}
+    return sizes[name.rstrip("+").lstrip("dg")[0]]
 
-    def size(name: str) -> int:
-        return sizes[name.rstrip("+").lstrip("dg")[0]]
 
+def _types(inputs: list[str], outputs: list[str]) -> list:
+    """Of an entry's arguments after t, workspace last; tangents of t come by value, as t does."""
+    return [ctypes.c_double if name == "dt" else _POINTER for name in [*inputs, *outputs, "w"]]
+
+
+def _entry(model: CallbackModel, kind: str, function: Callable):
     inputs, outputs = (words.split() for words in _CONVENTION[kind])
-    # Tangents of t come by value, as t does.
-    types = [ctypes.c_double if name == "dt" else _POINTER for name in inputs] + [_POINTER] * (
-        len(outputs) + 1
-    )
-    prototype = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_double, *types)
+    prototype = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_double, *_types(inputs, outputs))
 
     def entry(t, *pointers):
         try:
             arguments = [
-                value if name == "dt" else np.ctypeslib.as_array(value, (size(name),)).copy()
+                value if name == "dt" else np.ctypeslib.as_array(value, (_size(model, name),)).copy()
                 for name, value in zip(inputs, pointers, strict=False)
             ]
             results = function(t, *arguments)
             for name, pointer, result in zip(outputs, pointers[len(inputs) :], results, strict=False):
-                target = np.ctypeslib.as_array(pointer, (size(name),))
+                target = np.ctypeslib.as_array(pointer, (_size(model, name),))
                 if name.endswith("+"):
                     target += np.ravel(result)
                 else:

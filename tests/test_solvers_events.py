@@ -148,8 +148,16 @@ def test_regular_mass_matrix_and_refusals():
         atol=1e-9,
     )
     assert not np.abs(got.y[:, -1] - np.array([1.0, 2.0]) * np.exp(-1)).max() > 1e-7
-    with pytest.raises(ValueError, match=r"equation 2 is left with 0\.5"):
-        solve_ivp(robertson_dae, (0, 1), np.array([1.0, 0.0, 0.5]), mass_matrix=np.diag([1.0, 1.0, 0.0]))
+    # The algebraic unknown is made consistent; where that is impossible, the residual is named.
+    singular = np.diag([1.0, 1.0, 0.0])
+    got = solve_ivp(robertson_dae, (0, 1), np.array([1.0, 0.0, 0.5]), mass_matrix=singular)
+    assert np.array_equal(got.y[:, 0], [1.0, 0.0, 0.0])
+    none = lambda t, y: np.array([-y[0], -y[1], y[0] + y[2] ** 2 + 0.5])  # noqa: E731
+    with pytest.raises(ValueError, match=r"equation 2 is left with 1\.75"):
+        solve_ivp(none, (0, 1), np.array([1.0, 0.0, 0.5]), mass_matrix=singular)
+    high = lambda t, y: np.array([y[1], y[2], y[0] - np.cos(t)])  # noqa: E731
+    with pytest.raises(ValueError, match="an index above 1"):
+        solve_ivp(high, (0, 1), np.array([1.0, 0.0, -1.0]), mass_matrix=singular)
     with pytest.raises(ValueError, match=r"shape \(2, 2\)"):
         solve_ivp(robertson_dae, (0, 1), np.array([1.0, 0.0, 0.0]), mass_matrix=mass)
     with pytest.raises(ValueError, match="Rodas5P, not Tsit5"):
