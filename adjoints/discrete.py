@@ -9,6 +9,7 @@ import numpy as np
 
 from adjoints import sweep, sweep_explicit, sweep_rosenbrock
 from sciad.compiler import native
+from sciad.compiler.runtime import call
 from solvers.errors import SolverError
 from solvers.families import FAMILIES as FORWARD
 
@@ -35,7 +36,7 @@ class DiscreteAdjoint:
     87 (2000). A. Sandu, On the properties of Runge-Kutta discrete adjoints, ICCS 2006.
     """
 
-    record = 2  # what it needs of each step: the stages too
+    record = 3  # what it wants of each step: the stages, and the LU factors where there are any
 
     def pullback(self, model, trajectory, p, gys, times: bool, options) -> Cotangents:
         """Cotangents of the inputs of a solve from those of its outputs; see `pull`."""
@@ -96,7 +97,19 @@ def pull(model, trajectory, p: np.ndarray, gys: np.ndarray, times: bool = False)
     gp, gt = np.zeros(max(1, model.m)), np.zeros(1)
     gts = np.zeros(len(place)) if times else _NONE
     status = plan.kernel(
-        plan.table, whole, record, place, gys, gts, state, p, gp, gt, desk.work, desk.scratch
+        plan.table,
+        whole,
+        record,
+        place,
+        gys,
+        gts,
+        state,
+        p,
+        gp,
+        gt,
+        desk.work,
+        desk.scratch,
+        _mass(trajectory),
     )
     lam = state[plan.rows["LAM"]].copy()
     plan.desks.append(desk)
@@ -157,12 +170,17 @@ def push(
         dt0,
         desk.work,
         desk.scratch,
+        _mass(trajectory),
     )
     plan.desks.append(desk)
     if status:
         raise _failure(model, status)
     check_finite(dout, dout, "the forward sensitivity")
     return dout
+
+
+def _mass(trajectory) -> np.ndarray:
+    return _NO_ROWS if trajectory.mass is None else trajectory.mass
 
 
 def _failure(model, status: int) -> BaseException:
@@ -197,6 +215,7 @@ class Family:
     pull_kinds: tuple[str, ...]
     push_kinds: tuple[str, ...]
     workspace: object
+    direct: dict  # names by which the reverse step calls the model and its linear algebra, unless linked
 
 
 FAMILIES = {
@@ -206,13 +225,20 @@ FAMILIES = {
         pull_kinds=("pullback",),
         push_kinds=("pushforward",),
         workspace=lambda model: 1,
+        direct={"call_pullback": call},
     ),
     "rosenbrock": Family(
         pull={"pull_step": sweep_rosenbrock.pull_step, "pull_first": sweep_rosenbrock.pull_first},
         push={"push_step": sweep_rosenbrock.push_step, "push_first": sweep_rosenbrock.push_first},
-        pull_kinds=("pullback", "jacobian", "second"),
-        push_kinds=("pushforward", "jacobian", "second"),
+        pull_kinds=("pullback", "jacobian", "pullback_along"),
+        push_kinds=("pushforward", "jacobian", "pushforward_along"),
         workspace=sweep_rosenbrock.scratch_size,
+        direct={
+            "call_pullback": call,
+            "call_along": call,
+            "factors_of": sweep_rosenbrock.factors_of,
+            "solve_transposed": sweep_rosenbrock.solve_transposed,
+        },
     ),
 }
 
@@ -255,16 +281,17 @@ def _plan(model, method, direction: str) -> _Plan:
 
 
 def _kernel(method, direction: str, model):
-    links = getattr(model, "links", {})
+    links = model.links(method) if hasattr(model, "links") else {}
     n = model.n if model.specialised else 0
     key = (method, direction, n, *links.values())
     if key not in _kernels:
         family = FAMILIES[method.family]
+        direct = family.direct if direction == "pull" else {}
         constants = {
             **method_constants(method),
             **sweep.sweep_rows(method),
             **(family.pull if direction == "pull" else family.push),
-            **links,
+            **{**direct, **links},
             "N": n,
         }
         entry, signature = {

@@ -3,9 +3,11 @@
 The pair (y, dy) solves an equation of its own, y' = f, dy' = J dy + f_p dp, whose pullback is the forward
 derivative of the pullback of f with the roles of the cotangents exchanged. So the reverse sweep of the
 first order, run over the doubled record with that pullback in place of f's, gives gradients and Hessian-
-vector products at once.
+vector products at once. For Rosenbrock methods the matrix of the pair is [[W, 0], [-dJ, W]], with dJ the
+derivative of J along (dy, dp): two solves with the factors of W.
 """
 
+# ruff: noqa: F821
 from __future__ import annotations
 
 import dataclasses
@@ -13,10 +15,10 @@ import dataclasses
 import numpy as np
 
 from adjoints import discrete
-from sciad import NotDifferentiable
+from adjoints.sweep_rosenbrock import factor
 from sciad.compiler.native import kernel
-from sciad.compiler.runtime import call as call_model
-from sciad.compiler.runtime import view
+from sciad.compiler.runtime import call, view
+from solvers.linear import lu_solve_transposed
 from solvers.problem import Model
 
 __all__ = ["pull_pair"]
@@ -45,23 +47,15 @@ def pull_pair(
         Of y0 and p, and their tangents.
     """
     n, m = model.n, model.m
-    if trajectory.method.family != "explicit":
-        raise NotDifferentiable(
-            f"second derivatives of a solve by {trajectory.method.name} are not available (they "
-            "need third derivatives of "
-            "the model); use an explicit method, or differences of the gradient"
-        )
     if not len(trajectory.record):
         zero = np.zeros(m)
         return discrete.Cotangents(gys.sum(axis=0), zero), discrete.Cotangents(dgys.sum(axis=0), zero)
     record = trajectory.record
-    drecord = np.empty((len(record), record.shape[1] - 2))
+    steps, size = len(record), (1 + trajectory.method.rows) * n
+    drecord = np.empty((steps, size))
     discrete.push(model, trajectory, p, dy0, dp, drecord=drecord)
-    doubled = np.empty((len(record), 2 + 2 * drecord.shape[1]))
-    doubled[:, :2] = record[:, :2]
-    rows = doubled[:, 2:].reshape(len(record), -1, 2, n)
-    rows[:, :, 0] = record[:, 2:].reshape(len(record), -1, n)
-    rows[:, :, 1] = drecord.reshape(len(record), -1, n)
+    states = np.stack([record[:, 2 : 2 + size].reshape(steps, -1, n), drecord.reshape(steps, -1, n)], axis=2)
+    doubled = np.concatenate([record[:, :2], states.reshape(steps, -1), record[:, 2 + size :]], axis=1)
     pair = dataclasses.replace(trajectory, record=doubled)
     both = np.concatenate([dgys, gys], axis=1)
     c = discrete.pull(_paired(model), pair, np.concatenate([p[:m], dp[:m], [0.0]]), both)
@@ -75,23 +69,26 @@ class PairModel(Model):
         super().__init__((2 * model.n,), 2 * model.m + 1)
         self.model = model
 
-    # what the linker puts where the sweep calls the pullback
-    @property
-    def links(self) -> dict:
-        return {"call": pair_call}
+    def links(self, method) -> dict:
+        """What the linker puts where the sweep calls the model and solves."""
+        return LINKS[method.family]
 
     @property
     def specialised(self) -> bool:
         return False
 
     def address(self, kind: str) -> int:
-        return self.model.address({"pullback": "second"}[kind])
+        return self.model.address(OF_THE_PAIR[kind])
 
     def work_size(self, kind: str) -> int:
-        return self.model.work_size({"pullback": "second"}[kind]) + 4 * self.n
+        return self.model.work_size(OF_THE_PAIR[kind]) + 4 * self.n
 
     def failure(self, status: int) -> BaseException:
         return self.model.failure(status)
+
+
+# derivatives of f that serve as those of (f, df); the Jacobian is asked for f alone
+OF_THE_PAIR = {"pullback": "second", "pullback_along": "second_along", "jacobian": "jacobian"}
 
 
 def _paired(model: Model) -> PairModel:
@@ -106,25 +103,76 @@ def pair_call(f, args):
     t, y, p, g, ignored, gt, gy, gp, work = args
     n = y.shape[0] // 2
     m = (p.shape[0] - 1) // 2
-    return call_model(
+    return call(
         f,
         (
-            t,
-            view(y, 0, n),
-            view(p, 0, m),
-            view(g, n, n),
-            p[2 * m],
-            view(y, n, n),
-            view(p, m, m),
-            view(g, 0, n),
-            view(ignored, 0, n),
-            view(ignored, n, n),
-            view(gp, 2 * m, 1),
-            view(gy, n, n),
-            view(gp, m, m),
-            gt,
-            view(gy, 0, n),
-            view(gp, 0, m),
-            work,
+            *(t, view(y, 0, n), view(p, 0, m), view(g, n, n)),
+            *(0.0, view(y, n, n), view(p, m, m), view(g, 0, n)),
+            *(view(ignored, 0, n), view(ignored, n, n)),
+            *(view(gp, 2 * m, 1), view(gy, n, n), view(gp, m, m)),
+            *(gt, view(gy, 0, n), view(gp, 0, m), work),
         ),
     )
+
+
+@kernel
+def pair_call_along(f, args):
+    """The same for the derivative of (f, df) along (s, u)."""
+    t, y, p, s, u, g, ignored, gt, gy, gp, gs, gu, work = args
+    n = y.shape[0] // 2
+    m = (p.shape[0] - 1) // 2
+    return call(
+        f,
+        (
+            *(t, view(y, 0, n), view(p, 0, m), s, view(u, 0, n), view(g, n, n)),
+            *(0.0, view(y, n, n), view(p, m, m), 0.0, view(u, n, n), view(g, 0, n)),
+            *(view(ignored, 0, n), view(ignored, n, n)),
+            *(view(gp, 2 * m, 1), view(gy, n, n), view(gp, m, m), gs, view(gu, n, n)),
+            *(gt, view(gy, 0, n), view(gp, 0, m), gs, view(gu, 0, n), work),
+        ),
+    )
+
+
+@kernel
+def pair_factors_of(model, n, t, h, saved, p, work, scratch, mass):
+    """The LU decomposition of W serves both solves."""
+    if saved.shape[0] > 2 + (1 + ROWS) * n:
+        return 0
+    return factor(model, n // 2, t, h, saved, p, work, scratch, mass)
+
+
+@kernel
+def pair_solve_transposed(model, n, t, saved, p, factors, x, work, scratch):
+    """[[W, 0], [-dJ, W]]^T x: W^T w = b2, then W^T v = b1 + dJ^T w."""
+    q = n // 2
+    m = (p.shape[0] - 1) // 2
+    pivots = view(factors, q * q, q)
+    w = view(x, q, q)
+    lu_solve_transposed(q, factors, pivots, w)
+    at = 2 * n * n + n
+    zeros = view(scratch, at, q)
+    for k in range(q):
+        zeros[k] = 0.0
+    ignored = view(scratch, at + q, q + m + 1)
+    status = call(
+        model[2],
+        (
+            *(t, view(saved, 2, q), view(p, 0, m), 0.0, zeros, w),
+            *(0.0, view(saved, 2 + q, q), view(p, m, m), 0.0, zeros, zeros),
+            *(ignored, ignored, ignored, ignored, ignored, ignored, ignored),
+            *(ignored, ignored, ignored, ignored, view(x, 0, q), work),
+        ),
+    )
+    lu_solve_transposed(q, factors, pivots, view(x, 0, q))
+    return status
+
+
+LINKS = {
+    "explicit": {"call_pullback": pair_call},
+    "rosenbrock": {
+        "call_pullback": pair_call,
+        "call_along": pair_call_along,
+        "factors_of": pair_factors_of,
+        "solve_transposed": pair_solve_transposed,
+    },
+}

@@ -29,12 +29,12 @@ WANT_TIMES = 5  # 1: cotangents of the output times are wanted
 PULL_SIGNATURE = (
     "int64(int64[::1], int64[::1], float64[:,::1], float64[:,::1], float64[:,::1], "
     "float64[::1], float64[:,::1], "
-    "float64[::1], float64[::1], float64[::1], float64[::1], float64[::1])"
+    "float64[::1], float64[::1], float64[::1], float64[::1], float64[::1], float64[:,::1])"
 )
 PUSH_SIGNATURE = (
     "int64(int64[::1], int64[::1], float64[:,::1], float64[:,::1], float64[::1], "
     "float64[:,::1], float64[:,::1], "
-    "float64[:,::1], float64[::1], float64[::1], float64, float64[::1], float64[::1])"
+    "float64[:,::1], float64[::1], float64[::1], float64, float64[::1], float64[::1], float64[:,::1])"
 )
 
 
@@ -55,14 +55,14 @@ def sweep_rows(tableau) -> dict[str, int]:
 
 
 @kernel
-def pull_sweep(model, whole, record, place, gout, gtimes, state, p, gp, gt, work, scratch):
+def pull_sweep(model, whole, record, place, gout, gtimes, state, p, gp, gt, work, scratch, mass):
     """Carry cotangents back over steps HIGH-1 .. LOW of a record.
 
     Parameters
     ----------
     model : addresses the family's steps call
     whole : see above
-    record : (steps, width) rows [t, h, y, K]
+    record : (steps, width) rows [t, h, y, K, and perhaps LU factors]
     place : (m, 2) step and theta of each output
     gout : (m, n) cotangents of the outputs
     gtimes : (m,) cotangents of the output times, written if WANT_TIMES
@@ -70,6 +70,7 @@ def pull_sweep(model, whole, record, place, gout, gtimes, state, p, gp, gt, work
     p, gp : (m,) parameters and their cotangents, accumulated
     gt : (1,) cotangent of a shift of all times, accumulated
     work, scratch : workspace of the model and of the linear algebra
+    mass : (q, q) mass matrix, or without rows
 
     Returns
     -------
@@ -78,9 +79,7 @@ def pull_sweep(model, whole, record, place, gout, gtimes, state, p, gp, gt, work
     n = N if N > 0 else whole[SIZE]
     z = stack_f64(SWEEP_ROWS, N) if N > 0 else state
     if N > 0:
-        for i in range(SWEEP_ROWS):
-            for k in range(n):
-                z[i, k] = state[i, k]
+        copy_rows(n, state, z)
     i = whole[CURSOR] - 1
     status = 0
     for r in range(whole[HIGH] - 1, whole[LOW] - 1, -1):
@@ -124,7 +123,7 @@ def pull_sweep(model, whole, record, place, gout, gtimes, state, p, gp, gt, work
                     for j in unroll(range(len(DENSE[m]))):
                         if DENSE[m][j] != 0.0:
                             z[j, k] += DENSE[m][j] * weight
-        status = pull_step(model, n, t, h, looked, z, saved, p, gp, gt, work, scratch)
+        status = pull_step(model, n, t, h, looked, z, saved, p, gp, gt, work, scratch, mass)
         if status != 0:
             break
     if status == 0 and whole[BEGINS] != 0 and whole[HIGH] > whole[LOW]:
@@ -132,14 +131,12 @@ def pull_sweep(model, whole, record, place, gout, gtimes, state, p, gp, gt, work
         status = pull_first(model, n, saved[0], z, saved, p, gp, gt, work)
     whole[CURSOR] = i + 1
     if N > 0:
-        for i in range(SWEEP_ROWS):
-            for k in range(n):
-                state[i, k] = z[i, k]
+        copy_rows(n, z, state)
     return status
 
 
 @kernel
-def push_sweep(model, whole, record, place, dtimes, dout, drecord, state, p, dp, dt, work, scratch):
+def push_sweep(model, whole, record, place, dtimes, dout, drecord, state, p, dp, dt, work, scratch, mass):
     """Carry tangents forward over steps LOW .. HIGH-1 of a record.
 
     Parameters
@@ -153,9 +150,7 @@ def push_sweep(model, whole, record, place, dtimes, dout, drecord, state, p, dp,
     n = N if N > 0 else whole[SIZE]
     z = stack_f64(SWEEP_ROWS, N) if N > 0 else state
     if N > 0:
-        for i in range(SWEEP_ROWS):
-            for k in range(n):
-                z[i, k] = state[i, k]
+        copy_rows(n, state, z)
     i = whole[CURSOR]
     status = 0
     for r in range(whole[LOW], whole[HIGH]):
@@ -174,7 +169,7 @@ def push_sweep(model, whole, record, place, dtimes, dout, drecord, state, p, dp,
             if place[last, 1] != 1.0:
                 looked = True
             last += 1
-        status = push_step(model, n, t, h, looked, z, saved, p, dp, dt, work, scratch)
+        status = push_step(model, n, t, h, looked, z, saved, p, dp, dt, work, scratch, mass)
         if status != 0:
             break
         if r < drecord.shape[0]:
@@ -207,10 +202,15 @@ def push_sweep(model, whole, record, place, dtimes, dout, drecord, state, p, dp,
             i += 1
     whole[CURSOR] = i
     if N > 0:
-        for i in range(SWEEP_ROWS):
-            for k in range(n):
-                state[i, k] = z[i, k]
+        copy_rows(n, z, state)
     return status
+
+
+@kernel
+def copy_rows(n, source, target):
+    for i in range(SWEEP_ROWS):
+        for k in range(n):
+            target[i, k] = source[i, k]
 
 
 @kernel

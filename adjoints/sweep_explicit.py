@@ -17,7 +17,7 @@ __all__ = ["pull_first", "pull_step", "push_first", "push_step"]
 
 
 @kernel
-def pull_step(model, n, t, h, looked, z, saved, p, gp, gt, work, scratch):
+def pull_step(model, n, t, h, looked, z, saved, p, gp, gt, work, scratch, mass):
     """Transpose one step.
 
     Parameters
@@ -39,7 +39,7 @@ def pull_step(model, n, t, h, looked, z, saved, p, gp, gt, work, scratch):
                         total += A[i][j] * saved[2 + (1 + j) * n + k]
                 z[U, k] = saved[2 + k] + h * total
                 z[O, k] = z[LAM, k] if i == STAGES else 0.0
-            status = call(
+            status = call_pullback(
                 model[0], (t + C[i] * h, row(z, U), p, row(z, i), row(z, F), gt, row(z, O), gp, work)
             )
             if status != 0:
@@ -61,11 +61,11 @@ def pull_first(model, n, t, z, saved, p, gp, gt, work):
     """Transpose K_0 = f(t0, y0) of the first step; its cotangent stands in the closing row."""
     for k in range(n):
         z[U, k] = saved[2 + k]
-    return call(model[0], (t, row(z, U), p, row(z, STAGES), row(z, F), gt, row(z, LAM), gp, work))
+    return call_pullback(model[0], (t, row(z, U), p, row(z, STAGES), row(z, F), gt, row(z, LAM), gp, work))
 
 
 @kernel
-def push_step(model, n, t, h, looked, z, saved, p, dp, dt, work, scratch):
+def push_step(model, n, t, h, looked, z, saved, p, dp, dt, work, scratch, mass):
     """Differentiate one step along (dy, dp, dt): from row YDOT to rows Y1DOT and K_i."""
     for k in range(n):
         z[0, k] = z[STAGES, k]

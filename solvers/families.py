@@ -20,9 +20,11 @@ class Family:
     tables: Callable
     workspace: Callable  # of the model: float64 of scratch space besides the model's own
     scaled: bool
+    factored: bool = False  # whether a step makes LU factors that a record can keep
 
     def constants(self, method) -> dict:
-        return {**self.kernels, **self.tables(method), "SCALED": self.scaled}
+        own = {"SCALED": self.scaled, "FACTORED": self.factored}
+        return {**self.kernels, **self.tables(method), **own}
 
 
 def _explicit_tables(method) -> dict:
@@ -83,6 +85,7 @@ FAMILIES["rosenbrock"] = Family(
     tables=_rosenbrock_tables,
     workspace=lambda model: 3 * model.n**2 + 2 * model.n + model.m,
     scaled=False,
+    factored=True,
 )
 
 

@@ -47,8 +47,8 @@ def integrate(
     ts : ndarray (k,)
         Output times in the order of integration, inside the span.
     options : Options
-    record : {0, 1, 2}
-        What to keep of each accepted step: nothing, (t, h, y), or the stages too.
+    record : {0, 1, 2, 3}
+        What to keep of each accepted step: nothing, (t, h, y), the stages too, or also the LU factors.
     events : solvers.events.Events, optional
     progress : callable, optional
         Called with the time and the step size every thousand attempted steps.
@@ -179,6 +179,8 @@ def _run(
     ys = np.empty((len(ts), n))
     if record:
         width = 2 + n * (1 + method.rows * (record > 1))
+        if record > 2 and plan.family.factored:
+            width += n * n + n
         rows = np.empty((plan.capacity, width))
         place = np.empty((len(ts), 2))
     else:
@@ -232,7 +234,9 @@ def _run(
         message = "A termination event occurred."
     t_end, y_end = (float(real[state.T1]), desk.y1.copy()) if end is None else end
     step = float(real[state.STEP])
-    return Trajectory(method, ts, ys, rows, place, t_end, y_end, code, whole.copy(), message, step)
+    return Trajectory(
+        method, ts, ys, rows, place, t_end, y_end, code, whole.copy(), message, step, options.mass
+    )
 
 
 PROGRESS_STEPS = 1000  # between two looks at the progress

@@ -227,6 +227,12 @@ def deliver(model, real, z, p, whole, scratch, ts, out, place, record, direction
                 target = view(row(record, r), 2 + (1 + j) * n, n)
                 for k in range(n):
                     target[k] = z[j, k]
+        if FACTORED and level > 2:
+            # What the linear algebra has of W: LU and pivots.
+            target = view(row(record, r), 2 + (1 + ROWS) * n, n * n + n)
+            source = view(scratch, whole[LINEAR_ALGEBRA] + n * n, n * n + n)
+            for k in range(n * n + n):
+                target[k] = source[k]
         whole[RECORDED] = r + 1
     return 0
 

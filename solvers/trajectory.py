@@ -55,8 +55,9 @@ class Trajectory:
         Output times that were reached.
     ys : ndarray (k, n)
     record : ndarray (steps, width)
-        Accepted steps, one row [t, h, y (n), stages (rows * n)] each; ``record=1`` leaves out the stages,
-        ``record=0`` everything. C-contiguous.
+        Accepted steps, one row [t, h, y (n), stages (rows * n), LU factors] each; ``record=2`` leaves out
+        the factors (which explicit methods have not), ``record=1`` the stages, ``record=0`` everything.
+        C-contiguous.
     place : ndarray (k, 2)
         For each output the row of its step in ``record``, as a float, and theta in [0, 1]; y(t + theta h)
         is the output.
@@ -67,6 +68,7 @@ class Trajectory:
     step : float
         The step size that would have come next.
     message : str
+    mass : ndarray (n, n) or None
     counts : dict
         accepted, rejected, nfev, njev, nlu.
     """
@@ -82,6 +84,7 @@ class Trajectory:
     whole: np.ndarray
     message: str = ""
     step: float = 0.0
+    mass: np.ndarray | None = None
 
     @property
     def t_start(self) -> float:
@@ -113,7 +116,8 @@ class Trajectory:
     @property
     def stages(self) -> np.ndarray:
         """(steps, rows, n) stages of the recorded steps."""
-        return self.record[:, 2 + self.n :].reshape(self.steps, self.method.rows, self.n)
+        first, size = 2 + self.n, self.method.rows * self.n
+        return self.record[:, first : first + size].reshape(self.steps, self.method.rows, self.n)
 
     @property
     def counts(self) -> dict[str, int]:

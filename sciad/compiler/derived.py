@@ -13,12 +13,17 @@ from .ir import Address, Block, Call, Input, Load, Program, Store
 from .regions import accesses, blocks, copy_program, is_arena, walk
 from .reverse import pullback
 
-__all__ = ["cotangent", "tangent"]
+__all__ = ["along", "cotangent", "tangent"]
 
 
 def tangent(program: Program) -> Program:
     """The program ``(inputs, dots) -> out_dot``."""
     return _with_result(pushforward(program), ["out_dot"])
+
+
+def along(program: Program, wrt: set[str]) -> Program:
+    """The program ``(inputs, dots of wrt) -> out_dot``; the dots are inputs named t_1, y_1 and so on."""
+    return _with_result(pushforward(program, wrt), ["out_dot"])
 
 
 def cotangent(program: Program) -> Program:

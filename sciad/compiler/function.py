@@ -10,6 +10,7 @@ import numpy as np
 
 from ..rebind import original
 from ..tree import flatten
+from .derived import along
 from .emit import Text, emit
 from .forward import pushforward
 from .ir import Program
@@ -22,6 +23,7 @@ from .trace import Group, Traced, trace
 __all__ = ["KINDS", "CompiledFunction", "Group", "compile_function"]
 
 KINDS = ("primal", "pushforward", "pullback", "jacobian", "second")
+KINDS += ("along", "pushforward_along", "pullback_along", "second_along")
 
 
 def compile_function(fun: Callable, groups: list[Group]) -> CompiledFunction:
@@ -69,7 +71,9 @@ class CompiledFunction:
 
     ``primal(*inputs, out, w)``, ``pushforward(*inputs, *dots, out, out_dot, w)``,
     ``pullback(*inputs, out_bar, out, *bars, w)``, ``jacobian(*inputs, J, w)`` and
-    ``second(*inputs, out_bar, *dots, out_bar_dot, out, out_dot, *bars, *bar_dots, w)``:
+    ``second(*inputs, out_bar, *dots, out_bar_dot, out, out_dot, *bars, *bar_dots, w)``; ``along``, of the
+    inputs t, y, p, s, u, is the derivative J u + f_t s, and ``pushforward_along`` (in t, y and p only),
+    ``pullback_along`` and ``second_along`` are its derivatives (p may hold more groups, t may be missing):
     pointers to float64 (scalar groups by value), an int64 status returned: 0, or the number of the `Site` of
     `sites` at which the program raised.  `bars` and `bar_dots` are accumulated into, all else is overwritten.
 
@@ -147,6 +151,14 @@ class _Shared:
             return jacobian(self.primal, self.wrt)
         if kind == "second":
             return pushforward(self.program("pullback"))
+        if kind == "along":
+            return along(self.primal, {"t", self.wrt} & {g.name for g in self.primal.inputs})
+        if kind == "pushforward_along":
+            return pushforward(self.program("along"), {g.name for g in self.primal.inputs})
+        if kind == "pullback_along":
+            return pullback(self.program("along"))
+        if kind == "second_along":
+            return pushforward(self.program("pullback_along"))
         raise ValueError(f"kind {kind!r}: one of {', '.join(KINDS)}")
 
     def text(self, kind: str) -> Text:
