@@ -60,17 +60,6 @@ def build_model(
     for model, shared in _models.get(key, ()):
         if shared.matches(fun):
             return model, _join(leaves, kinds, shared.traced.gather(fun))
-    if key not in _refused and any(
-        isinstance(leaf, np.ndarray) and leaf.dtype.kind in "iub" for leaf in leaves
-    ):
-        warnings.warn(
-            f"the right-hand side {getattr(fun, '__name__', fun)!r} is not compiled but called in Python at "
-            "every stage, which is slower; the result is the same. An array in args holds integers: capture "
-            "it in the closure of the model, or make it float",
-            InterpretedModel,
-            stacklevel=3,
-        )
-        _refused.add(key)
     if key in _refused or getattr(fun, "interpreted", False):
         return _interpreted(fun, shape, leaves, structure, jac), _join(leaves, kinds, ())
     template = tree.unflatten(
@@ -92,7 +81,9 @@ def build_model(
     if len(_models) > 1000:
         _models.clear()
     _models.setdefault(key, []).append((model, shared))
-    return model, _join(leaves, kinds, shared.traced.gather(fun))
+    p = _join(leaves, kinds, shared.traced.gather(fun))
+    assert np.size(p) == model.m, f"the model reads {model.m} parameters, {np.size(p)} were found"
+    return model, p
 
 
 def is_parameter(leaf) -> bool:
@@ -158,6 +149,8 @@ def present(x):
     integers and truth values of NumPy are those of Python.
     """
     if isinstance(x, np.ndarray):
+        if x.__class__ is np.memmap:
+            return x.view(np.ndarray)
         if x.__class__ is not np.ndarray:
             return operand(x)
         return x.item() if x.ndim == 0 and x.dtype.kind in "iub" else x

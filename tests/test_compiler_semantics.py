@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from tests.test_compiler_trace import LONG, Y, agree, copies, run, traced
+from tests.tracing import LONG, Y, agree, copies, run, traced
 
 
 def writes(u):

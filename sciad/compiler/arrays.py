@@ -204,8 +204,9 @@ def reads_of(x) -> tuple:
 def elementwise(t, fn, *args, kind: str | None = None):
     """``fn`` (a ufunc, or a function of operands) of numbers and arrays, broadcast."""
     if all(is_scalar(a) for a in args):
-        return t.apply(fn, args)
+        return t.arithmetic(fn, args)
     args = [force(t, a) if isinstance(a, Deferred) else a for a in args]
+    fn = t.of_truths(fn, args)
     for a in args:
         if getattr(a, "sequence", False) or not (is_array(a) or is_scalar(a)):
             raise Refusal(f"arithmetic on {t.describe(a)}", "Make it an array with np.array(...).")

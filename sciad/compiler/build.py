@@ -4,6 +4,7 @@ operations.
 
 from __future__ import annotations
 
+import math
 import operator
 from contextlib import contextmanager
 
@@ -182,6 +183,8 @@ class Builder:
         elif fn is np.divide:
             if is_num[1] and args[1] == 1 and type_of(args[0]) == "f":
                 return args[0]
+            if is_num[1] and args[1] == 0:
+                return self.op(np.multiply, args[0], math.copysign(INF, args[1]))
         elif fn is np.power:
             x, n = args
             if is_num[1] and type_of(x) == "f" and float(n).is_integer() and 0 <= n <= 4:

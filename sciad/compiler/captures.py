@@ -12,7 +12,9 @@ call finds its own captures.
 from __future__ import annotations
 
 import builtins
+import enum
 import functools
+import inspect
 import types
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +28,9 @@ from .values import Bound, Function, Host
 STATIC_ARRAY = 64  # int and bool arrays of at most this size are part of the key; larger ones are lifted
 _CONSTANTS: dict[int, Any] = {}  # classes of arguments: where their methods are found
 _TRUSTED = ("numpy", "scipy", "math", "numba", "sciad", "builtins", "operator")
+_PLAIN_ARRAYS = (np.ndarray, np.memmap)  # subclasses may mean something else by their operators
+_DTYPES = (np.float64, np.int64, np.int32, np.bool_)  # others round or wrap where these do not
+_WRAPPERS = ("sciad", "numba")  # whose `__wrapped__` and `py_func` do what they do
 
 
 @dataclass(frozen=True)
@@ -88,6 +93,9 @@ class Captures:
         if obj is None or obj_type in (int, bool, str, bytes):
             self.guard(path, "value", obj)
             return obj
+        if isinstance(obj, enum.Enum):
+            self.guard(path, "is", obj)
+            return obj
         if isinstance(obj, (np.integer, np.bool_)):
             self.guard(path, "item", obj.item())
             return obj.item()
@@ -100,7 +108,7 @@ class Captures:
         called = self.callable(obj, path)
         if called is not None:
             return called
-        if isinstance(obj, types.ModuleType) and obj.__name__.partition(".")[0] not in _TRUSTED:
+        if isinstance(obj, types.ModuleType) and not is_library(obj):
             self.guard(path, "is", obj)
             return Host(obj, path)
         if (
@@ -109,13 +117,13 @@ class Captures:
         ):
             self.guard(path, "is", obj)
             return original(obj)
-        if type(obj).__module__.partition(".")[0] in _TRUSTED and callable(obj):
+        if is_library(type(obj)) and callable(obj):
             self.guard(path, "is", obj)
             return obj
         if isinstance(obj, (tuple, list)):
             self.guard(path, "length", (obj_type, len(obj)))
         elif isinstance(obj, dict):
-            self.guard(path, "keys", tuple(obj))
+            self.guard(path, "keys", (obj_type, tuple(obj)))
         else:
             self.guard(path, "type", obj_type)
         return Host(obj, path)
@@ -128,7 +136,8 @@ class Captures:
                 return original(obj)
             self.guard(path, "code", obj.__code__)
             return Function(obj, path)
-        if isinstance(getattr(obj, "py_func", None), types.FunctionType):  # numba's dispatchers
+        library = type(obj).__module__.partition(".")[0]
+        if library == "numba" and isinstance(getattr(obj, "py_func", None), types.FunctionType):
             return self.callable(obj.py_func, path.attr("py_func"))
         if isinstance(obj, types.MethodType):
             fn = self.callable(obj.__func__, path.attr("__func__"))
@@ -138,9 +147,10 @@ class Captures:
             kwargs = {k: self.resolve(a, path.attr("keywords").item(k)) for k, a in obj.keywords.items()}
             self.guard(path, "partial", (len(args), tuple(kwargs)))
             return Bound(self.resolve(obj.func, path.attr("func")), args, kwargs)
-        wrapped = getattr(obj, "__wrapped__", None)
-        if callable(wrapped) and not isinstance(obj, type) and not isinstance(obj, types.FunctionType):
-            return self.resolve(wrapped, path.attr("__wrapped__"))
+        if library in _WRAPPERS or isinstance(obj, _CACHED):  # other decorators run: `__call__` is traced
+            wrapped = getattr(obj, "__wrapped__", None)
+            if callable(wrapped) and not isinstance(obj, type):
+                return self.resolve(wrapped, path.attr("__wrapped__"))
         return None
 
     def name(self, fn: types.FunctionType, path: Path, name: str):
@@ -156,13 +166,14 @@ class Captures:
         if name in fn.__globals__:
             return self.resolve(fn.__globals__[name], path.glob(name))
         if hasattr(builtins, name):
-            return getattr(builtins, name)
+            self.guard(path.step(f".__globals__.get({name!r})"), "value", None)  # not shadowed meanwhile
+            return self.resolve(getattr(builtins, name), self.constant(builtins).attr(name))
         raise Refusal(f"name {name!r} is not defined")
 
     def attribute(self, host: Host, name: str):
         """``host.name``: instance attributes, methods and properties."""
         obj, path = host.obj, host.path
-        static = getattr(type(obj), name, None)
+        static = inspect.getattr_static(type(obj), name, None)
         if isinstance(static, property):
             self.guard(path, "type", type(obj))
             fget = self.callable(static.fget, path.attr(f"__class__.{name}.fget"))
@@ -170,9 +181,26 @@ class Captures:
         if isinstance(static, types.FunctionType) and name not in getattr(obj, "__dict__", {}):
             fn = self.callable(static, path.attr(f"__class__.{name}"))
             return Bound(fn, (host,))
-        if not hasattr(obj, name):
-            raise Refusal(f"{type(obj).__name__} has no attribute {name!r}")
-        return self.resolve(getattr(obj, name), path.attr(name))
+        if any(_overridden(type(obj), hook) for hook in ("__getattr__", "__getattribute__")) and (
+            name not in getattr(obj, "__dict__", {}) and static is None
+        ):
+            raise Refusal(
+                f"attribute {name!r} of a {type(obj).__name__}, which its __getattr__ computes",
+                "Read it before the compiled function.",
+            )
+        try:
+            found = getattr(obj, name)
+        except Exception as error:
+            raise Refusal(f"{type(obj).__name__} has no attribute {name!r} ({error})") from None
+        return self.resolve(found, path.attr(name))
+
+    def class_attribute(self, cls: type, name: str):
+        """``cls.name`` of a class of the user's: what it is now, not what it was when traced."""
+        try:
+            found = getattr(cls, name)
+        except AttributeError:
+            raise Refusal(f"class {cls.__name__} has no attribute {name!r}") from None
+        return self.resolve(found, self.constant(cls).attr(name))
 
     def member(self, host: Host, key):
         """``host[key]`` of a captured tuple, list or dict."""
@@ -190,11 +218,7 @@ class Captures:
         return self.lifted[path][1]
 
     def _array(self, obj, path):
-        kind = {"f": "f", "i": "i", "u": "i", "b": "b"}.get(obj.dtype.kind)
-        if obj.dtype == object and all(_is_traced(e) or isinstance(e, (float, int)) for e in obj.flat):
-            kind = "f"
-        if kind is None:
-            raise Refusal(f"an array of dtype {obj.dtype}", "Use arrays of floats or ints.")
+        kind = kind_of_array(obj)
         if kind == "f" or obj.size > STATIC_ARRAY:
             return self.lift(path, obj.shape, kind)
         self.guard(path, "array", _content(obj))
@@ -207,6 +231,37 @@ class Captures:
 
     def guard(self, path: Path, probe: str, expected) -> None:
         self.guards[path, probe] = expected
+
+
+_CACHED = type(functools.lru_cache(lambda: None))
+
+
+def kind_of_array(x: np.ndarray) -> str:
+    """The kind of an array's elements; refused where NumPy's arithmetic on it is not that of float64, int64
+    or bool.
+    """
+    cls = type(x)
+    if cls not in _PLAIN_ARRAYS and not cls.__module__.startswith("sciad."):
+        raise Refusal(
+            f"an array of type {cls.__module__}.{cls.__name__}", "Give it as np.asarray(...), a plain array."
+        )
+    if x.dtype == object and all(_is_traced(e) or isinstance(e, (float, int)) for e in x.flat):
+        return "f"
+    if x.dtype.type not in _DTYPES:
+        kind = {"f": "float", "i": "int", "u": "int"}.get(x.dtype.kind)
+        hint = "Use arrays of floats or ints." if kind is None else f"Convert it with astype({kind})."
+        raise Refusal(f"an array of dtype {x.dtype}", hint)
+    return x.dtype.kind
+
+
+def is_library(x) -> bool:
+    """Whether a module or class is NumPy's, SciPy's, Python's or our own, which do not change."""
+    name = x.__name__ if isinstance(x, types.ModuleType) else x.__module__
+    return name.partition(".")[0] in _TRUSTED
+
+
+def _overridden(cls: type, name: str) -> bool:
+    return getattr(cls, name, None) is not getattr(object, name, None)
 
 
 def _is_traced(x) -> bool:
@@ -241,7 +296,7 @@ PROBES = {
     "is": lambda x: x,
     "code": lambda x: x.__code__,
     "length": lambda x: (type(x), len(x)),
-    "keys": lambda x: tuple(x),
+    "keys": lambda x: (type(x), tuple(x)),
     "type": type,
     "partial": lambda x: (len(x.args), tuple(x.keywords)),
     "array": _content,

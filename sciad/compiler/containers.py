@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+import enum
 from types import ModuleType
 
 import numpy as np
 
 from . import arrays, indexing
 from .build import type_of
+from .captures import is_library
 from .fence import NeedUnroll, Refusal
 from .ir import Block, Value
 from .merge import describe
@@ -131,7 +133,17 @@ class Containers:
         return self.closure(node)
 
     def _joined(self, node):
-        return ast.unparse(node)
+        parts = []
+        for value in node.values:
+            if isinstance(value, ast.Constant):
+                parts.append(str(value.value))
+                continue
+            x = self.unwrapped(self.eval(value.value))
+            if type(x) not in (str, int, bool, float, type(None)):
+                raise Refusal("a text made of values", "Build texts outside of the compiled function.")
+            x = {115: str, 114: repr, 97: ascii}.get(value.conversion, lambda v: v)(x)
+            parts.append(format(x, self._joined(value.format_spec) if value.format_spec else ""))
+        return "".join(parts)
 
     # ------------------------------------------------------------------------------------------- su
 
@@ -239,6 +251,8 @@ class Containers:
         return self.get_attribute(self.eval(node.value), node.attr)
 
     def get_attribute(self, owner, name: str):
+        if isinstance(owner, enum.Enum) or (isinstance(owner, type) and not is_library(owner)):
+            return self._object_attribute(owner, name)
         if is_array(owner) or is_scalar(owner):
             return self.array_attribute(owner, name)
         if isinstance(owner, Host):
@@ -256,6 +270,8 @@ class Containers:
                 found = getattr(owner, name)
             except AttributeError:
                 raise Refusal(f"module {owner.__name__} has no attribute {name!r}") from None
+            if isinstance(found, (int, float)):  # math.pi, which someone may set to something else
+                self.captures.guard(self.captures.constant(owner).attr(name), "is", found)
             return float(found) if isinstance(found, np.floating) else found
         if isinstance(owner, (ListBox, DictBox, tuple, str)):
             return Bound("method", (owner, name))
@@ -266,6 +282,12 @@ class Containers:
             if found is not None:
                 return found
         raise Refusal(f"attribute {name!r} of {self.describe(owner)}")
+
+    def _object_attribute(self, owner, name: str):
+        """An attribute of a class of the user's or of a member of an enumeration."""
+        if isinstance(owner, type):
+            return self.captures.class_attribute(owner, name)
+        return self.captures.attribute(Host(owner, self.captures.constant(owner)), name)
 
     def set_attribute(self, owner, name: str, value) -> None:
         if not isinstance(owner, RecordBox):
@@ -284,9 +306,11 @@ class Containers:
         return describe(x)
 
     def unwrapped(self, x):
-        """NumPy's scalar constants as Python's."""
+        """NumPy's scalar constants and numbers of enumerations as Python's."""
         if isinstance(x, np.generic):
             return x.item()
+        if isinstance(x, enum.Enum) and isinstance(x, (int, float, str)):
+            return x.value
         return x
 
     def items(self, x, expected: int | None = None) -> list:

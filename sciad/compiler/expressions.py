@@ -8,12 +8,25 @@ import operator
 import numpy as np
 
 from . import arrays
+from .arithmetic import Arithmetic
 from .build import type_of
+from .comparisons import Comparisons
 from .containers import Containers
 from .fence import Refusal, Unbound
 from .ir import Block, Op, Value
 from .purity import may_call
-from .values import UNDEFINED, Conflict, DictBox, Host, Lazy, ListBox, is_array, is_scalar
+from .values import (
+    UNDEFINED,
+    Conflict,
+    DictBox,
+    Host,
+    Lazy,
+    ListBox,
+    Range,
+    RecordBox,
+    is_array,
+    is_scalar,
+)
 
 _OPERATORS = {
     ast.Add: (np.add, operator.add),
@@ -30,28 +43,9 @@ _OPERATORS = {
     ast.LShift: (None, operator.lshift),
     ast.RShift: (None, operator.rshift),
 }
-_COMPARISONS = {
-    ast.Lt: np.less,
-    ast.LtE: np.less_equal,
-    ast.Gt: np.greater,
-    ast.GtE: np.greater_equal,
-    ast.Eq: np.equal,
-    ast.NotEq: np.not_equal,
-}
-_ARITHMETIC = {
-    np.add,
-    np.subtract,
-    np.multiply,
-    np.negative,
-    np.absolute,
-    np.divide,
-    np.floor_divide,
-    np.remainder,
-}
-_ARITHMETIC |= {np.power, np.positive}
 
 
-class Expressions(Containers):
+class Expressions(Containers, Comparisons, Arithmetic):
     """Handlers of expression nodes; `eval` dispatches."""
 
     def eval(self, node: ast.expr):
@@ -153,14 +147,6 @@ class Expressions(Containers):
             raise Refusal("bit shifts of numbers", "Multiply or floor-divide by a power of two.")
         return arrays.elementwise(self, fn, a, b)
 
-    def apply(self, fn, args):
-        """A scalar operation; truth values count as 0 and 1 in arithmetic."""
-        if fn in _ARITHMETIC:
-            args = [self.builder.to_int(a) if type_of(a) == "b" else a for a in args]
-        if isinstance(fn, (np.ufunc, str)):
-            return self.builder.op(fn, *args)
-        return fn(*args)
-
     def _unary_op(self, node):
         if isinstance(node.op, ast.Not):
             return self.negate(self.condition(node.operand))
@@ -193,47 +179,6 @@ class Expressions(Containers):
                 result = self.builder.op(np.logical_and, result, one)
         return result
 
-    def compare(self, op, a, b):
-        if isinstance(op, (ast.Is, ast.IsNot)):
-            if any(isinstance(x, Value) for x in (a, b)) and not any(x is None for x in (a, b)):
-                raise Refusal("`is` on numbers", "Compare with ==.")
-            return (a is b) == isinstance(op, ast.Is)
-        if isinstance(op, (ast.In, ast.NotIn)):
-            found = self._contains(b, a)
-            return found if isinstance(op, ast.In) else self.negate(found)
-        fn = _COMPARISONS[type(op)]
-        if all(is_scalar(x) or is_array(x) for x in (a, b)):
-            return arrays.elementwise(self, fn, a, b)
-        if isinstance(op, (ast.Eq, ast.NotEq)):
-            return self._equal(a, b) == isinstance(op, ast.Eq)
-        raise Refusal(f"comparison of {self.describe(a)} and {self.describe(b)}")
-
-    def _equal(self, a, b) -> bool:
-        if isinstance(a, tuple) and isinstance(b, tuple):
-            if not all(type(x) in (int, str, bool, float) for x in (*a, *b)):
-                raise Refusal("comparison of tuples of values", "Compare their elements.")
-            return a == b
-        simple = (str, type(None), int, bool, float, type, np.dtype)
-        if isinstance(a, simple) or isinstance(b, simple):
-            return bool(a == b) if isinstance(a, simple) and isinstance(b, simple) else False
-        return a is b
-
-    def _contains(self, container, x):
-        if isinstance(container, DictBox):
-            return x in container.slots
-        if isinstance(container, Host) and isinstance(container.obj, dict):
-            return x in container.obj
-        if isinstance(container, str):
-            return x in container
-        result = False
-        for item in self.items(container):
-            if isinstance(item, str) or isinstance(x, str):
-                one = item == x if isinstance(item, str) and isinstance(x, str) else False
-            else:
-                one = self.compare(ast.Eq(), x, item)
-            result = self.builder.op(np.logical_or, result, one)
-        return result
-
     # ----------------------------------------------------------------------------------------------
 
     def condition(self, node):
@@ -259,8 +204,15 @@ class Expressions(Containers):
             return bool(x.slots["len"])
         if isinstance(x, DictBox):
             return bool(x.slots)
-        if isinstance(x, Host):
-            return bool(x.obj)
+        if isinstance(x, Range):
+            return self.builder.op(np.greater, self.iteration(x).count, 0)
+        cls = type(x.obj) if isinstance(x, Host) else x.type if isinstance(x, RecordBox) else None
+        if cls is not None:
+            if cls in (list, dict, tuple):
+                return bool(x.obj)
+            if any(hasattr(cls, name) for name in ("__bool__", "__len__")):
+                raise Refusal(f"the truth of {self.describe(x)}", "Compare what it holds.")
+            return True
         return bool(x)
 
     def _short(self, nodes, is_and: bool):

@@ -192,7 +192,7 @@ def _leaf(x):
     if isinstance(x, float):
         return None
     if isinstance(x, np.ndarray):
-        return x.shape, x.dtype.kind
+        return x.shape, x.dtype.str, type(x), None if x.dtype.kind == "f" else x.tobytes()
     if isinstance(x, bool | int | str | np.integer | np.bool_):
         return type(x), x
     return type(x), np.shape(x)

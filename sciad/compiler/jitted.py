@@ -184,11 +184,17 @@ def _kind(x):
     """What of a leaf is compiled in: shapes, and whatever is not a float."""
     if x.__class__ is float or x.__class__ is np.float64:
         return _SCALAR
-    if isinstance(x, np.ndarray) or is_traced(x):
-        return ("f", x.shape) if is_traced(x) or x.dtype.kind == "f" else ("i", x.shape, x.tobytes())
+    if is_traced(x) or (isinstance(x, np.ndarray) and x.dtype.kind in "fO" and _plain(x)):
+        return ("f", x.shape)
+    if isinstance(x, np.ndarray):  # masked arrays and the like are refused
+        return ("array", type(x), x.dtype.str, x.shape, x.tobytes())
     if isinstance(x, np.floating):
         return _SCALAR
     return ("static", type(x), x)
+
+
+def _plain(x) -> bool:
+    return type(x) in (np.ndarray, np.memmap) or type(x).__module__.startswith("sciad.")
 
 
 def _example(x, kind):

@@ -13,7 +13,7 @@ import numpy as np
 from .. import tree
 from . import arrays, ir
 from .build import type_of
-from .captures import Capture, Captures, Path, compile_check, readers
+from .captures import Capture, Captures, Path, compile_check, kind_of_array, readers
 from .fence import NeedUnroll, Refusal, Restart, located
 from .ir import Input, Program, Value
 from .normalize import RETURNED
@@ -32,8 +32,8 @@ class Group:
     name : str
         Its name in generated code; memory of the program.
     template : pytree
-        Example of the argument: shapes and structure matter, float values do not; ints, bools and
-        whatever is not a number are static.
+        Example of the argument: shapes and structure matter, float values do not; ints, bools, arrays of
+        them and whatever is not a number are static.
     scalar : bool
         Passed by value (one float).
     spread : bool
@@ -170,6 +170,8 @@ class _Trace:
     def _leaf(self, group, into, k, leaf, name):
         if isinstance(leaf, (bool, int, np.integer, np.bool_)) or not _is_number(leaf):
             return leaf.item() if isinstance(leaf, np.generic) else leaf
+        if isinstance(leaf, np.ndarray) and kind_of_array(leaf) != "f":
+            return self.tracer.static_array(leaf, ("static", group.name, k))
         shape = np.shape(leaf)
         offset = into.size
         into.size += math.prod(shape)
@@ -275,9 +277,7 @@ def _innermost(fn):
 def _is_number(x) -> bool:
     if isinstance(x, (float, np.floating)):
         return True
-    return (isinstance(x, np.ndarray) and x.dtype.kind in "fiub") or (
-        type(x).__module__.startswith("sciad.") and hasattr(x, "shape")
-    )
+    return isinstance(x, np.ndarray) or (type(x).__module__.startswith("sciad.") and hasattr(x, "shape"))
 
 
 def _leaf_name(group: str, path: str, count: int) -> str:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from .fence import NeedUnroll
 from .ir import Address, Operand, Value
 
 
@@ -57,6 +58,10 @@ class ListBox(Box):
     __slots__ = ()
 
     def items(self) -> list:
+        if isinstance(self.slots["len"], Value):
+            raise NeedUnroll(
+                "a list changes its length in a loop", "Fill an array made by np.empty before the loop."
+            )
         return [self.slots[k] for k in range(self.slots["len"])]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+from types import FunctionType
 
 import numpy as np
 
@@ -10,7 +11,19 @@ from ..arrays import element, elementwise
 from ..build import type_of
 from ..fence import Refusal
 from ..ir import Value
-from ..values import DictBox, Host, Iteration, ListBox, Range, RecordBox, is_array, is_scalar
+from ..values import (
+    Bound,
+    Closure,
+    DictBox,
+    Function,
+    Host,
+    Iteration,
+    ListBox,
+    Range,
+    RecordBox,
+    is_array,
+    is_scalar,
+)
 from .table import lower
 
 
@@ -23,6 +36,14 @@ def _range(t, *args):
     if isinstance(step, Value) or step == 0:
         raise Refusal("a range whose step is not a constant other than zero", "Use a while loop.")
     return Range(start, stop, step)
+
+
+@lower(sorted)
+def _sorted(t, iterable, reverse=False):
+    items = t.items(iterable)
+    if not all(type(x) in (int, bool, float, str) for x in items):
+        raise Refusal("sorting by values not known while compiling", "Sort outside of the compiled function.")
+    return t.list(sorted(items, reverse=reverse))
 
 
 @lower(len)
@@ -88,7 +109,7 @@ def _float(t, x=0.0):
 
 @lower(int, np.int64)
 def _int(t, x=0):
-    return t.builder.to_int(_number(t, x))
+    return int(x) if isinstance(x, str) else t.integer(_number(t, x))
 
 
 @lower(bool, np.bool_)
@@ -124,7 +145,7 @@ def _divmod(t, x, y):
 def _round(t, x, decimals=None):
     if decimals in (None, 0):
         y = elementwise(t, np.rint, t.as_array(x))
-        return t.builder.to_int(y) if decimals is None and is_scalar(y) and type_of(x) == "f" else y
+        return t.integer(y) if decimals is None and is_scalar(y) and type_of(x) == "f" else y
     scale = 10.0**decimals
     return elementwise(
         t, np.divide, elementwise(t, np.rint, elementwise(t, np.multiply, t.as_array(x), scale)), scale
@@ -193,15 +214,29 @@ def _all(t, x):
 @lower(isinstance)
 def _isinstance(t, x, types):
     types = tuple(t.items(types)) if isinstance(types, tuple) else (types,)
-    actual = {"f": float, "i": int, "b": bool}.get(type_of(x)) if is_scalar(x) else None
+    numpy_only = [c for c in types if isinstance(c, type) and issubclass(c, np.generic)]
+    actual = _type_of(t, x)
+    if issubclass(actual, types):
+        return True
+    if is_scalar(x) and numpy_only:
+        raise Refusal("isinstance(..., a NumPy number type)", "Ask for float or int.")
+    return False
+
+
+def _type_of(t, x) -> type:
+    """The Python type of a traced thing."""
     if is_array(x):
-        actual = np.ndarray
-    actual = (
-        actual
-        or {ListBox: list, DictBox: dict}.get(type(x))
-        or (x.type if isinstance(x, RecordBox) else type(x))
-    )
-    return issubclass(actual, types)
+        return np.ndarray
+    if is_scalar(x):
+        return {"f": float, "i": int, "b": bool}[type_of(x)]
+    if isinstance(x, Host):
+        return type(x.obj)
+    if isinstance(x, RecordBox):
+        return x.type
+    found = {ListBox: list, DictBox: dict, Function: FunctionType, Closure: FunctionType, Range: range}
+    if isinstance(x, (Iteration, Bound)):
+        raise Refusal(f"isinstance of {t.describe(x)}")
+    return found.get(type(x), type(x))
 
 
 @lower(np.errstate)
@@ -226,6 +261,8 @@ def _ndindex(t, *shape):
 
 @lower(str)
 def _str(t, x=""):
+    if type(x) not in (str, int, bool, float, type(None)):
+        raise Refusal(f"str of {t.describe(x)}", "Build texts outside of the compiled function.")
     return str(x)
 
 

@@ -123,9 +123,7 @@ def _hypot(t, *args):
 
 
 def _to_int(ufunc):
-    return lambda t, x: t.builder.to_int(
-        x if type_of(_as_number(t, x)) == "i" else t.apply(ufunc, [_number(t, x)])
-    )
+    return lambda t, x: t.integer(x if type_of(_as_number(t, x)) == "i" else t.apply(ufunc, [_number(t, x)]))
 
 
 def _as_number(t, x):
@@ -192,8 +190,17 @@ def clip(t, a, a_min=None, a_max=None, min=None, max=None):
 
 
 @lower(np.nan_to_num)
-def _nan_to_num(t, x, nan=0.0):
-    return where(t, elementwise(t, np.isnan, x), nan, x)
+def _nan_to_num(t, x, copy=True, nan=0.0, posinf=None, neginf=None):
+    x = t.settled(t.as_array(x))
+    largest = float(np.finfo(float).max)
+    if copy is False:
+        raise Refusal("np.nan_to_num in place", "Assign its result.")
+    ends = [(math.inf, largest if posinf is None else posinf)]
+    ends += [(-math.inf, -largest if neginf is None else neginf)]
+    result = where(t, elementwise(t, np.isnan, x), nan, x)
+    for infinity, instead in ends:
+        result = where(t, elementwise(t, np.equal, x, infinity), instead, result)
+    return result
 
 
 @lower(np.interp)
@@ -208,7 +215,9 @@ def _interp(t, x, xp, fp):
         count = t.sum_of(
             n - 2, lambda k: t.builder.to_int(t.apply(np.less_equal, [element(t, xp, (_plus(t, k),)), value]))
         )
-        count.low, count.high = (0, n - 2) if isinstance(count, Value) else (None, None)
+        count = t.builder.to_int(count)
+        if isinstance(count, Value):
+            count.low, count.high = 0, n - 2
         x0, x1 = element(t, xp, (count,)), element(t, xp, (_plus(t, count),))
         f0, f1 = element(t, fp, (count,)), element(t, fp, (_plus(t, count),))
         slope = (f1 - f0) / (x1 - x0)

@@ -219,6 +219,8 @@ def _extreme(fn, limit):
             a
         ):  # begin with the first element: an infinity would enter the derivative
             a = force(t, a) if isinstance(a, Deferred) else a
+            if 0 in a.shape:
+                raise Refusal("the maximum or minimum of an array without elements")
             start = element(t, a, (0,) * len(a.shape))
         return reduce(
             t,
@@ -245,10 +247,16 @@ def _where_extreme(better):
 
         a = ravel(t, a)
         n = a.shape[0]
+        if type(n) is int and n == 0:
+            raise Refusal("argmax or argmin of an array without elements")
 
         def step(carry, idx):
             value = element(t, a, idx)
             wins = t.apply(better, [value, carry[1]])
+            if a.kind == "f":  # the first NaN wins
+                known = t.apply(np.equal, [carry[1], carry[1]])
+                here = t.apply(np.logical_and, [t.apply(np.not_equal, [value, value]), known])
+                wins = t.apply(np.logical_or, [t.apply(np.logical_and, [wins, known]), here])
             return t.builder.select(wins, idx[0], carry[0]), t.builder.select(wins, value, carry[1])
 
         found = fold(t, (n,), step, (0, element(t, a, (0,))))[0]
