@@ -38,7 +38,8 @@ class ContinuousAdjoint:
     atol: float | None = None
     max_steps: int = 1_000_000
 
-    record = 2  # what is needed of each forward step: the stages too, for the dense output
+    record = 2  # what is needed of each forward step: the stages too, for the dense output,
+    dense = True  # its extra stages included
     kernels: ClassVar[dict] = {}  # what the linker puts for call, jump and quadrature
     in_state = ("lam", "mu")  # what the backward solve carries: y, lambda, mu
 
@@ -52,18 +53,11 @@ class ContinuousAdjoint:
         n, m = model.n, model.m
         record, ts = trajectory.record, trajectory.ts
         gts = np.zeros(len(ts)) if times else None
-        if not len(record):
-            return Cotangents(gys.sum(axis=0), np.zeros(m), gts)
         if trajectory.method.family != "explicit":
             raise NotDifferentiable(
                 f"{type(self).__name__} works along explicit methods; this solve used "
                 f"{trajectory.method.name}. Use DiscreteAdjoint(), the default: exact, and far cheaper on "
                 "stiff problems."
-            )
-        if trajectory.method.rows > trajectory.method.stages + 1 and not options.dense_always:
-            raise NotDifferentiable(
-                f"{type(self).__name__} needs the dense output of every step of {trajectory.method.name}: "
-                "pass dense_output=True, or use DiscreteAdjoint()"
             )
         plan = self._plan(model, trajectory.method)
         sizes = {"y": n, "lam": n, "mu": m}

@@ -11,9 +11,10 @@ import numpy as np
 
 import sciad
 from adjoints.choose import chosen
-from adjoints.discrete import push
+from adjoints.discrete import Cotangents, push
 from adjoints.second import pull_pair
 from sciad.value import is_traced
+from solvers.mass import slope_at
 from solvers.primitive import Problem, run, solve, time_last
 
 __all__ = ["pull_solve", "push_solve"]
@@ -26,12 +27,12 @@ def _solve_pullback(args):
         ys = solve(*args)
         return ys, lambda gys: _through(problem, t0, t1, ts, y0, p, gys)
     adjoint = chosen(problem)
-    trajectory = run(problem, t0, t1, ts, y0, p, adjoint.record)
+    trajectory = _taken(problem, adjoint, t0, t1, ts, y0, p)
 
     def pull(gys):
         if is_traced(gys):
             return _through(problem, t0, t1, ts, y0, p, gys)
-        c = adjoint.pullback(problem.model, trajectory, _plain(p), _rows(gys), problem.times, problem.options)
+        c = _cotangents(problem, adjoint, trajectory, p, gys, problem.times)
         gy0 = c.y0.reshape(np.shape(y0))
         if not problem.times:
             return None, None, None, None, gy0, c.p
@@ -51,11 +52,29 @@ def _solve_pushforward(args, tangents):
         return push_solve(problem, t0, t1, ts, y0, p, dy0, dp)
     trajectory = run(problem, t0, t1, ts, y0, p, record=2)
     moved = None if dts is None and dt0 is None else _plain(np.zeros(len(ts)) if dts is None else dts)
-    dys = push(
-        *(problem.model, trajectory, _plain(p), _plain(dy0).reshape(-1), _plain(dp)),
-        *(moved, 0.0 if dt0 is None else float(dt0)),
-    )
+    dy0, dt0 = _plain(dy0).reshape(-1), 0.0 if dt0 is None else float(dt0)
+    if trajectory.steps or moved is None:
+        dys = push(problem.model, trajectory, _plain(p), dy0, _plain(dp), moved, dt0)
+    else:
+        dys = dy0 + np.outer(moved - dt0, slope_at(problem, trajectory.t, trajectory.y, _plain(p)))
     return time_last(trajectory.ys, np.shape(y0)), time_last(dys, np.shape(y0))
+
+
+def _taken(problem: Problem, adjoint, t0, t1, ts, y0, p):
+    """The steps, with what the adjoint wants to know of them."""
+    return run(problem, t0, t1, ts, y0, p, adjoint.record, getattr(adjoint, "dense", False))
+
+
+def _cotangents(problem: Problem, adjoint, trajectory, p, gys, times: bool) -> Cotangents:
+    """Those of the inputs of a solve; of one that takes no step, too: there all outputs are at t0."""
+    model, p, gys = problem.model, _plain(p), _rows(gys)
+    if trajectory.steps:
+        return adjoint.pullback(model, trajectory, p, gys, times, problem.options)
+    c = Cotangents(gys.sum(axis=0), np.zeros(model.m))
+    if times:
+        c.ts = gys @ slope_at(problem, trajectory.t, trajectory.y, p)
+        c.t0 = -float(c.ts.sum())
+    return c
 
 
 # -- second order ----------------------------------------------------------------------------------
@@ -63,8 +82,9 @@ def _solve_pushforward(args, tangents):
 
 def _pull(problem: Problem, t0, t1, ts, y0, p, gys):
     """Cotangents (y0, p) of a solve from those of its outputs; differentiable."""
-    trajectory = run(problem, t0, t1, ts, y0, p, chosen(problem).record)
-    c = chosen(problem).pullback(problem.model, trajectory, _plain(p), _rows(gys), False, problem.options)
+    adjoint = chosen(problem)
+    trajectory = _taken(problem, adjoint, t0, t1, ts, y0, p)
+    c = _cotangents(problem, adjoint, trajectory, p, gys, times=False)
     return c.y0.reshape(np.shape(y0)), c.p
 
 

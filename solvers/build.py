@@ -235,6 +235,21 @@ def _interpreted(fun, shape, leaves, structure, jac) -> CallbackModel:
         (out, *bars), (dout, *dbars) = pairs
         return out, dout, *bars, *dbars
 
+    def along(t, y, p, s, u):
+        return sciad.jvp(flat, (t, y, p), (s, u, np.zeros(np.shape(p))))[1]
+
+    def pushforward_along(t, y, p, s, u, dt, dy, dp):
+        return sciad.jvp(lambda t, y, p: along(t, y, p, s, u), (t, y, p), (dt, dy, dp))
+
+    def pullback_along(t, y, p, s, u, gout):
+        out, pull = sciad.vjp(along, t, y, p, s, u)
+        return out, *pull(gout)
+
+    def second_along(*values):
+        pairs = sciad.jvp(pullback_along, values[:6], values[6:])
+        (out, *bars), (dout, *dbars) = pairs
+        return out, dout, *bars, *dbars
+
     def jacobian(t, y, p):
         if jac is None:
             return (sciad.jacobian(flat, argnums=1)(t, y, p),)
@@ -249,4 +264,7 @@ def _interpreted(fun, shape, leaves, structure, jac) -> CallbackModel:
         pullback=pullback,
         jacobian=jacobian,
         second=second,
+        pushforward_along=pushforward_along,
+        pullback_along=pullback_along,
+        second_along=second_along,
     )

@@ -9,19 +9,17 @@ import numpy as np
 
 import sciad
 from sciad.batch import find_batch
-from sciad.value import Traced
+from sciad.value import Traced, raw
 from solvers import state
 from solvers.auto import AUTO
 from solvers.errors import SolverError
 from solvers.events import Events, Occurrence
 from solvers.explicit import Tsit5
-from solvers.mass import consistent
+from solvers.mass import consistent, slope_at
 from solvers.methods import method_named
 from solvers.pieces import Piece, chain
 from solvers.primitive import Problem, contiguous, failed, flat, solve, strip, stripped
-from solvers.problem import Model
 from solvers.solution import DenseOutput, Solution
-from solvers.trajectory import Trajectory
 
 __all__ = ["differentiable"]
 
@@ -49,12 +47,7 @@ def differentiable(
         problem.times = any(isinstance(x, Traced) for x in (t0, t1, ts))
         y = solve(problem, t0, t1, ts, y0, p)
         output = _Again(problem, t0, t1, y0, p) if dense_output else None
-        return _solution(ts, y, output, [problem.trajectory], [float(strip(t0))])
-    if _batched(t0, t1, ts, y0, p):
-        raise sciad.NotDifferentiable(
-            "a solve under vmap takes other steps for each element: give t_eval, and solve with events one "
-            "by one in a loop"
-        )
+        return _solution(ts, y, output, [problem.trajectory], [float(np.ravel(raw(t0))[0])])
     pieces, watch = _plain(problem, rebuild, t0, t1, ts, y0, p, args, events)
     stretches, occurrences = _join(problem, rebuild, pieces, watch, t0, t1, ts, y0, p, args)
     if ts is None:
@@ -267,7 +260,7 @@ def _happened(watch: Events, o: Occurrence, problem: Problem, p, args: tuple, y)
     The time t is where g(t, y(t), args) = 0. With the solution followed at its slope y' there, the implicit
     function theorem gives dt = -dg / (g_t + g_y y') and the state at the event moves by dy + y' dt.
     """
-    slope = _slope(problem.known, problem.model, o, contiguous(strip(p)))
+    slope = _slope(problem, o, contiguous(strip(p)))
     plain = stripped(args)
     shape = np.shape(y)
 
@@ -284,11 +277,12 @@ def _happened(watch: Events, o: Occurrence, problem: Problem, p, args: tuple, y)
     return _moment(o.t, slope.reshape(shape), rate, y, value)
 
 
-def _slope(trajectory: Trajectory, model: Model, o: Occurrence, p) -> np.ndarray:
+def _slope(problem: Problem, o: Occurrence, p) -> np.ndarray:
     """y' of the computed solution on the way to an event."""
+    trajectory = problem.known
     if trajectory.steps:
         return DenseOutput.of([trajectory], (trajectory.n,)).derivative(o.t)
-    return model.evaluate(o.t, trajectory.y, p)
+    return slope_at(problem, o.t, trajectory.y, p)
 
 
 def _move(t, slope, rate, y, value):

@@ -212,7 +212,8 @@ class Events:
             return t0 if abs(first) <= abs(last) else t1
         if last == 0.0:
             return t1
-        return float(brentq(g, t0, t1, xtol=4 * np.finfo(float).eps, rtol=4 * np.finfo(float).eps))
+        eps = 4 * np.finfo(float).eps
+        return float(brentq(g, t0, t1, xtol=eps, rtol=eps, maxiter=1000))
 
 
 SAME = 16 * np.finfo(float).eps  # relative distance of times that are one and the same

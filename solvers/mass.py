@@ -12,7 +12,7 @@ from solvers.methods import method_named
 from solvers.problem import Model
 from solvers.trajectory import Options
 
-__all__ = ["Algebraic", "consistent", "with_mass"]
+__all__ = ["Algebraic", "consistent", "slope_at", "with_mass"]
 
 
 def with_mass(matrix, method, options: Options, n: int):
@@ -93,6 +93,15 @@ class Algebraic:
             "y0 so that this residual is small"
         )
 
+    def slope(self, model: Model, t: float, y: np.ndarray, p: np.ndarray) -> np.ndarray:
+        """y' at consistent values, from M y' = f and the derivative of the algebraic equations in time."""
+        n = model.n
+        none = np.zeros(n), np.zeros(model.m)
+        f, drift = model.call("pushforward", t, y, p, 1.0, *none)
+        jacobian = model.call("jacobian", t, y, p)[0].reshape(n, n)
+        rows = np.concatenate([self.mass, self.left.T @ jacobian])
+        return np.linalg.lstsq(rows, np.concatenate([f, -self.left.T @ drift]), rcond=None)[0]
+
     def matrix(self, model: Model, t, y, p) -> np.ndarray:
         """L^T J N."""
         n = model.n
@@ -110,6 +119,13 @@ class Algebraic:
 
 
 _known: dict[bytes, Algebraic] = {}
+
+
+def slope_at(problem, t: float, y: np.ndarray, p: np.ndarray) -> np.ndarray:
+    """y' of the true solution at (t, y), shape (n,)."""
+    if problem.options.mass is None:
+        return problem.model.evaluate(t, y, p)
+    return Algebraic.of(problem.options.mass).slope(problem.model, t, y, p)
 
 
 def _consistent(problem, t, y, p):

@@ -9,7 +9,7 @@ import numpy as np
 
 import sciad
 from sciad import tree
-from sciad.value import Traced, operand
+from sciad.value import Traced, operand, raw
 from solvers import state
 from solvers.auto import AUTO
 from solvers.errors import SolverError
@@ -120,10 +120,21 @@ def time_last(ys: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def strip(x):
-    """The plain value inside a traced one, at any level."""
-    while isinstance(x, Traced):
-        x = x.value
-    return x
+    """The plain value inside a traced one, at any level.
+
+    A batch of one and the same value (what tangents of many directions make of it) counts as that value.
+    """
+    if not isinstance(x, Traced):
+        return x
+    plain = raw(x)
+    for _ in range(np.ndim(plain) - x.ndim):
+        if not np.all(plain == plain[:1]):
+            raise sciad.NotDifferentiable(
+                "a solve under vmap takes other steps for each element: give t_eval, and solve with events "
+                "one by one in a loop"
+            )
+        plain = plain[0]
+    return plain
 
 
 def stripped(args: tuple) -> tuple:

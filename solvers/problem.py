@@ -60,7 +60,7 @@ class Model:
         names, outputs = (words.split() for words in _CONVENTION[kind])
         results = [np.zeros(_size(self, name)) for name in outputs]
         inputs = [
-            float(x) if name == "dt" else np.array(x, dtype=float).reshape(_size(self, name))
+            float(x) if name in _BY_VALUE else np.array(x, dtype=float).reshape(_size(self, name))
             for name, x in zip(names, inputs, strict=True)
         ]
         arrays = [*inputs, *results, self.work(kind)]
@@ -163,18 +163,27 @@ _CONVENTION = {
     "pullback": ("y p gout", "out gt+ gy+ gp+"),
     "jacobian": ("y p", "J"),
     "second": ("y p gout dt dy dp dgout", "out dout gt+ gy+ gp+ dgt+ dgy+ dgp+"),
+    "pushforward_along": ("y p s u dt dy dp", "out dout"),
+    "pullback_along": ("y p s u gout", "out gt+ gy+ gp+ gs+ gu+"),
+    "second_along": (
+        "y p s u gout dt dy dp ds du dgout",
+        "out dout gt+ gy+ gp+ gs+ gu+ dgt+ dgy+ dgp+ dgs+ dgu+",
+    ),
 }
+_BY_VALUE = {"s", "dt", "ds"}  # times and their tangents among the inputs, as t itself
 
 
 def _size(model: Model, name: str) -> int:
     """Numbers in an argument of an entry."""
-    sizes = {"t": 1, "y": model.n, "p": model.m, "o": model.n, "J": model.n * model.n}
+    sizes = {"t": 1, "s": 1, "u": model.n, "y": model.n, "p": model.m, "o": model.n, "J": model.n * model.n}
     return sizes[name.rstrip("+").lstrip("dg")[0]]
 
 
 def _types(inputs: list[str], outputs: list[str]) -> list:
-    """Of an entry's arguments after t, workspace last; tangents of t come by value, as t does."""
-    return [ctypes.c_double if name == "dt" else _POINTER for name in [*inputs, *outputs, "w"]]
+    """Of an entry's arguments after t, workspace last."""
+    return [ctypes.c_double if name in _BY_VALUE else _POINTER for name in inputs] + [_POINTER] * (
+        len(outputs) + 1
+    )
 
 
 def _entry(model: CallbackModel, kind: str, function: Callable):
@@ -184,7 +193,7 @@ def _entry(model: CallbackModel, kind: str, function: Callable):
     def entry(t, *pointers):
         try:
             arguments = [
-                value if name == "dt" else np.ctypeslib.as_array(value, (_size(model, name),)).copy()
+                value if name in _BY_VALUE else np.ctypeslib.as_array(value, (_size(model, name),)).copy()
                 for name, value in zip(inputs, pointers, strict=False)
             ]
             results = function(t, *arguments)

@@ -78,6 +78,16 @@ def test_all_kinds_of_a_model(name, native):
         assert not relative(np.concatenate(dots), (ends[0] - ends[1]) / (2 * h)) > 1e-7
 
 
+def test_tangents_of_constants_are_written():
+    """An output that depends on nothing has the tangent zero, whatever the memory held before."""
+    f = compile_function(
+        lambda t, y: np.array([3.0, y[0]]), [Group("t", 0.0, scalar=True), Group("y", np.ones(2))]
+    )
+    out, out_dot = np.full(2, np.nan), np.full(2, np.nan)
+    f.interpreted("pushforward")(0.0, np.ones(2), 1.0, np.array([5.0, 6.0]), out, out_dot)
+    assert out_dot.tolist() == [0.0, 5.0]
+
+
 def test_a_function_made_anew_is_not_compiled_again():
     def make(a, k):
         return lambda t, y: np.array([a * y[0] ** k])

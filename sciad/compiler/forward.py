@@ -31,7 +31,7 @@ def pushforward(program: Program, wrt: set[str] | None = None) -> Program:
     program = copy_program(program)
     normalize_loops(program)
     wrt = {g.name for g in program.inputs} if wrt is None else wrt
-    forward = Forward(program, varied(program, wrt | _accumulated(program)))
+    forward = Forward(program, varied(program, wrt | _outputs(program)))
     program.body = forward.run()
     program.inputs = [*program.inputs, *(_dot(g) for g in program.inputs if g.name in wrt)]
     program.outputs = [part for group in program.outputs for part in (group, [_dot(g) for g in group])]
@@ -43,9 +43,10 @@ def _dot(g: Input) -> Input:
     return Input(f"{g.name}_dot", g.size, g.scalar)
 
 
-def _accumulated(program: Program) -> set[str]:
-    """Outputs that are added to: what they hold before has a tangent too."""
-    return {g.name for group in program.outputs[1:] for g in group}
+def _outputs(program: Program) -> set[str]:
+    """Outputs have tangents whatever they depend on: where they are written these are too, if only with
+    zeros, and what accumulated ones hold before has a tangent of its own."""
+    return {g.name for group in program.outputs for g in group}
 
 
 class Forward:
