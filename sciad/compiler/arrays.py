@@ -18,6 +18,7 @@ from . import build, ir
 from .build import type_of
 from .fence import Refusal, Restart
 from .ir import Address, Block, Loop, Operand, Value
+from .strides import result_order
 from .values import Array, Deferred, Lazy, Small, is_array, is_scalar
 
 SMALL = 64  # arrays of at most this many elements may be separate scalars
@@ -146,13 +147,18 @@ def memory(t, x) -> Array:
     return x
 
 
-def copy(t, x):
-    """A new array with the elements of `x`."""
+def copy(t, x, keep_order: bool = False):
+    """A new array with the elements of `x`, in C order or in that of `x`."""
     if isinstance(x, (Lazy, Deferred)) and x.forced is None:
-        return force(t, x)
-    if isinstance(x, Small):
+        return force(t, x if keep_order or isinstance(x, Deferred) else _in_order(x, None))
+    order = result_order(x.shape, [x]) if keep_order else None
+    if isinstance(x, Small) and order is None:
         return small(t, x.shape, [x.box.slots[c] for c in x.cells], x.kind)
-    return _computed(t, as_lazy(t, x, work=True))
+    return _computed(t, _in_order(as_lazy(t, x, work=True), order))
+
+
+def _in_order(x: Lazy, order) -> Lazy:
+    return x if x.order == order else Lazy(x.shape, x.elem, x.kind, x.reads, x.work, x.fill, order=order)
 
 
 def _computed(t, x):
@@ -161,6 +167,8 @@ def _computed(t, x):
         made = allocate(t, x.shape, x.kind)
         x.write(made, True)
         return made
+    if x.order is not None:
+        return _computed_in_order(t, x)
     known = static_shape(x.shape)
     if (
         known
@@ -175,6 +183,19 @@ def _computed(t, x):
     if not zero and (x.fill is None or x.fill[0] is not None):
         fill(t, made, x, fresh=True)
     return made
+
+
+def _computed_in_order(t, x: Lazy):
+    """An array whose axes are in another order in memory: a new one in C order, transposed."""
+    from .indexing import transposed
+
+    place = [x.order.index(axis) for axis in range(len(x.shape))]
+    shape = tuple(x.shape[axis] for axis in x.order)
+
+    def elem(idx):
+        return x.elem(tuple(idx[k] for k in place))
+
+    return transposed(t, _computed(t, Lazy(shape, elem, x.kind, x.reads, x.work, x.fill)), place)
 
 
 def filled(t, shape, value: Operand | None, kind="f") -> Lazy:
@@ -218,8 +239,9 @@ def elementwise(t, fn, *args, kind: str | None = None):
         if fn is np.power and kinds[0] == kinds[1] == "i" and type(args[1]) is int and args[1] >= 0:
             kind = "i"
     reads = tuple(r for a in args for r in reads_of(a))
+    order = result_order(shape, [a for a in args if is_array(a)])
     if not t.detail:
-        return Lazy(shape, lambda idx: t.apply(fn, [get(idx) for get in getters]), kind, reads)
+        return Lazy(shape, lambda idx: t.apply(fn, [get(idx) for get in getters]), kind, reads, order=order)
     line = t.builder.line
 
     def located(idx):
@@ -229,7 +251,7 @@ def elementwise(t, fn, *args, kind: str | None = None):
         t.builder.line = outer
         return value
 
-    return Lazy(shape, located, kind, reads)
+    return Lazy(shape, located, kind, reads, order=order)
 
 
 def getter(t, x, shape) -> Callable[[tuple], Operand]:

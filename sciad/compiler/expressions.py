@@ -161,7 +161,9 @@ class Expressions(Containers, Comparisons, Arithmetic):
             return arrays.elementwise(self, np.logical_not, x)
         if not (is_scalar(x) or is_array(x)):
             raise Refusal(f"arithmetic on {self.describe(x)}")
-        return x if isinstance(node.op, ast.UAdd) else arrays.elementwise(self, np.negative, x)
+        if isinstance(node.op, ast.UAdd):
+            return arrays.elementwise(self, np.positive, x) if is_array(x) else x
+        return arrays.elementwise(self, np.negative, x)
 
     def negate(self, cond):
         return self.builder.op(np.logical_not, cond)

@@ -405,7 +405,11 @@ def transposed(t, x, axes):
     if isinstance(x, Deferred):
         x = force(t, x)
     whole = [_Axis(d, 0, 1, n) for d, n in enumerate(x.shape)]
-    return _view(t, x, {}, [whole[a] for a in axes])
+    made = _view(t, x, {}, [whole[a] for a in axes])
+    if isinstance(made, Lazy):  # not computed yet: its axes stay where they would have been
+        order = tuple(axes.index(a) for a in x.order or range(len(axes)))
+        made.order = None if order == tuple(range(len(axes))) else order
+    return made
 
 
 __all__ = ["Slice", "get_item", "nest", "set_item", "transposed", "view"]

@@ -116,7 +116,7 @@ class Lazy:
 
     `reads` are pairs (array, whether element idx reads its element idx), for overlap; `work` tells that
     an element costs more than looking it up; `fill` is the constant it consists of, if any (None in a
-    tuple: left open).
+    tuple: left open); `order` is that of its axes in memory once computed, slowest first, if not C order.
     """
 
     shape: tuple[Operand, ...]
@@ -126,6 +126,7 @@ class Lazy:
     work: bool = True
     fill: Any = None
     forced: Any = None
+    order: tuple[int, ...] | None = None
 
 
 @dataclass(eq=False)

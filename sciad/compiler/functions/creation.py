@@ -29,8 +29,9 @@ from ..build import type_of
 from ..fence import Refusal
 from ..indexing import Slice, view
 from ..ir import Value
+from ..strides import contiguous, result_order
 from ..values import Array, DictBox, Host, Lazy, ListBox, Range, Small, is_array, is_scalar
-from .table import lower
+from .table import METHODS, lower
 
 
 @lower(np.array)
@@ -42,13 +43,19 @@ def array(t, x, dtype=None, copy=None):
         and isinstance(t.node.args[0], (ast.ListComp, ast.List, ast.Tuple))
     )
     if is_array(made) and copy is not False and (made is x or (not fresh and isinstance(made, Array))):
-        made = duplicate(t, made)
+        made = copied(t, made, keep_order=True)
     return converted(t, made, dtype)
 
 
-@lower(np.asarray, np.ascontiguousarray)
+@lower(np.asarray)
 def asarray(t, a, dtype=None):
     return converted(t, t.as_array(a), dtype)
+
+
+@lower(np.ascontiguousarray)
+def _ascontiguousarray(t, a, dtype=None):
+    a = t.settled(asarray(t, _atleast_1d(t, a), dtype))
+    return a if contiguous(a) else copied(t, a)
 
 
 @lower(np.atleast_1d)
@@ -57,14 +64,16 @@ def _atleast_1d(t, x):
     return x if is_array(x) else small(t, (1,), [x], type_of(x))
 
 
-def duplicate(t, x):
-    made = copy(t, x)
-    return made
+copied = copy  # some functions here have an argument named copy
 
 
-@lower(np.copy, method="copy")
-def _copy(t, x):
-    return duplicate(t, x) if is_array(x) else x
+@lower(np.copy)
+def _copy(t, a):
+    a = t.as_array(a)
+    return copied(t, a, keep_order=True) if is_array(a) else a
+
+
+METHODS["array", "copy"] = lambda t, x: copied(t, x) if is_array(x) else x
 
 
 def converted(t, x, dtype):
@@ -119,6 +128,8 @@ def _like(value):
         shape = (a.shape if is_array(a) else ()) if shape is None else shape_argument(t, shape)
         kind = (a.kind if is_array(a) else type_of(a)) if dtype is None else t.kind_of_dtype(dtype)
         made = filled(t, shape, value, kind)
+        if is_array(a) and len(shape) == len(a.shape):
+            made.order = result_order(shape, [a])
         return made if shape else made.elem(())
 
     return lowering

@@ -11,6 +11,7 @@ from ..arrays import broadcast_shape, cast, element, elementwise, getter, reads_
 from ..build import type_of
 from ..fence import Refusal
 from ..ir import Value
+from ..strides import result_order
 from ..values import Lazy, is_array, is_scalar
 from .table import METHODS, lower
 
@@ -176,7 +177,9 @@ def where(t, condition, x=None, y=None):
         c, a, b = (g(idx) for g in gets)
         return t.builder.select(c, cast(t, a, kind), cast(t, b, kind))
 
-    return Lazy(shape, elem, kind, tuple(r for a in (condition, x, y) for r in reads_of(a)))
+    operands = [a for a in (condition, x, y) if is_array(a)]
+    order = result_order(shape, operands)
+    return Lazy(shape, elem, kind, tuple(r for a in operands for r in reads_of(a)), order=order)
 
 
 @lower(np.clip, method="clip")

@@ -24,6 +24,7 @@ from ..build import type_of
 from ..fence import Refusal
 from ..indexing import Slice, get_item, transposed, view
 from ..ir import Value
+from ..strides import contiguous, reshaped, strides_of
 from ..values import Array, Deferred, Lazy, Small, is_array, is_scalar
 from .creation import concatenate, shape_argument
 from .table import ATTRIBUTES, METHODS, lower
@@ -33,7 +34,7 @@ from .table import ATTRIBUTES, METHODS, lower
 def reshape(t, a, shape):
     a = t.settled(t.as_array(a))
     if is_scalar(a):
-        a = small(t, (1,), [a], "f")
+        a = small(t, (1,), [a], type_of(a))
     shape = list(shape_argument_free(t, shape))
     if not static_shape(a.shape):
         raise Refusal("reshaping an array of unknown shape")
@@ -43,16 +44,16 @@ def reshape(t, a, shape):
         shape[shape.index(-1)] = size // known if known else 0
     if math.prod(shape) != size:
         raise Refusal(f"cannot reshape an array of size {size} into shape {tuple(shape)}")
+    strides = strides_of(a)
+    if strides is None:
+        raise Refusal("reshaping an array whose place in memory is not known", "Copy it before.")
+    merged = reshaped(a.shape, strides, shape)
+    if merged is None:
+        a = copy(t, a)
+        merged = row_major(t, shape)
     if isinstance(a, Small):
         return Small(a.box, tuple(shape), a.cells, a.kind)
-    if not static_shape(a.strides) or a.strides != row_major(t, a.shape):
-        merged = _merged_strides(a.shape, a.strides, shape)
-        if merged is not None:
-            return Array(a.mem, a.address, tuple(shape), merged, a.alias, a.kind, a.site)
-        a = copy(t, a)
-        if isinstance(a, Small):
-            return Small(a.box, tuple(shape), a.cells, a.kind)
-    return Array(a.mem, a.address, tuple(shape), row_major(t, shape), a.alias, a.kind, a.site)
+    return Array(a.mem, a.address, tuple(shape), merged, a.alias, a.kind, a.site)
 
 
 def shape_argument_free(t, shape):
@@ -60,17 +61,6 @@ def shape_argument_free(t, shape):
     if all(type(n) is int and n >= -1 for n in items):
         return items
     return shape_argument(t, shape)
-
-
-def _merged_strides(shape, strides, new):
-    """Strides of a view in a new shape, where one exists (adding or dropping dimensions of length one)."""
-    if not static_shape(strides):
-        return None
-    dims = [(n, s) for n, s in zip(shape, strides, strict=True) if n != 1]
-    if [n for n, _ in dims] != [n for n in new if n != 1]:
-        return None
-    rest = iter(dims)
-    return tuple(next(rest)[1] if n != 1 else 0 for n in new)
 
 
 def _reshape_method(t, a, *shape, order="C"):
@@ -84,12 +74,14 @@ METHODS["array", "reshape"] = _reshape_method
 
 @lower(np.ravel, method="ravel")
 def ravel(t, a):
-    a = t.as_array(a)
-    return reshape(t, a, -1) if is_array(a) else small(t, (1,), [a], "f")
+    a = t.settled(t.as_array(a))
+    if is_scalar(a):
+        return small(t, (1,), [a], type_of(a))
+    return reshape(t, a if contiguous(a) else copy(t, a), -1)
 
 
 def _flatten(t, a):
-    return copy(t, ravel(t, a))
+    return reshape(t, copy(t, t.settled(a)), -1)
 
 
 METHODS["array", "flatten"] = _flatten
@@ -286,7 +278,13 @@ ATTRIBUTES["dtype"] = lambda t, a: np.dtype(
     {"f": float, "i": int, "b": bool}[a.kind if is_array(a) else type_of(a)]
 )
 ATTRIBUTES["real"] = lambda t, a: a
-ATTRIBUTES["flat"] = lambda t, a: ravel(t, a)
+ATTRIBUTES["flat"] = lambda t, a: _flat(t, a)
+
+
+def _flat(t, a):
+    if not contiguous(a):
+        raise Refusal("flat of an array with gaps or in another order", "Use ravel() to read it.")
+    return ravel(t, a)
 
 
 @lower(np.size)
