@@ -108,3 +108,19 @@ def test_sources_are_python_and_name_the_users_values():
     assert "lynx_bar" in f.source("pullback") and "models.py:" in f.source("pullback")
     with pytest.raises(ValueError, match="primal, pushforward"):
         f.address("gradient")
+
+
+def test_tangents_of_constants_are_written():
+    """What does not depend on the inputs has a tangent of zero, not whatever the caller's memory held."""
+
+    def constant(t, y):
+        return np.array([2.0, y[0]])
+
+    f = compile_function(constant, [Group("t", 0.0, scalar=True), Group("y", np.ones(1))])
+    t, y, s, u = 0.3, np.array([1.5]), 0.0, np.array([2.0])
+    out, dot = np.full(2, np.nan), np.full(2, np.nan)
+    assert f.call("pushforward", t, y, s, u, out, dot) == 0
+    assert np.array_equal(out, [2.0, 1.5]) and np.array_equal(dot, [0.0, 2.0])
+    out, dot = np.full(2, np.nan), np.full(2, np.nan)
+    assert f.call("pushforward_along", t, y, s, u, 1.0, y, out, dot) == 0
+    assert np.array_equal(out, [0.0, 2.0]) and np.array_equal(dot, [0.0, 0.0])

@@ -59,3 +59,14 @@ def test_hessian_of_a_model_with_many_rates():
 
     k = np.array([2.0, 0.7])
     close(ad.hessian(end)(k), ad.hessian(closed)(k), 1e-7)
+
+
+def test_tangents_of_a_linear_model():
+    """Its derivative along a stage is constant."""
+
+    def end(g):
+        fall = lambda t, y, g: np.array([y[1], -g])  # noqa: E731
+        return solve_ivp(fall, (0, 1.0), np.array([1.0, 0.0]), "Rodas5P", t_eval=[1.0], args=(g,)).y[0, 0]
+
+    assert not abs(ad.jvp(end, (9.81,), (1.0,))[1] + 0.5) > 1e-10
+    assert not abs(ad.grad(end)(9.81) + 0.5) > 1e-10
