@@ -8,7 +8,14 @@ from typing import ClassVar
 
 import numpy as np
 
-from adjoints.backward import PARAMETERS, UNKNOWNS, no_quadrature, pull_model
+from adjoints.backward import (
+    PARAMETERS,
+    UNKNOWNS,
+    no_quadrature,
+    pull_model,
+    second_of_model,
+    transposed_columns,
+)
 from adjoints.continuous import ContinuousAdjoint
 from sciad.compiler.native import kernel
 from sciad.compiler.runtime import view
@@ -32,6 +39,35 @@ def backsolve_call(f, args):
         out[k] = -out[k]
     for k in range(n):
         out[k] = work[n + k]  # the pullback's own value of f
+    return status
+
+
+@kernel
+def linearise_both(t, z, p, jacobian, size, slope, work):
+    """Jacobian of (y, lambda, mu)' by columns, and its derivative in time."""
+    n = int(p[UNKNOWNS])
+    m = int(p[PARAMETERS])
+    y = view(z, 0, n)
+    lam = view(z, n, n)
+    status = transposed_columns(t, y, p, jacobian, size, n, work)
+    at = 3 * n + m + 1 + 2 * (n + m) + 2
+    unit = view(work, at, n)
+    column = view(work, at + n, 2 * n + m)
+    df, dglam, dgp = view(column, 0, n), view(column, n, n), view(column, 2 * n, m)
+    for k in range(n + 1):
+        if status != 0:
+            return status
+        for i in range(n):
+            unit[i] = 1.0 if i == k else 0.0
+        # The derivative in time comes last.
+        status = second_of_model(t, y, p, lam, 1.0 if k == n else 0.0, unit, df, dglam, dgp, work)
+        for i in range(n, size):
+            column[i] = -column[i]
+        for i in range(size):
+            if k < n:
+                jacobian[i * size + k] = column[i]
+            else:
+                slope[i] = column[i]
     return status
 
 
@@ -73,10 +109,15 @@ class BacksolveAdjoint(ContinuousAdjoint):
     """
 
     record = 2
-    kernels: ClassVar[dict] = {"call": backsolve_call, "jump": reset_and_add, "quadrature": no_quadrature}
+    kernels: ClassVar[dict] = {
+        "call": backsolve_call,
+        "jump": reset_and_add,
+        "quadrature": no_quadrature,
+        "linearise": linearise_both,
+    }
     in_state = ("y", "lam", "mu")
 
-    def _fail(self, code, whole, real, y1, slope):
+    def _fail(self, code, whole, real, y1, slope, names):
         if code == -10:
             raise SolverError(
                 f"BacksolveAdjoint: the solution recomputed backwards has left the stored one at t = "
@@ -84,7 +125,7 @@ class BacksolveAdjoint(ContinuousAdjoint):
                 "tolerance and the gradient "
                 "would be wrong. Use DiscreteAdjoint() or InterpolatingAdjoint()."
             )
-        super()._fail(code, whole, real, y1, slope)
+        super()._fail(code, whole, real, y1, slope, names)
 
     def _compare(self, y, y0, t0, options):
         drift = np.abs(y - y0) / (options.atol + options.rtol * np.abs(y0))

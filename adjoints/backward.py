@@ -16,7 +16,8 @@ from sciad.compiler.runtime import call as call_model
 from solvers.loop import advance
 from solvers.state import *
 
-__all__ = ["add_cotangent", "backward_solve", "forward_state", "no_quadrature", "pull_model"]
+__all__ = ["add_cotangent", "backward_solve", "forward_state", "linearise_adjoint", "no_quadrature"]
+__all__ += ["pull_model", "second_of_model", "stiff_begin", "transposed_columns"]
 
 # The parameters of the adjoint equation: what it needs to know of the forward solve, then the model's own
 # parameters.
@@ -28,7 +29,8 @@ CURSOR = 4  # the step looked at last
 UNKNOWNS = 5
 PARAMETERS = 6
 PRIMAL = 7  # address
-HEADER = 8
+SECOND = 8  # address, where the backward solve needs Jacobians
+HEADER = 9
 
 DRIFTED = -10  # the recomputed solution left the stored one
 ASTRAY = -11  # the loop stopped elsewhere than it was told to
@@ -110,18 +112,122 @@ def forward_state(t, p, work):
 
 
 @kernel
-def pull_model(t, y, p, lam, glam, gp, work):
-    """The pullback of f at (t, y), accumulated into glam and gp.
+def forward_slope(t, p, dy):
+    """Time derivative of the dense forward solution at t, in the step that `forward_state` looked at last."""
+    n = int(p[UNKNOWNS])
+    record = at_address(int(p[RECORD]), int(p[STEPS]), int(p[WIDTH]))
+    saved = row(record, int(p[CURSOR]))
+    dense_derivative(n, saved, (t - saved[0]) / saved[1], dy)
 
-    The workspace begins with 3 n + m + 1 numbers of ours: y, f, the cotangent of time, n + m to spare.
-    """
+
+# The workspace begins with what is ours: y, f, the cotangent of time and n + m to spare for `pull_model`
+# (3 n + m + 1 numbers), then as much as the second derivatives need; the model's own is behind it.
+SPARE = 8
+
+
+@kernel
+def own_work(n, m):
+    """Where the workspace of the model begins."""
+    return SPARE * (n + m + 1)
+
+
+@kernel
+def pull_model(t, y, p, lam, glam, gp, work):
+    """The pullback of f at (t, y), accumulated into glam and gp."""
     n = int(p[UNKNOWNS])
     m = int(p[PARAMETERS])
     f = view(work, n, n)
     gt = view(work, 2 * n, 1)
     gt[0] = 0.0
-    own = view(work, 3 * n + m + 1, 1)
+    own = view(work, own_work(n, m), 1)
     return call_model(int(p[PULLBACK]), (t, y, view(p, HEADER, m), lam, f, gt, glam, gp, own))
+
+
+@kernel
+def second_of_model(t, y, p, lam, dt, dy, df, dglam, dgp, work):
+    """The pullback of f at (t, y) differentiated along (dt, dy): written into dglam and dgp; J dy + f_t dt
+    into df."""
+    n = int(p[UNKNOWNS])
+    m = int(p[PARAMETERS])
+    at = 3 * n + m + 1
+    zeros = view(work, at, n + m)
+    ignored = view(work, at + n + m, n + m + 2)
+    for k in range(n + m):
+        zeros[k] = 0.0
+    for k in range(n):
+        dglam[k] = 0.0
+    for k in range(m):
+        dgp[k] = 0.0
+    return call_model(
+        int(p[SECOND]),
+        (
+            *(t, y, view(p, HEADER, m), lam, dt, dy, zeros, zeros, view(work, n, n), df),
+            *(view(ignored, n + m, 1), ignored, view(ignored, n, m), view(ignored, n + m + 1, 1), dglam, dgp),
+            view(work, own_work(n, m), 1),
+        ),
+    )
+
+
+@kernel
+def stiff_begin(model, t, z, p, whole, scratch):
+    """What a Rosenbrock step of the backward solve needs at its start: the Jacobian of its right-hand side
+    by rows, and its derivative in time."""
+    n = whole[SIZE]
+    for k in range(n):
+        z[START, k] = z[CLOSING, k]
+    jacobian = view(scratch, whole[LINEAR_ALGEBRA], n * n)
+    for k in range(n * n):
+        jacobian[k] = 0.0
+    status = linearise(t, row(z, Y), p, jacobian, n, row(z, SLOPE), scratch)
+    whole[NJEV] += 1
+    whole[RAISED] = status
+    return status
+
+
+@kernel
+def transposed_columns(t, y, p, jacobian, size, first, work):
+    """Columns of (lambda, mu)' = -(J, f_p)^T lambda with respect to lambda; lambda is the block of the state
+    that begins at ``first``, mu, where it is part of the state, follows."""
+    n = int(p[UNKNOWNS])
+    m = int(p[PARAMETERS])
+    at = 3 * n + m + 1
+    unit = view(work, at, n)
+    bars = view(work, at + n, n + m)
+    rows = size - first
+    for k in range(n):
+        for i in range(n):
+            unit[i] = 0.0
+        for i in range(n + m):
+            bars[i] = 0.0
+        unit[k] = 1.0
+        status = pull_model(t, y, p, unit, view(bars, 0, n), view(bars, n, m), work)
+        if status != 0:
+            return status
+        for i in range(rows):
+            jacobian[(first + i) * size + first + k] = -bars[i]
+    return 0
+
+
+@kernel
+def linearise_adjoint(t, z, p, jacobian, size, slope, work):
+    """Of lambda, and mu where it is in the state, along the dense forward solution."""
+    n = int(p[UNKNOWNS])
+    m = int(p[PARAMETERS])
+    forward_state(t, p, work)
+    y = view(work, 0, n)
+    status = transposed_columns(t, y, p, jacobian, size, 0, work)
+    if status != 0:
+        return status
+    at = 3 * n + m + 1 + 2 * (n + m) + 2
+    dy = view(work, at, n)
+    forward_slope(t, p, dy)
+    dgp = view(work, at + n, m)
+    status = second_of_model(t, y, p, view(z, 0, n), 1.0, dy, view(work, at + n + m, n), slope, dgp, work)
+    for k in range(n):
+        slope[k] = -slope[k]
+    for k in range(n, size):
+        slope[k] = -dgp[k - n]
+    return status
 
 
 @kernel
@@ -156,3 +262,26 @@ def dense_state(n, saved, theta, y):
                 change += B[j] * saved[2 + (1 + j) * n + k]
         scale = h if SCALED else 1.0
         y[k] = saved[2 + k] + theta * scale * (change + (1.0 - theta) * p)
+
+
+@kernel
+def dense_derivative(n, saved, theta, dy):
+    """Its time derivative: with P(theta) = sum_m theta^m d_m,
+    h y' = y1 - y + (1 - 2 theta) P + theta (1 - theta) P'."""
+    h = saved[1]
+    scale = h if SCALED else 1.0
+    for k in range(n):
+        p = 0.0
+        dp = 0.0
+        for m in unroll(range(DENSE_ROWS - 1, -1, -1)):
+            total = 0.0
+            for j in unroll(range(len(DENSE[m]))):
+                if DENSE[m][j] != 0.0:
+                    total += DENSE[m][j] * saved[2 + (1 + j) * n + k]
+            dp = dp * theta + p
+            p = p * theta + total
+        change = 0.0
+        for j in unroll(range(STAGES)):
+            if B[j] != 0.0:
+                change += B[j] * saved[2 + (1 + j) * n + k]
+        dy[k] = scale * (change + (1.0 - 2.0 * theta) * p + theta * (1.0 - theta) * dp) / h

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -53,11 +54,9 @@ class ContinuousAdjoint:
         n, m = model.n, model.m
         record, ts = trajectory.record, trajectory.ts
         gts = np.zeros(len(ts)) if times else None
-        if trajectory.method.family != "explicit":
+        if options.mass is not None:
             raise NotDifferentiable(
-                f"{type(self).__name__} works along explicit methods; this solve used "
-                f"{trajectory.method.name}. Use DiscreteAdjoint(), the default: exact, and far cheaper on "
-                "stiff problems."
+                f"{type(self).__name__} does not work with a mass matrix: use DiscreteAdjoint(), the default"
             )
         plan = self._plan(model, trajectory.method)
         sizes = {"y": n, "lam": n, "mu": m}
@@ -69,7 +68,7 @@ class ContinuousAdjoint:
         packed = np.empty(backward.HEADER + m)
         packed[: backward.HEADER] = (
             *(plan.table[0], record.ctypes.data, len(record), record.shape[1], len(record) - 1),
-            *(n, m, plan.table[1]),
+            *(n, m, plan.table[1], plan.table[2] if plan.stiff else 0),
         )
         packed[backward.HEADER :] = p[:m]
         whole = np.zeros(state.WHOLE_SIZE, dtype=np.int64)
@@ -77,6 +76,7 @@ class ContinuousAdjoint:
         whole[state.MAX_STEPS] = self.max_steps
         whole[state.BUDGET] = -1
         whole[state.EVENTS] = "mu" not in at
+        head = whole[state.LINEAR_ALGEBRA] = backward.SPARE * (n + m + 1) + plan.work_size
         real = plan.real.copy()
         real[state.LARGEST] = np.inf
         z = np.zeros((plan.rows, size))
@@ -89,12 +89,14 @@ class ContinuousAdjoint:
         code = plan.kernel(
             *(plan.table, whole, real, z, packed),
             *(ts, trajectory.ys, gys, integral, t0, _NO_TIMES, _NO_ROWS),
-            np.empty(plan.work_size + 3 * n + m + 2),
+            np.empty(head + (2 * size * size + 2 * size if plan.stiff else 0)),
         )
         if code == state.MODEL_RAISED:
             raise model.failure(int(whole[state.RAISED]))
         if code != state.DONE:
-            self._fail(code, whole, real, y1, z[plan.method.rows - 1])
+            words = {"y": "y", "lam": "lambda", "mu": "mu"}
+            names = [f"{words[part]}[{k}]" for part in self.in_state for k in range(sizes[part])]
+            self._fail(code, whole, real, y1, z[plan.method.rows - 1], names)
         lam = y1[at["lam"]].copy()
         gp = y1[at["mu"]].copy() if "mu" in at else integral[:m]
         if "y" in at:
@@ -126,12 +128,12 @@ class ContinuousAdjoint:
             tolerance[1, at["y"]] = options.atol
         return tolerance
 
-    def _fail(self, code, whole, real, y1, slope):
+    def _fail(self, code, whole, real, y1, slope, names):
         message = failure_message(code, real[state.T1], y1, slope, whole, real)
+        message = re.sub(r"y\[(\d+)\]", lambda found: names[int(found[1])], message)
         raise SolverError(
-            f"the backward solve of {type(self).__name__} failed (its unknowns are "
-            f"{', '.join(self.in_state)} in this order): {message} Or use DiscreteAdjoint(), which needs "
-            "no backward solve."
+            f"the backward solve of {type(self).__name__} failed: {message} Or use DiscreteAdjoint(), which "
+            "needs no backward solve."
         )
 
     def _compare(self, y, y0, t0, options):
@@ -143,12 +145,16 @@ class _Plan:
 
     def __init__(self, model: Model, method, kernels: dict):
         self.method = method
-        self.table = model.table("pullback", "primal")
-        self.work_size = max(model.work_size("pullback"), model.work_size("primal"))
+        self.stiff = method.family == "rosenbrock"
+        kinds = ("pullback", "primal", "second") if self.stiff else ("pullback", "primal")
+        self.table = model.table(*kinds)
+        self.work_size = model.work_size_of(*kinds)
         controller = control.default(method)
         self.real = np.zeros(state.REAL_SIZE + 1)
         controller.write(self.real, method)
         constants = {**loop_constants(method, controller.kernel, 0), **kernels}
+        if self.stiff:
+            constants["begin"] = backward.stiff_begin
         self.rows = constants["ALL_ROWS"]
         self.tolerance = slice(constants["RTOL"], constants["ATOL"] + 1)
         key = (method, *kernels.values())

@@ -8,7 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from adjoints.backward import PARAMETERS, UNKNOWNS, add_cotangent, forward_state, pull_model
+from adjoints.backward import (
+    PARAMETERS,
+    UNKNOWNS,
+    add_cotangent,
+    forward_state,
+    linearise_adjoint,
+    pull_model,
+)
 from adjoints.continuous import ContinuousAdjoint
 from sciad.compiler.native import kernel
 from sciad.compiler.runtime import row, unroll, view
@@ -18,8 +25,8 @@ from solvers.state import T0, T1
 __all__ = ["GaussAdjoint"]
 
 # Nodes and weights of Gauss-Legendre quadrature on [0, 1], exact to degree 5.
-NODES = (0.1127016653792583, 0.5, 0.8872983346207417)
-WEIGHTS = (0.2777777777777778, 0.4444444444444444, 0.2777777777777778)
+GAUSS_NODES = (0.1127016653792583, 0.5, 0.8872983346207417)
+GAUSS_WEIGHTS = (0.2777777777777778, 0.4444444444444444, 0.2777777777777778)
 
 
 @kernel
@@ -48,11 +55,11 @@ def gauss_quadrature(model, whole, real, z, p, integral, work):
     if status != 0:
         return status
     for i in unroll(range(3)):
-        forward_state(t + NODES[i] * h, p, work)
+        forward_state(t + GAUSS_NODES[i] * h, p, work)
         for k in range(n):
-            z[U, k] = -h * WEIGHTS[i] * dense_value(z, NODES[i], k)
+            z[U, k] = -h * GAUSS_WEIGHTS[i] * dense_value(z, GAUSS_NODES[i], k)
         status = pull_model(
-            t + NODES[i] * h, view(work, 0, n), p, row(z, U), view(work, 2 * n + 1, n), integral, work
+            t + GAUSS_NODES[i] * h, view(work, 0, n), p, row(z, U), view(work, 2 * n + 1, n), integral, work
         )
         if status != 0:
             return status
@@ -82,5 +89,10 @@ class GaussAdjoint(ContinuousAdjoint):
     neural ODEs using Gauss-Legendre quadrature, TMLR 2023.
     """
 
-    kernels: ClassVar[dict] = {"call": gauss_call, "jump": add_cotangent, "quadrature": gauss_quadrature}
+    kernels: ClassVar[dict] = {
+        "call": gauss_call,
+        "jump": add_cotangent,
+        "quadrature": gauss_quadrature,
+        "linearise": linearise_adjoint,
+    }
     in_state = ("lam",)

@@ -7,7 +7,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from adjoints.backward import PARAMETERS, UNKNOWNS, add_cotangent, forward_state, no_quadrature, pull_model
+from adjoints.backward import (
+    PARAMETERS,
+    UNKNOWNS,
+    add_cotangent,
+    forward_state,
+    linearise_adjoint,
+    no_quadrature,
+    pull_model,
+)
 from adjoints.continuous import ContinuousAdjoint
 from sciad.compiler.native import kernel
 from sciad.compiler.runtime import view
@@ -52,4 +60,9 @@ class InterpolatingAdjoint(ContinuousAdjoint):
     Y. Cao, S. Li, L. Petzold, R. Serban, SIAM J. Sci. Comput. 24 (2003), sections 2 and 3.
     """
 
-    kernels: ClassVar[dict] = {"call": interpolating_call, "jump": add_cotangent, "quadrature": no_quadrature}
+    kernels: ClassVar[dict] = {
+        "call": interpolating_call,
+        "jump": add_cotangent,
+        "quadrature": no_quadrature,
+        "linearise": linearise_adjoint,
+    }

@@ -269,12 +269,6 @@ def test_robertson_gradient_over_eleven_decades():
         assert not abs(gradient[i] / expected - 1) > 5e-5
 
 
-@pytest.mark.parametrize("adjoint", CONTINUOUS, ids=lambda a: type(a).__name__)
-def test_continuous_adjoints_refuse_stiff_methods(adjoint):
-    with pytest.raises(ad.NotDifferentiable, match="DiscreteAdjoint"):
-        ad.grad(robertson_loss)(ROB_K, adjoint=adjoint)
-
-
 def test_automatic_choice_of_method_is_differentiable_either_way():
     close(ad.grad(loss)(Y0, P, method="auto"), ad.grad(loss)(Y0, P, rtol=1e-10, atol=1e-12), 1e-4)
     stiff = ad.grad(robertson_loss)(ROB_K, method="auto")
