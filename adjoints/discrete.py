@@ -24,17 +24,26 @@ class DiscreteAdjoint:
     that were computed, so it agrees with the forward sensitivities of the same steps to rounding and
     converges to the true gradient with the tolerance of the solve. It inherits the stability of the
     method, so stiff problems need no care, and outputs cost nothing extra. Storage grows with the steps
-    taken.
+    taken, up to `memory`; the steps of longer solves are kept in part and taken again, which costs at most
+    one more solve unless the budget is tiny (it grows with the square of the budget: 100 MB are enough for
+    more than 10^8 steps of a small system).
 
     It fails (raises) where the solve failed. Where the solution has layers much thinner than its
     tolerance resolves, such as relaxation oscillations, the derivative of the computed solution can be
     far from that of the true one: tighten rtol until it settles.
+
+    Parameters
+    ----------
+    memory : float or None
+        Bytes that the record of the steps may take; no limit if None.
 
     References
     ----------
     W. W. Hager, Runge-Kutta methods in optimal control and the transformed adjoint system, Numer. Math.
     87 (2000). A. Sandu, On the properties of Runge-Kutta discrete adjoints, ICCS 2006.
     """
+
+    memory: float | None = 2.0**30
 
     record = 3  # what it wants of each step: the stages, and the LU factors where there are any
 
@@ -83,34 +92,26 @@ def pull(model, trajectory, p: np.ndarray, gys: np.ndarray, times: bool = False)
         If the cotangents become infinite or NaN.
     """
     plan = _plan(model, trajectory.method, "pull")
-    record, place = trajectory.record, trajectory.place
-    if not len(record):  # an empty span: every output is y0
+    if not len(trajectory.record):  # an empty span: every output is y0
         return Cotangents(gys.sum(axis=0), np.zeros(model.m), np.zeros(len(gys)) if times else None)
-    desk = plan.take()
+    desk, place, mass = plan.take(), trajectory.place, _mass(trajectory)
     whole, state = desk.whole, desk.state
     whole[sweep.SIZE] = model.n
-    whole[sweep.LOW], whole[sweep.HIGH] = 0, len(record)
-    whole[sweep.CURSOR] = len(place)
-    whole[sweep.BEGINS] = 1
     whole[sweep.WANT_TIMES] = times
     state[:] = 0.0
     gp, gt = np.zeros(max(1, model.m)), np.zeros(1)
     gts = np.zeros(len(place)) if times else _NONE
-    status = plan.kernel(
-        plan.table,
-        whole,
-        record,
-        place,
-        gys,
-        gts,
-        state,
-        p,
-        gp,
-        gt,
-        desk.work,
-        desk.scratch,
-        _mass(trajectory),
-    )
+    for part in trajectory.backwards():
+        here = slice(part.first, part.last)
+        whole[sweep.LOW], whole[sweep.HIGH] = 0, part.steps
+        whole[sweep.CURSOR] = part.last - part.first
+        whole[sweep.BEGINS] = part.begin is None
+        status = plan.kernel(
+            *(plan.table, whole, part.rows, place[here], gys[here], gts[here], state, p, gp, gt),
+            *(desk.work, desk.scratch, mass),
+        )
+        if status:
+            break
     lam = state[plan.rows["LAM"]].copy()
     plan.desks.append(desk)
     if status:
@@ -157,20 +158,8 @@ def push(
     state[:] = 0.0
     state[plan.rows["Y1DOT"]] = dy0
     status = plan.kernel(
-        plan.table,
-        whole,
-        record,
-        place,
-        dts,
-        dout,
-        _NO_ROWS if drecord is None else drecord,
-        state,
-        p,
-        dp,
-        dt0,
-        desk.work,
-        desk.scratch,
-        _mass(trajectory),
+        *(plan.table, whole, record, place, dts, dout, _NO_ROWS if drecord is None else drecord),
+        *(state, p, dp, dt0, desk.work, desk.scratch, _mass(trajectory)),
     )
     plan.desks.append(desk)
     if status:

@@ -62,7 +62,8 @@ def _solve_pushforward(args, tangents):
 
 def _taken(problem: Problem, adjoint, t0, t1, ts, y0, p):
     """The steps, with what the adjoint wants to know of them."""
-    return run(problem, t0, t1, ts, y0, p, adjoint.record, getattr(adjoint, "dense", False))
+    dense, memory = getattr(adjoint, "dense", False), getattr(adjoint, "memory", None)
+    return run(problem, t0, t1, ts, y0, p, adjoint.record, dense, memory)
 
 
 def _cotangents(problem: Problem, adjoint, trajectory, p, gys, times: bool) -> Cotangents:

@@ -7,13 +7,16 @@ model, method and controller (compiled kernel, table of addresses, workspaces) i
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
 from solvers import control, state
+from solvers.errors import SolverError
 from solvers.families import FAMILIES, linked, loop_constants
 from solvers.messages import failure_message, refuse_times
 from solvers.problem import Model
+from solvers.recording import Part, Recording, Taken
 from solvers.trajectory import Options, Trajectory
 
 __all__ = ["Options", "Trajectory", "failure_message", "integrate", "loop_constants"]
@@ -34,6 +37,7 @@ def integrate(
     progress=None,
     watched: bool = False,
     easy=None,
+    memory: float | None = None,
 ) -> Trajectory:
     """Integrate y' = f(t, y, p) over ``span``.
 
@@ -57,6 +61,10 @@ def integrate(
     easy : callable, optional
         ``easy(size, jacobian) -> bool``, asked now and then: whether to return with code ``SWITCH``.
 
+    memory : float, optional
+        Bytes that the record may take; of a longer one only the last part is at hand, see
+        `Trajectory.backwards`. Not with events.
+
     Returns
     -------
     trajectory : Trajectory
@@ -68,7 +76,7 @@ def integrate(
         plan = model.plans[key] = Plan(model, method, options.controller)
     desk = plan.take()
     try:
-        return _run(plan, desk, span, y0, p, ts, options, record, events, progress, watched, easy)
+        return _run(plan, desk, span, y0, p, ts, options, record, events, progress, watched, easy, memory)
     finally:
         plan.desks.append(desk)
 
@@ -89,6 +97,12 @@ class Plan:
         self.controller.write(self.real, method)
         self.desks: list[Desk] = []
         self.capacity = 64
+
+    def width(self, record: int) -> int:
+        """Numbers in a row of the record."""
+        n = self.model.n
+        factors = n * n + n if record > 2 and self.family.factored else 0
+        return 2 + n * (1 + self.method.rows * (record > 1)) + factors
 
     def take(self) -> Desk:
         try:
@@ -148,17 +162,15 @@ class Desk:
         return solution
 
 
-def _run(
-    plan: Plan, desk: Desk, span, y0, p, ts, options: Options, record: int, events, progress, watched, easy
-) -> Trajectory:
-    method, n = plan.method, plan.model.n
+def _start(plan: Plan, desk: Desk, span, y0, options: Options, record: int, events: bool, watched: bool):
+    """The state of the loop before its first step; returns its two small arrays."""
     whole, real = desk.whole, desk.real
     t0, t1 = span
     whole[:] = desk.blank
     whole[state.RECORD_LEVEL] = record
     whole[state.DENSE_ALWAYS] = options.dense_always
     whole[state.MAX_STEPS] = -1 if options.max_steps is None else options.max_steps
-    whole[state.EVENTS] = events is not None
+    whole[state.EVENTS] = events
     whole[state.WATCHED] = watched
     if options.stops:
         real = np.append(plan.real, [*_inside(options.stops, t0, t1), t1])
@@ -169,22 +181,41 @@ def _run(
     real[state.END] = t1
     real[state.DIRECTION] = 1.0 if t1 >= t0 else -1.0
     real[state.LARGEST] = options.max_step
-    real[state.STEP] = _first_step(method, options)
+    real[state.STEP] = _first_step(plan.method, options)
     if options.mass is not None:
         whole[state.MASS] = 1
-        desk.scratch[-n * n :] = options.mass.ravel()
+        desk.scratch[-options.mass.size :] = options.mass.ravel()
     desk.y1[:] = y0
     desk.rtol[:] = options.rtol
     desk.atol[:] = options.atol
+    return whole, real
+
+
+def _run(
+    plan: Plan,
+    desk: Desk,
+    span,
+    y0,
+    p,
+    ts,
+    options: Options,
+    record: int,
+    events,
+    progress,
+    watched,
+    easy,
+    memory,
+) -> Trajectory:
+    method, n = plan.method, plan.model.n
+    t0, t1 = span
+    whole, real = _start(plan, desk, span, y0, options, record, events is not None, watched)
     ys = np.empty((len(ts), n))
+    recording, rows, place = None, _NOTHING, _NOTHING
     if record:
-        width = 2 + n * (1 + method.rows * (record > 1))
-        if record > 2 and plan.family.factored:
-            width += n * n + n
-        rows = np.empty((plan.capacity, width))
-        place = np.empty((len(ts), 2))
-    else:
-        rows, place = _NOTHING, _NOTHING
+        recording = Recording(
+            plan.capacity, plan.width(record), memory if record > 1 and events is None else None
+        )
+        rows, place = recording.rows, np.empty((len(ts), 2))
     if events is not None:
         events.start(t0, desk.y1)
 
@@ -199,10 +230,9 @@ def _run(
             break
         code = plan.kernel(plan.table, whole, real, desk.z, p, ts, ys, place, rows, desk.scratch)
         if code == state.RECORD_FULL:
-            plan.capacity = 2 * len(rows)
-            grown = np.empty((plan.capacity, rows.shape[1]))
-            grown[: len(rows)] = rows
-            rows = grown
+            recording.full(desk, whole, real)
+            rows = recording.rows
+            plan.capacity = max(plan.capacity, len(rows))
         elif code == state.EVENT:
             end = events.after_step(desk, p, real, whole)
         elif code == state.BUDGET_SPENT:
@@ -222,8 +252,12 @@ def _run(
     if t0 == t1:
         ys[:] = y0
         count = len(ts)
+    taken = None
     if record:
         rows = rows[: int(whole[state.RECORDED])]
+        if recording.past:
+            again = _again(plan, span, y0, p, ts, options, record, watched, ys, place)
+            taken = Taken(recording.parts(whole), again, memory)
     if count < len(ts):
         ts, ys, place = ts[:count], ys[:count], place[:count]
     message = ""
@@ -235,8 +269,34 @@ def _run(
     t_end, y_end = (float(real[state.T1]), desk.y1.copy()) if end is None else end
     step = float(real[state.STEP])
     return Trajectory(
-        method, ts, ys, rows, place, t_end, y_end, code, whole.copy(), message, step, options.mass
+        method, ts, ys, rows, place, t_end, y_end, code, whole.copy(), message, step, options.mass, taken
     )
+
+
+def _again(plan: Plan, span, y0, p, ts, options: Options, record: int, watched: bool, ys, place) -> Callable:
+    """A function that takes the steps of a part of this solve again."""
+    y0, p, ts = y0.copy(), p.copy(), ts.copy()
+
+    def again(part: Part, memory: float) -> list[Part]:
+        desk = plan.take()
+        whole, real = _start(plan, desk, span, y0, options, record, False, watched)
+        if part.begin is not None:
+            for array, saved in zip((whole, real, desk.z, desk.scratch), part.begin, strict=True):
+                if saved is not None:
+                    array[:] = saved
+        recording = Recording(part.steps, plan.width(record), memory, part)
+        while True:
+            rows = recording.rows
+            code = plan.kernel(plan.table, whole, real, desk.z, p, ts, ys, place, rows, desk.scratch)
+            if code != state.RECORD_FULL or not recording.full(desk, whole, real):
+                break
+        plan.desks.append(desk)
+        parts = recording.parts(whole)
+        if sum(part.steps for part in parts) != part.steps:
+            raise SolverError("the steps of the solve could not be taken again: the model is not a function")
+        return parts
+
+    return again
 
 
 PROGRESS_STEPS = 1000  # between two looks at the progress

@@ -45,12 +45,14 @@ class Problem:
         self.times = False
 
 
-def run(problem: Problem, t0: float, t1: float, ts, y0, p, record: int, dense: bool = False) -> Trajectory:
+def run(
+    problem: Problem, t0: float, t1: float, ts, y0, p, record: int, dense: bool = False, memory=None
+) -> Trajectory:
     """Integrate, with ``record`` as in ``integrate``; a failure raises ``SolverError``. Rules of
     ``solve`` use this.
 
-    All arguments are plain numbers and arrays; ``dense`` asks for the dense output of every step. The
-    trajectory is also left in ``problem.trajectory``.
+    All arguments are plain numbers and arrays; ``dense`` asks for the dense output of every step,
+    ``memory`` is the budget of ``integrate``. The trajectory is also left in ``problem.trajectory``.
     """
     y0, p, ts = flat(y0), contiguous(p), contiguous(ts)
     if problem.known is not None:
@@ -63,11 +65,13 @@ def run(problem: Problem, t0: float, t1: float, ts, y0, p, record: int, dense: b
     options = problem.options
     if dense and not options.dense_always:
         options = replace(options, dense_always=True)
-    trajectory = integrate(problem.model, method, span, y0, p, ts, options, record, watched=auto)
+    trajectory = integrate(
+        problem.model, method, span, y0, p, ts, options, record, watched=auto, memory=memory
+    )
     if auto and (trajectory.code == state.SWITCH or trajectory.code == state.TOO_SMALL):
         # One method for the whole solve, so that its steps can be transposed as one sequence.
         method = method_named("Rodas5P")
-        trajectory = integrate(problem.model, method, span, y0, p, ts, options, record)
+        trajectory = integrate(problem.model, method, span, y0, p, ts, options, record, memory=memory)
     problem.trajectory = trajectory
     if trajectory.code < 0:
         raise failed(trajectory)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
 from solvers import control, state
+from solvers.recording import Part, Taken
 
 __all__ = ["Options", "Trajectory"]
 
@@ -69,6 +71,8 @@ class Trajectory:
         The step size that would have come next.
     message : str
     mass : ndarray (n, n) or None
+    taken : solvers.recording.Taken or None
+        All steps, where the record outgrew its budget; ``record`` then has those of the last part only.
     counts : dict
         accepted, rejected, nfev, njev, nlu.
     """
@@ -85,6 +89,13 @@ class Trajectory:
     message: str = ""
     step: float = 0.0
     mass: np.ndarray | None = None
+    taken: Taken | None = None
+
+    def backwards(self) -> Iterable[Part]:
+        """All steps in parts, the last one first. Rows of `place` count from the beginning of a part."""
+        if self.taken is not None:
+            return self.taken.backwards()
+        return [Part(None, len(self.record), 0, len(self.place), self.record)]
 
     @property
     def t_start(self) -> float:

@@ -63,9 +63,6 @@ class Forward:
 
     def run(self) -> Block:
         with self.builder as b, b.into(Block()) as body:
-            for g in self.program.outputs[0]:
-                if key_of(self.program, g.name, 0) not in self.active:  # constant: nothing else writes it
-                    linalg.fill(b, f"{g.name}_dot", 0, g.size, 0)
             self.block(self.program.body)
         return body
 
