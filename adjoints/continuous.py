@@ -13,6 +13,7 @@ from adjoints.discrete import Cotangents, check_finite
 from sciad import NotDifferentiable
 from sciad.compiler import native
 from solvers import control, state
+from solvers.algebra import dense_algebra
 from solvers.errors import SolverError
 from solvers.integrate import failure_message, loop_constants
 from solvers.problem import Model
@@ -85,11 +86,19 @@ class ContinuousAdjoint:
         if "y" in at:
             y1[at["y"]] = trajectory.ys[-1]
         integral = np.zeros(max(1, m))
+        table = plan.table
+        work = np.empty(head)
+        if plan.stiff:
+            algebra = dense_algebra(size)
+            table = algebra.table_behind(list(table))
+            work = np.empty(head + algebra.size + size)
+            mass = head + algebra.jacobian_size + algebra.factor_size
+            work[mass : mass + algebra.mass_size] = algebra.mass_values()
         t0, y0 = record[0, 0], record[0, 2 : 2 + n]
         code = plan.kernel(
-            *(plan.table, whole, real, z, packed),
+            *(table, whole, real, z, packed),
             *(ts, trajectory.ys, gys, integral, t0, _NO_TIMES, _NO_ROWS),
-            np.empty(head + (2 * size * size + 2 * size if plan.stiff else 0)),
+            work,
         )
         if code == state.MODEL_RAISED:
             raise model.failure(int(whole[state.RAISED]))

@@ -10,8 +10,10 @@ import numpy as np
 from adjoints import sweep, sweep_explicit, sweep_rosenbrock
 from sciad.compiler import native
 from sciad.compiler.runtime import call
+from solvers.algebra import algebra_of
 from solvers.errors import SolverError
 from solvers.families import FAMILIES as FORWARD
+from solvers.linear import linked_algebra
 
 __all__ = ["Cotangents", "DiscreteAdjoint", "pull", "push"]
 
@@ -91,7 +93,7 @@ def pull(model, trajectory, p: np.ndarray, gys: np.ndarray, times: bool = False)
     SolverError
         If the cotangents become infinite or NaN.
     """
-    plan = _plan(model, trajectory.method, "pull")
+    plan = _plan(model, trajectory, "pull")
     if not len(trajectory.record):  # an empty span: every output is y0
         return Cotangents(gys.sum(axis=0), np.zeros(model.m), np.zeros(len(gys)) if times else None)
     desk, place, mass = plan.take(), trajectory.place, _mass(trajectory)
@@ -141,7 +143,7 @@ def push(
     -------
     dys : ndarray (k, n)
     """
-    plan = _plan(model, trajectory.method, "push")
+    plan = _plan(model, trajectory, "push")
     record, place = trajectory.record, trajectory.place
     dout = np.zeros((len(place), model.n))
     if dts is None:
@@ -213,7 +215,7 @@ FAMILIES = {
         push={"push_step": sweep_explicit.push_step, "push_first": sweep_explicit.push_first},
         pull_kinds=("pullback",),
         push_kinds=("pushforward",),
-        workspace=lambda model: 1,
+        workspace=lambda model, algebra: 1,
         direct={"call_pullback": call},
     ),
     "rosenbrock": Family(
@@ -233,13 +235,21 @@ FAMILIES = {
 
 
 class _Plan:
-    """What is made once per model, method and direction."""
+    """What is made once per model, method, direction and mass matrix."""
 
-    def __init__(self, model, method, direction: str):
+    def __init__(self, model, method, direction: str, mass):
         family = FAMILIES[method.family]
         self.model, self.method, self.family = model, method, family
         self.kinds = family.pull_kinds if direction == "pull" else family.push_kinds
-        self.table = model.table(*self.kinds)
+        self.algebra = None
+        if FORWARD[method.family].factored:
+            self.algebra = model.algebra(mass) if hasattr(model, "algebra") else algebra_of(model, mass)
+            self.mass = self.algebra.mass_values(mass)
+            self.table = self.algebra.table(model, self.kinds)
+            self.work_size = self.algebra.work_size(model, self.kinds)
+        else:
+            self.table = model.table(*self.kinds)
+            self.work_size = model.work_size_of(*self.kinds)
         self.rows = sweep.sweep_rows(method)
         self.kernel = _kernel(method, direction, model)
         self.desks: list[_Desk] = []
@@ -257,15 +267,19 @@ class _Desk:
     def __init__(self, plan: _Plan):
         self.whole = np.zeros(8, dtype=np.int64)
         self.state = np.zeros((plan.rows["SWEEP_ROWS"], plan.model.n))
-        self.work = plan.model.work(*plan.kinds)
-        self.scratch = np.empty(plan.family.workspace(plan.model))
+        self.work = np.empty(plan.work_size)
+        self.scratch = np.empty(plan.family.workspace(plan.model, plan.algebra))
+        if plan.algebra is not None:
+            start = plan.algebra.factor_size + plan.algebra.jacobian_size
+            self.scratch[start : start + plan.algebra.mass_size] = plan.mass
 
 
-def _plan(model, method, direction: str) -> _Plan:
-    key = (method, direction)
+def _plan(model, trajectory, direction: str) -> _Plan:
+    method, mass = trajectory.method, trajectory.mass
+    key = (method, direction, None if mass is None else mass.tobytes())
     plan = model.plans.get(key)
     if plan is None:
-        plan = model.plans[key] = _Plan(model, method, direction)
+        plan = model.plans[key] = _Plan(model, method, direction, mass)
     return plan
 
 
@@ -280,6 +294,7 @@ def _kernel(method, direction: str, model):
             **method_constants(method),
             **sweep.sweep_rows(method),
             **(family.pull if direction == "pull" else family.push),
+            **(linked_algebra(n) if FORWARD[method.family].factored else {}),
             **{**direct, **links},
             "N": n,
         }

@@ -15,10 +15,11 @@ import dataclasses
 import numpy as np
 
 from adjoints import discrete
-from adjoints.sweep_rosenbrock import factor
+from adjoints.sweep_rosenbrock import factor, recorded
 from sciad.compiler.native import kernel
 from sciad.compiler.runtime import call, view
-from solvers.linear import lu_solve_transposed
+from solvers.algebra import algebra_of
+from solvers.linear import FACTOR_SIZE, JACOBIAN_SIZE, MASS_SIZE
 from solvers.problem import Model
 
 __all__ = ["pull_pair"]
@@ -72,6 +73,10 @@ class PairModel(Model):
     def links(self, method) -> dict:
         """What the linker puts where the sweep calls the model and solves."""
         return LINKS[method.family]
+
+    def algebra(self, mass):
+        """That of the model itself, called by address."""
+        return algebra_of(self.model, mass, inline=False)
 
     @property
     def specialised(self) -> bool:
@@ -134,11 +139,11 @@ def pair_call_along(f, args):
 
 
 @kernel
-def pair_factors_of(model, n, t, h, saved, p, work, scratch, mass):
-    """The LU decomposition of W serves both solves."""
-    if saved.shape[0] > 2 + (1 + ROWS) * n:
+def pair_factors_of(model, n, t, h, saved, p, work, scratch):
+    """The factors of W serve both solves."""
+    if recorded(model, saved, 2 + (1 + ROWS) * n):
         return 0
-    return factor(model, n // 2, t, h, saved, p, work, scratch, mass)
+    return factor(model, n // 2, t, h, saved, p, work, scratch)
 
 
 @kernel
@@ -146,10 +151,9 @@ def pair_solve_transposed(model, n, t, saved, p, factors, x, work, scratch):
     """[[W, 0], [-dJ, W]]^T x: W^T w = b2, then W^T v = b1 + dJ^T w."""
     q = n // 2
     m = (p.shape[0] - 1) // 2
-    pivots = view(factors, q * q, q)
     w = view(x, q, q)
-    lu_solve_transposed(q, factors, pivots, w)
-    at = 2 * n * n + n
+    system_solve_transposed(model, q, factors, w)
+    at = model[FACTOR_SIZE] + model[JACOBIAN_SIZE] + model[MASS_SIZE]
     zeros = view(scratch, at, q)
     for k in range(q):
         zeros[k] = 0.0
@@ -163,7 +167,7 @@ def pair_solve_transposed(model, n, t, saved, p, factors, x, work, scratch):
             *(ignored, ignored, ignored, ignored, view(x, 0, q), work),
         ),
     )
-    lu_solve_transposed(q, factors, pivots, view(x, 0, q))
+    system_solve_transposed(model, q, factors, view(x, 0, q))
     return status
 
 

@@ -12,7 +12,7 @@ models offer as the kind "pullback_along"; the tangent step takes its "pushforwa
 is that of the computed solution and inherits the stability of the method (A. Sandu, D. N. Daescu, G. R.
 Carmichael, Atmos. Environ. 37 (2003)).
 
-Where the record has the LU factors of the forward solve (level 3), they are used again.
+Where the record has the factors of the forward solve (level 3), they are used again.
 """
 
 # ruff: noqa: F821
@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from sciad.compiler.native import kernel
 from sciad.compiler.runtime import call, row, unroll, view
-from solvers.linear import lu_factor, lu_solve, lu_solve_transposed
+from solvers.linear import DOUBT, FACTOR_SIZE, JACOBIAN_SIZE, KEPT_SIZE, MASS_SIZE
 
 __all__ = [
     "factor",
@@ -30,54 +30,56 @@ __all__ = [
     "push_first",
     "push_step",
     "scratch_size",
-    "solve",
     "solve_transposed",
 ]
 
 
-def scratch_size(model) -> int:
-    """LU and pivots (n n + n), J (n n), a direction (n + m), ignored cotangents (2 (n + m + 2))."""
-    n, m = model.n, max(1, model.m)
-    return 2 * n**2 + n + 3 * (n + m + 2)
+def scratch_size(model, algebra) -> int:
+    """Factors, J and M as stored, a direction (n + m), ignored cotangents (2 (n + m + 2))."""
+    return algebra.size + 3 * (model.n + max(1, model.m) + 2)
 
 
 @kernel
-def factors_of(model, n, t, h, saved, p, work, scratch, mass):
-    """Make the LU decomposition of W, unless the record has it. Returns a status, -1 where W is singular."""
-    if saved.shape[0] > 2 + (1 + ROWS) * n:
+def factors_of(model, n, t, h, saved, p, work, scratch):
+    """Factor W, unless the record has the factors. Returns a status, -1 where W is singular."""
+    if recorded(model, saved, 2 + (1 + ROWS) * n):
         return 0
-    return factor(model, n, t, h, saved, p, work, scratch, mass)
+    return factor(model, n, t, h, saved, p, work, scratch)
 
 
 @kernel
-def factor(model, n, t, h, saved, p, work, scratch, mass):
-    """The LU decomposition of W, of size n, and its pivots to the beginning of `scratch`."""
-    jacobian = view(scratch, n * n + n, n * n)
-    status = call(model[1], (t, view(saved, 2, n), p, jacobian, work))
+def recorded(model, saved, tail):
+    """Whether the record, from place `tail` on, has factors that are enough to solve with."""
+    if saved.shape[0] == tail:
+        return False
+    return model[DOUBT] < 0 or saved[tail + model[DOUBT]] == 0.0
+
+
+@kernel
+def factor(model, n, t, h, saved, p, work, scratch):
+    """Factor W, of n unknowns, into the beginning of `scratch`."""
+    size = model[FACTOR_SIZE]
+    jacobian = view(scratch, size, model[JACOBIAN_SIZE])
+    mass = view(scratch, size + model[JACOBIAN_SIZE], model[MASS_SIZE])
+    spare = view(scratch, scratch.shape[0] - n, n)
+    status = system_jacobian(model, n, t, view(saved, 2, n), p, jacobian, spare, work)
     if status != 0:
         return status
-    shift = 1.0 / (GAMMA * h)
-    for j in range(n):
-        for i in range(n):
-            scratch[j * n + i] = -jacobian[i * n + j]
-        if mass.shape[0] == 0:
-            scratch[j * n + j] += shift
-        else:
-            for i in range(n):
-                scratch[j * n + i] += shift * mass[i, j]
-    return -lu_factor(n, view(scratch, 0, n * n), view(scratch, n * n, n))
+    return -system_factor(model, n, 1.0 / (GAMMA * h), jacobian, mass, view(scratch, 0, size))
 
 
 @kernel
-def solve(n, factors, x):
-    """Overwrite x with W^-1 x."""
-    lu_solve(n, factors, view(factors, n * n, n), x)
+def factors_at(model, saved, tail, scratch):
+    """The factors, where `factors_of` has left or found them."""
+    if recorded(model, saved, tail):
+        return view(saved, tail, model[KEPT_SIZE])
+    return view(scratch, 0, model[FACTOR_SIZE])
 
 
 @kernel
 def solve_transposed(model, n, t, saved, p, factors, x, work, scratch):
     """Overwrite x with W^-T x."""
-    lu_solve_transposed(n, factors, view(factors, n * n, n), x)
+    system_solve_transposed(model, n, factors, x)
     return 0
 
 
@@ -86,12 +88,12 @@ def pull_step(model, n, t, h, looked, z, saved, p, gp, gt, work, scratch, mass):
     """Transpose one step; the rows of ``z`` as for explicit methods, ``model`` = pullback, jacobian,
     pullback_along.
     """
-    status = factors_of(model, n, t, h, saved, p, work, scratch, mass)
+    status = factors_of(model, n, t, h, saved, p, work, scratch)
     if status != 0:
         return status
     m = gp.shape[0]
     tail = 2 + (1 + ROWS) * n
-    factors = view(saved, tail, n * n + n) if saved.shape[0] > tail else view(scratch, 0, n * n + n)
+    factors = factors_at(model, saved, tail, scratch)
     ignored = view(scratch, scratch.shape[0] - 2 * (n + m + 2), n + 1)
     y = view(saved, 2, n)
     for k in range(n):
@@ -138,7 +140,7 @@ def pull_step(model, n, t, h, looked, z, saved, p, gp, gt, work, scratch, mass):
             return status
         for k in range(n):
             z[YBAR, k] += z[O, k]
-            pulled = z[i, k] if mass.shape[0] == 0 else mass_times(n, mass, v, k, True)
+            pulled = z[i, k] if mass.shape[0] == 0 else mass_row(n, mass, v, k, True)
             for j in unroll(range(i)):
                 if A[i][j] != 0.0:
                     z[j, k] += A[i][j] * z[O, k]
@@ -150,7 +152,7 @@ def pull_step(model, n, t, h, looked, z, saved, p, gp, gt, work, scratch, mass):
 
 
 @kernel
-def mass_times(n, mass, v, k, transposed):
+def mass_row(n, mass, v, k, transposed):
     """Component k of M v or M^T v, with M for each of the blocks that v consists of."""
     size = mass.shape[0]
     first = k // size * size
@@ -169,12 +171,12 @@ def pull_first(model, n, t, z, saved, p, gp, gt, work):
 @kernel
 def push_step(model, n, t, h, looked, z, saved, p, dp, dt, work, scratch, mass):
     """Differentiate one step along (dy, dp, dt); ``model`` = pushforward, jacobian, pushforward_along."""
-    status = factors_of(model, n, t, h, saved, p, work, scratch, mass)
+    status = factors_of(model, n, t, h, saved, p, work, scratch)
     if status != 0:
         return status
     m = dp.shape[0]
     tail = 2 + (1 + ROWS) * n
-    factors = view(saved, tail, n * n + n) if saved.shape[0] > tail else view(scratch, 0, n * n + n)
+    factors = factors_at(model, saved, tail, scratch)
     total_c = view(scratch, scratch.shape[0] - 2 * (n + m + 2), n)
     y = view(saved, 2, n)
     for i in unroll(range(STAGES)):
@@ -200,9 +202,9 @@ def push_step(model, n, t, h, looked, z, saved, p, dp, dt, work, scratch, mass):
         if status != 0:
             return status
         for k in range(n):
-            carried = total_c[k] if mass.shape[0] == 0 else mass_times(n, mass, total_c, k, False)
+            carried = total_c[k] if mass.shape[0] == 0 else mass_row(n, mass, total_c, k, False)
             x[k] += z[O, k] + carried
-        solve(n, factors, x)
+        system_solve(model, n, factors, x)
     for k in range(n):
         total = z[YDOT, k]
         for i in unroll(range(STAGES)):

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
-
 from solvers import state
 from solvers.explicit import Tsit5
 from solvers.integrate import integrate
@@ -65,7 +63,7 @@ def _stiff(model, span, y0, p, ts, options, record, events, progress) -> Traject
     """Rodas5P until the end or until steps are so short that an explicit method would do."""
     from solvers.stiff import Rodas5P
 
-    def easy(size, jacobian):
-        return size * np.abs(jacobian).sum(axis=1).max() < EASY
+    def easy(size, norm):
+        return size * norm < EASY
 
     return integrate(model, Rodas5P, span, y0, p, ts, options, record, events, progress, easy=easy)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from sciad.compiler import native
 from solvers import loop, step_rk, step_rosenbrock
+from solvers.linear import linked_algebra
 
 __all__ = ["FAMILIES", "linked", "loop_constants"]
 
@@ -18,9 +19,9 @@ class Family:
     kinds: tuple[str, ...]
     kernels: dict
     tables: Callable
-    workspace: Callable  # of the model: float64 of scratch space besides the model's own
+    workspace: Callable  # of model and algebra: float64 of scratch space besides the model's own
     scaled: bool
-    factored: bool = False  # whether a step makes LU factors that a record can keep
+    factored: bool = False  # whether a step solves linear systems; a record can keep their factors
 
     def constants(self, method) -> dict:
         own = {"SCALED": self.scaled, "FACTORED": self.factored}
@@ -51,7 +52,7 @@ FAMILIES = {
             "complete": step_rk.rk_complete,
         },
         tables=_explicit_tables,
-        workspace=lambda model: 1,
+        workspace=lambda model, algebra: 1,
         scaled=True,
     )
 }
@@ -83,7 +84,7 @@ FAMILIES["rosenbrock"] = Family(
         "complete": step_rosenbrock.rosenbrock_complete,
     },
     tables=_rosenbrock_tables,
-    workspace=lambda model: 3 * model.n**2 + 2 * model.n + model.m,
+    workspace=lambda model, algebra: algebra.size + model.n + model.m,
     scaled=False,
     factored=True,
 )
@@ -102,8 +103,10 @@ def loop_constants(method, propose, n: int) -> dict:
     unknowns.
     """
     rows, dense = method.rows, len(method.dense)
+    family = FAMILIES[method.family]
     return {
-        **FAMILIES[method.family].constants(method),
+        **family.constants(method),
+        **(linked_algebra(n) if family.factored else {}),
         "N": n,
         "ROWS": rows,
         "Y": rows,

@@ -12,6 +12,7 @@ from collections.abc import Callable
 import numpy as np
 
 from solvers import control, state
+from solvers.algebra import algebra_of
 from solvers.errors import SolverError
 from solvers.families import FAMILIES, linked, loop_constants
 from solvers.messages import failure_message, refuse_times
@@ -59,8 +60,8 @@ def integrate(
     watched : bool
         Return with code ``SWITCH`` where an explicit method finds the problem stiff.
     easy : callable, optional
-        ``easy(size, jacobian) -> bool``, asked now and then: whether to return with code ``SWITCH``.
-
+        ``easy(size, norm of the Jacobian) -> bool``, asked now and then: whether to return
+        with code ``SWITCH``.
     memory : float, optional
         Bytes that the record may take; of a longer one only the last part is at hand, see
         `Trajectory.backwards`. Not with events.
@@ -70,10 +71,10 @@ def integrate(
     trajectory : Trajectory
         Failures are in its ``code`` and ``message``; only exceptions of the model itself are raised.
     """
-    key = (method, options.controller)
+    key = (method, options.controller, None if options.mass is None else options.mass.tobytes())
     plan = model.plans.get(key)
     if plan is None:
-        plan = model.plans[key] = Plan(model, method, options.controller)
+        plan = model.plans[key] = Plan(model, method, options.controller, options.mass)
     desk = plan.take()
     try:
         return _run(plan, desk, span, y0, p, ts, options, record, events, progress, watched, easy, memory)
@@ -82,15 +83,23 @@ def integrate(
 
 
 class Plan:
-    """What is made once per model, method and controller."""
+    """What is made once per model, method, controller and mass matrix."""
 
-    def __init__(self, model: Model, method, controller):
+    def __init__(self, model: Model, method, controller, mass=None):
         self.model = model
         self.method = method
         self.controller = controller or control.default(method)
         self.family = FAMILIES[method.family]
         self.kinds = self.family.kinds
-        self.table = model.table(*self.kinds)
+        self.algebra = self.mass = None
+        if self.family.factored:
+            self.algebra = algebra_of(model, mass)
+            self.mass = self.algebra.mass_values(mass)
+            self.table = self.algebra.table(model, self.kinds)
+            self.work_size = self.algebra.work_size(model, self.kinds)
+        else:
+            self.table = model.table(*self.kinds)
+            self.work_size = model.work_size_of(*self.kinds)
         size = model.n if model.specialised else 0
         self.kernel = linked(method, self.controller.kernel, size)
         self.real = np.zeros(state.REAL_SIZE)
@@ -101,7 +110,7 @@ class Plan:
     def width(self, record: int) -> int:
         """Numbers in a row of the record."""
         n = self.model.n
-        factors = n * n + n if record > 2 and self.family.factored else 0
+        factors = self.algebra.kept_size if record > 2 and self.family.factored else 0
         return 2 + n * (1 + self.method.rows * (record > 1)) + factors
 
     def take(self) -> Desk:
@@ -124,12 +133,15 @@ class Desk:
         self.closing, self.y1, self.rtol, self.atol = (
             self.z[k] for k in (rows - 1, rows + 1, rows + 3, rows + 4)
         )
-        work = plan.model.work_size_of(*plan.kinds)
+        work = plan.work_size
         self.blank = self.whole.copy()
         self.blank[state.SIZE] = n
         self.blank[state.LINEAR_ALGEBRA] = work
         self.blank[state.BUDGET] = -1
-        self.scratch = np.zeros(work + plan.family.workspace(plan.model))
+        self.scratch = np.zeros(work + plan.family.workspace(plan.model, plan.algebra))
+        if plan.mass is not None:
+            start = work + plan.algebra.jacobian_size + plan.algebra.factor_size
+            self.scratch[start : start + plan.algebra.mass_size] = plan.mass
 
     def prepare_dense(self, p, whole, real) -> None:
         """Extra stages and the rows of the dense output of the last step."""
@@ -141,10 +153,10 @@ class Desk:
         if code == state.MODEL_RAISED:
             raise plan.model.failure(int(whole[state.RAISED]))
 
-    def jacobian(self, whole) -> np.ndarray:
-        """That of the last step of a method that uses one."""
-        at, n = int(whole[state.LINEAR_ALGEBRA]), int(whole[state.SIZE])
-        return self.scratch[at : at + n * n].reshape(n, n)
+    def jacobian_norm(self, whole) -> float:
+        """The maximum norm of the Jacobian in the last step of a method that uses one."""
+        at, algebra = int(whole[state.LINEAR_ALGEBRA]), self.plan.algebra
+        return algebra.largest_row_sum(self.scratch[at : at + algebra.jacobian_size])
 
     def inside(self, t0: float, t1: float):
         """The last step's dense output as a function of time."""
@@ -184,7 +196,6 @@ def _start(plan: Plan, desk: Desk, span, y0, options: Options, record: int, even
     real[state.STEP] = _first_step(plan.method, options)
     if options.mass is not None:
         whole[state.MASS] = 1
-        desk.scratch[-options.mass.size :] = options.mass.ravel()
     desk.y1[:] = y0
     desk.rtol[:] = options.rtol
     desk.atol[:] = options.atol
@@ -238,7 +249,7 @@ def _run(
         elif code == state.BUDGET_SPENT:
             if progress is not None:
                 progress(float(real[state.T1]), float(real[state.STEP]))
-            if easy is not None and easy(float(real[state.STEP]), desk.jacobian(whole)):
+            if easy is not None and easy(float(real[state.STEP]), desk.jacobian_norm(whole)):
                 code = state.SWITCH
                 break
         else:

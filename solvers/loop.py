@@ -15,6 +15,7 @@ import math
 
 from sciad.compiler.native import kernel
 from sciad.compiler.runtime import call, row, stack_f64, unroll, view
+from solvers.linear import JACOBIAN_SIZE, KEPT_SIZE
 from solvers.state import *
 
 __all__ = ["SIGNATURE", "integrate"]
@@ -229,9 +230,10 @@ def deliver(model, real, z, p, whole, scratch, ts, out, place, record, direction
                     target[k] = z[j, k]
         if FACTORED and level > 2:
             # What the linear algebra has of W: LU and pivots.
-            target = view(row(record, r), 2 + (1 + ROWS) * n, n * n + n)
-            source = view(scratch, whole[LINEAR_ALGEBRA] + n * n, n * n + n)
-            for k in range(n * n + n):
+            kept = model[KEPT_SIZE]
+            target = view(row(record, r), 2 + (1 + ROWS) * n, kept)
+            source = view(scratch, whole[LINEAR_ALGEBRA] + model[JACOBIAN_SIZE], kept)
+            for k in range(kept):
                 target[k] = source[k]
         whole[RECORDED] = r + 1
     return 0

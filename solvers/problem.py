@@ -25,6 +25,7 @@ What an adjoint builds on
 from __future__ import annotations
 
 import ctypes
+import functools
 import math
 from collections.abc import Callable
 
@@ -81,6 +82,17 @@ class Model:
     def work(self, *kinds: str) -> np.ndarray:
         return np.empty(self.work_size_of(*kinds))
 
+    def sparse_jacobian(self):
+        """How the nonzeros of the Jacobian are computed (see ``sciad.compiler.compressed``), None if its
+        pattern is not known.
+        """
+        return None
+
+    @property
+    def autonomous(self) -> bool:
+        """Whether f is known not to depend on t."""
+        return False
+
     @property
     def specialised(self) -> bool:
         """Whether it pays to compile a kernel for this very number of unknowns."""
@@ -114,6 +126,23 @@ class CompiledModel(Model):
 
     def work_size(self, kind: str) -> int:
         return self.function.work_size(kind)
+
+    def sparse_jacobian(self):
+        from sciad.compiler.compressed import sparse_jacobian
+
+        return sparse_jacobian(self.function, "y", self.pattern())
+
+    def pattern(self):
+        """Where the Jacobian may have entries: as found from the program."""
+        from sciad.compiler.compressed import pattern_of
+
+        return pattern_of(self.function, "y")
+
+    @functools.cached_property
+    def autonomous(self) -> bool:
+        from sciad.compiler.activity import varied
+
+        return ("out", 0) not in varied(self.function.shared.primal, {"t"})
 
     def failure(self, status: int) -> Exception:
         failure = getattr(self.function, "failure", None)

@@ -2,9 +2,9 @@
 
 Rows of ``z`` besides those of every method: ``START`` f(t, y), ``CLOSING`` f(t + h, y1), ``SLOPE`` f_t(t,
 y). Constants put in by the linker: ``N``, ``STAGES``, ``A``, ``C``, ``B``, ``ERROR_WEIGHTS``, ``NODES``,
-``TIMES`` (the d_i), ``GAMMA``. Memory in ``scratch``, from ``whole[LINEAR_ALGEBRA]`` on: J by rows (n *
-n), LU of W by columns (n * n), pivots (n), zeros (n + m, directions of the pushforward); the mass
-matrix by rows, where there is one, is at the very end.
+``TIMES`` (the d_i), ``GAMMA``, and the kernels of linear algebra of ``solvers.linear``. Memory in
+``scratch``, from ``whole[LINEAR_ALGEBRA]`` on, with sizes from the table: J, the factors of W, the mass
+matrix, zeros (n + m, directions of the pushforward).
 """
 
 # ruff: noqa: F403, F405
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from sciad.compiler.native import kernel
 from sciad.compiler.runtime import call, row, unroll, view
-from solvers.linear import lu_factor, lu_solve
+from solvers.linear import AUTONOMOUS, FACTOR_SIZE, JACOBIAN_SIZE, MASS_SIZE
 from solvers.state import *
 
 __all__ = ["rosenbrock_attempt", "rosenbrock_begin", "rosenbrock_close", "rosenbrock_complete"]
@@ -25,10 +25,11 @@ def rosenbrock_begin(model, t, z, p, whole, scratch):
     at = whole[LINEAR_ALGEBRA]
     for k in range(n):
         z[START, k] = z[CLOSING, k]
-    status = call(model[1], (t, row(z, Y), p, view(scratch, at, n * n), scratch))
+    jacobian = view(scratch, at, model[JACOBIAN_SIZE])
+    status = system_jacobian(model, n, t, row(z, Y), p, jacobian, row(z, U), scratch)
     whole[NJEV] += 1
-    if status == 0:
-        zeros = view(scratch, at + 2 * n * n + n, n)
+    if status == 0 and model[AUTONOMOUS] == 0:
+        zeros = view(scratch, at + model[JACOBIAN_SIZE] + model[FACTOR_SIZE] + model[MASS_SIZE], n)
         status = call(model[2], (t, row(z, Y), p, 1.0, zeros, zeros, row(z, U), row(z, SLOPE), scratch))
         whole[NFEV] += 1
     whole[RAISED] = status
@@ -43,23 +44,12 @@ def rosenbrock_attempt(model, t, h, z, p, whole, scratch):
     n = N if N > 0 else whole[SIZE]
     f = model[0]
     at = whole[LINEAR_ALGEBRA]
-    jacobian = view(scratch, at, n * n)
-    lu = view(scratch, at + n * n, n * n)
-    pivots = view(scratch, at + 2 * n * n, n)
-    mass = view(scratch, scratch.shape[0] - n * n, n * n)
+    jacobian = view(scratch, at, model[JACOBIAN_SIZE])
+    factors = view(scratch, at + model[JACOBIAN_SIZE], model[FACTOR_SIZE])
+    mass = view(scratch, at + model[JACOBIAN_SIZE] + model[FACTOR_SIZE], model[MASS_SIZE])
     inverse = 1.0 / h
-    shift = inverse / GAMMA
-    for j in range(n):
-        column = view(lu, j * n, n)
-        for i in range(n):
-            column[i] = -jacobian[i * n + j]
-        if whole[MASS] == 0:
-            column[j] += shift
-        else:
-            for i in range(n):
-                column[i] += shift * mass[i * n + j]
     whole[NLU] += 1
-    if lu_factor(n, lu, pivots) != 0:
+    if system_factor(model, n, inverse / GAMMA, jacobian, mass, factors) != 0:
         return 1e305
     for i in unroll(range(STAGES)):
         x = row(z, i)
@@ -80,15 +70,14 @@ def rosenbrock_attempt(model, t, h, z, p, whole, scratch):
                 if C[i][j] != 0.0:
                     total += C[i][j] * z[j, k]
             z[U, k] = inverse * total
+        if whole[MASS] != 0 and i > 0:
+            mass_times(model, n, mass, row(z, U), row(z, Y1))
+            for k in range(n):
+                z[U, k] = z[Y1, k]
         for k in range(n):
-            total = z[U, k]
-            if whole[MASS] != 0:
-                total = 0.0
-                for j in range(n):
-                    total += mass[k * n + j] * z[U, j]
             base = z[START, k] if i == 0 else x[k]
-            x[k] = base + total + (h * TIMES[i]) * z[SLOPE, k]
-        lu_solve(n, lu, pivots, x)
+            x[k] = base + z[U, k] + (h * TIMES[i]) * z[SLOPE, k]
+        system_solve(model, n, factors, x)
     whole[NFEV] += STAGES - 1
     square = 0.0
     for k in range(n):

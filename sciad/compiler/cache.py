@@ -24,7 +24,7 @@ import threading
 from pathlib import Path
 from types import ModuleType
 
-__all__ = ["cache_folder", "load_known", "load_module"]
+__all__ = ["cache_folder", "load_known", "load_module", "write_atomically"]
 
 
 def load_module(text: str, name: str, key: str | None = None) -> ModuleType:
@@ -60,7 +60,7 @@ def load_module(text: str, name: str, key: str | None = None) -> ModuleType:
                 module = _modules[digest] = _load(text, f"{name}_{digest}")
     if key is not None:
         with contextlib.suppress(OSError):
-            _write_atomically(cache_folder() / f"known_{key}.txt", f"{name}_{digest}")
+            write_atomically(cache_folder() / f"known_{key}.txt", f"{name}_{digest}")
     return module
 
 
@@ -99,7 +99,7 @@ def _load(text: str, stem: str) -> ModuleType:
     with _locked(path.with_suffix(".lock")):
         if not _holds(path, text):
             _forget_compiled(path)
-            _write_atomically(path, text)
+            write_atomically(path, text)
         try:
             return _import_file(path)
         except Exception as error:
@@ -136,11 +136,13 @@ def _holds(path: Path, text: str) -> bool:
         return False
 
 
-def _write_atomically(path: Path, text: str) -> None:
+def write_atomically(path: Path, text: str | bytes) -> None:
+    """Write a file that other processes see whole or not at all."""
+    data = text.encode() if isinstance(text, str) else text
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.stem, suffix=".tmp")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
         os.replace(temporary, path)
     except BaseException:
         with contextlib.suppress(OSError):

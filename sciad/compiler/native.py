@@ -26,7 +26,16 @@ from sciad.compiler.cache import cache_folder, load_known, load_module
 from sciad.compiler.fingerprint import fingerprint
 from sciad.compiler.specialize import specialize
 
-__all__ = ["apart", "cache_folder", "interpret", "kernel", "link", "linked_source", "load_module"]
+__all__ = [
+    "apart",
+    "cache_folder",
+    "interpret",
+    "kernel",
+    "link",
+    "link_entry",
+    "linked_source",
+    "load_module",
+]
 
 FASTMATH = ("contract", "nsz")
 
@@ -81,14 +90,36 @@ def link(
     return getattr(module, name)
 
 
-def _linked_module(entry: Callable, signature: str, constants: dict[str, Any], options: str) -> str:
+def link_entry(entry: Callable, signature: str, constants: dict[str, Any] | None = None) -> int:
+    """As `link`, but the result is the address of a C function, to be called by other kernels.
+
+    Parameters
+    ----------
+    signature : str
+        Pointers are ``CPointer(float64)`` and the like; kernels make arrays of them by ``numba.carray``.
+    """
+    constants = constants or {}
+    options = "error_model='numpy', fastmath={" + ", ".join(repr(flag) for flag in sorted(FASTMATH)) + "}"
+    key = fingerprint(entry, f"C {signature}", constants, options)
+    module = load_known(key)
+    if module is None:
+        module = load_module(
+            _linked_module(entry, signature, constants, options, "cfunc"), entry.__name__, key
+        )
+    return getattr(module, entry.__name__).address
+
+
+def _linked_module(
+    entry: Callable, signature: str, constants: dict[str, Any], options: str, outermost: str = "njit"
+) -> str:
     """Text of the module with its decorators."""
     text = linked_source(entry, constants)
     head, *functions = text.split(_MARK)
     inner = f"@njit({options}, forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)\n"
     alone = inner.replace("forceinline=True, ", "")
-    outer = f"@njit({signature!r}, cache=True, nogil=True, {options})\n"
-    parts = [head, "from numba import njit\n"]
+    nogil = "nogil=True, " if outermost == "njit" else ""
+    outer = f"@{outermost}({signature!r}, cache=True, {nogil}{options})\n"
+    parts = [head, "from numba import cfunc, njit\n" if outermost == "cfunc" else "from numba import njit\n"]
     parts += [(alone if part.startswith(_APART) else inner) + part for part in functions[:-1]]
     parts += [outer + functions[-1]]
     return "\n\n".join(parts)
@@ -148,7 +179,7 @@ class _Linker:
                 self.imports[key] = f"import {value.__name__} as {key}"
             elif _is_data(value):
                 self.table(key, value)
-            elif isinstance(value, FunctionType):
+            elif isinstance(value, FunctionType) and not value.__module__.startswith("numba."):
                 raise TypeError(f"kernel {name!r} calls {key!r}, which is not marked @kernel")
             else:
                 self.imports[key] = f"from {value.__module__} import {_name(value)} as {key}"
