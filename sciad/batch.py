@@ -9,12 +9,14 @@ from typing import Any
 from . import rules_array as shapes
 from . import rules_linalg as algebra
 from . import rules_product as products
+from .dual import Dual
 from .indexing import astype_, concatenate_, getitem_, is_basic, scatter_, setitem_, stack_
-from .ownership import fresh, private
+from .ownership import fresh, memory, private
 from .plain import np
 from .rebind import rebind
-from .tree import LEAF, children, flatten, register_leaf, unflatten
-from .value import Traced, next_level, operand
+from .table import TABLE, Repeat, linear
+from .tree import LEAF, children, flatten, register_leaf, tree_map, unflatten
+from .value import Primitive, Traced, apply, next_level, operand
 from .views import window_
 
 
@@ -97,7 +99,7 @@ class Batch(Traced):
         """Apply a function of the table to the whole batch, or to one element after the other."""
         level = self.level
         if record.kind == "custom":
-            return self.each(record.fn, args)
+            return record.whole(args) if record.prim.whole else self.each(record.fn, args)
         if record.kind == "scalar" or (record.kind == "constant" and isinstance(record.fn, np.ufunc)):
             rank = max(len(np.shape(a)) for a in args)
             y = record.fn(*[_aligned(a, level, rank) for a in args], **kwargs)
@@ -138,20 +140,89 @@ def restack(results, batch):
     structure = flatten(results[0])[1]
     leaves = []
     for column in zip(*columns, strict=True):
-        if all(isinstance(x, (Traced, np.ndarray, np.generic, float, int)) for x in column):
+        if all(map(_is_numeric, column)):
             leaves.append(batch.rewrap(stack_(*[_array(x) for x in column])))
         else:
             leaves.append(column[0])
     return unflatten(structure, leaves)
 
 
+def batch_levels(values) -> dict[int, int]:
+    """Level and length of every `vmap` that runs over some of these values, at whatever depth."""
+    found = {}
+    todo = [v for v in values if isinstance(v, Traced)]
+    while todo:
+        v = todo.pop()
+        if v.__class__ is Batch:
+            found[v.level] = v.length
+        elif v.__class__ is Dual and isinstance(v.tangent, Traced):
+            todo.append(v.tangent)
+        if isinstance(v.value, Traced):
+            todo.append(v.value)
+    return found
+
+
 def find_batch(values):
     """Return the batch of highest level among values that are batches themselves, or None."""
-    found = None
-    for v in values:
-        if v.__class__ is Batch and (found is None or v.level > found.level):
-            found = v
-    return found
+    return max((v for v in values if v.__class__ is Batch), key=lambda v: v.level, default=None)
+
+
+def map_elements(level, length, fn, *trees):
+    """Map a function of nested structures over the elements of a `vmap`, which may lie below other levels."""
+    results = []
+    for k in range(length):
+        results.append(fn(*[tree_map(lambda x, k=k: element_(x, level, k), tree) for tree in trees]))
+    columns = zip(*[flatten(r)[0] for r in results], strict=True)
+    leaves = [
+        restack_(level, *map(_array, column)) if all(map(_is_numeric, column)) else column[0]
+        for column in columns
+    ]
+    return unflatten(flatten(results[0])[1], leaves)
+
+
+class _AcrossLevels(Primitive):
+    """A function that works at one level: values of higher levels go to the table first."""
+
+    def __call__(self, *args):
+        level = args[self.place]
+        if any(isinstance(a, Traced) and a.level > level for a in args):
+            return apply(TABLE[self], args, {})
+        return self.fn(*args)
+
+
+@_AcrossLevels
+def element_(x, level, k):
+    """Element k of a value, of the `vmap` of this level; the value itself if that does not run over it."""
+    return x.value[k] if x.__class__ is Batch and x.level == level else x
+
+
+@_AcrossLevels
+def restack_(level, *xs):
+    """The batch of these elements."""
+    return Batch(stack_(*xs), level, len(xs))
+
+
+@_AcrossLevels
+def place_(g, level, k, length):
+    """A batch of zeros but for element k: the transpose of `element_`."""
+    return Batch(stack_(*[g if i == k else np.zeros(g.shape) for i in range(length)]), level, length)
+
+
+element_.place, restack_.place, place_.place = 1, 0, 1
+
+
+def _element_transpose(g, x, level, k):
+    length = batch_levels([x]).get(level)
+    return g if length is None else place_(g, level, k, length)
+
+
+linear(element_, _element_transpose)
+linear(restack_, None, Repeat(lambda g, k, level, *xs: element_(g, level, k - 1)), joint=True)
+linear(place_, lambda g, x, level, k, length: element_(g, level, k))
+
+
+def _is_numeric(x):
+    return isinstance(x, (Traced, np.ndarray, np.generic, float, int))
 
 
 def _array(x):
@@ -220,14 +291,19 @@ def _all(size, mine, *xs):
     return [x if m else np.broadcast_to(x, (size, *np.shape(x))) for x, m in zip(xs, mine, strict=False)]
 
 
-def _rows(size, index):
-    """The mapped axis beside places that differ along it."""
-    return np.arange(size).reshape((size,) + (1,) * (len(index.shape) - 1)), index
+def _flat(size, mine, x, index, n=None):
+    """All elements' flat arrays as one, and places in it that may differ between elements, of any level."""
+    if not mine[0]:
+        return x, index
+    n = x.shape[1] if n is None else n
+    first = n * np.arange(size).reshape((size,) + (1,) * (len(index.shape) - mine[1]))
+    return np.reshape(x, (-1,)), first + index
 
 
 def _getitem(size, mine, x, index):
-    if mine[1]:
-        return x[_rows(size, index)] if mine[0] else x[index]
+    if mine[1] or isinstance(index, Traced):  # places in a flat array
+        x, places = _flat(size, mine, x, index)
+        return getitem_(x, places)
     if not mine[0] or not isinstance(
         index, (int, slice, tuple, np.ndarray, np.integer, type(None), type(Ellipsis))
     ):
@@ -241,9 +317,10 @@ def _getitem(size, mine, x, index):
 
 
 def _scatter(size, mine, g, index, shape):
-    if mine[1]:
+    if mine[1] or isinstance(index, Traced):
         (g,) = _all(size, mine, g)
-        return scatter_(g, _rows(size, index), (size, *shape))
+        _, places = _flat(size, (True, mine[1]), g, index, *shape)
+        return np.reshape(scatter_(g, places, (size * shape[0],)), (size, *shape))
     if not mine[0]:
         return NotImplemented
     parts = index if index.__class__ is tuple else (index,)
@@ -253,10 +330,16 @@ def _scatter(size, mine, g, index, shape):
 
 
 def _setitem(size, mine, x, value, index):
+    (x,) = _all(size, mine, x)
+    if mine[2] or isinstance(index, Traced):
+        flat, places = _flat(size, (True, mine[2]), x, index)
+        if mine[1]:
+            rank = len(places.shape) - 1
+            value = np.reshape(value, (size,) + (1,) * (rank + 1 - len(value.shape)) + value.shape[1:])
+        return np.reshape(setitem_(flat, value, places), x.shape)
     parts = index if index.__class__ is tuple else (index,)
     if not is_basic(index) and any(isinstance(i, (slice, type(None), type(Ellipsis))) for i in parts):
         return NotImplemented
-    (x,) = _all(size, mine, x)
     target = (slice(None), *parts)
     if mine[1]:
         rank = len(np.empty(x.shape[1:], bool)[index].shape if x.shape[1:] else ())
@@ -281,9 +364,17 @@ def _reshape(x, shape, order="C"):
     if -1 in shape:
         rest = int(np.prod([n for n in shape if n != -1]))
         shape = tuple(int(np.prod(x.shape[1:])) // max(rest, 1) if n == -1 else n for n in shape)
-    if order != "C":
-        return NotImplemented
-    return shapes.reshape_(x, (x.shape[0], *map(int, shape)))
+    shape = tuple(map(int, shape))
+    if order == "F":
+        return _transpose(shapes.reshape_(_transpose(x), (x.shape[0], *shape[::-1])))
+    return shapes.reshape_(x, (x.shape[0], *shape))
+
+
+def _ravel(x, order="C"):
+    if order == "F":
+        return _ravel(_transpose(x))
+    y = shapes.reshape_(x, (x.shape[0], int(np.prod(x.shape[1:]))))
+    return y if memory(x)[:1].flags.c_contiguous else np.copy(y)  # where NumPy copies an element
 
 
 def _transpose(x, axes=None):
@@ -352,10 +443,16 @@ WHOLE = {
     setitem_: _setitem,
     stack_: _stack,
     concatenate_: _concatenate,
+    element_: _one(element_),
+    place_: _one(place_),
+    restack_: lambda size, mine, level, *xs: restack_(level, *_all(size, mine[1:], *xs)),
     astype_: _one(astype_),
     shapes.sum_: _one(_sum),
     shapes.cumsum_: _one(lambda x, axis: shapes.cumsum_(x, *_axes(axis))),
     shapes.reshape_: _one(_reshape),
+    shapes.ravel_: _one(_ravel),
+    shapes.diagonal_: _one(lambda x, k=0, a=0, b=1, writeable=False: shapes.diagonal_(
+        x, k, *_axes((a, b)), writeable=writeable)),
     shapes.transpose_: _one(_transpose),
     shapes.broadcast_to_: _one(_broadcast_to),
     shapes.where_: _where,

@@ -17,6 +17,7 @@ from .errors import SciadError
 from .jacobians import jacobian
 from .plain import np
 from .primitive import custom
+from .rebind import rebind
 from .tree import flatten, unflatten
 from .value import strip
 
@@ -138,7 +139,7 @@ def _implicit(f, x0, args, solve, residual):
     leaves, structure = flatten(x0)
     shapes = [np.shape(x) for x in leaves]
     start = _ravel([strip(x) for x in leaves])
-    captured, rebuild = lift(f)
+    captured, rebuild = lift(rebind(f))
 
     def fun(x, values, given):
         return _ravel(flatten(rebuild(values)(unflatten(structure, _split(x, shapes)), *given))[0])

@@ -12,9 +12,8 @@ def getitem(x, index):
     """``x[index]`` of a traced value; traced parts of the index count as plain integers."""
     if index.__class__ is not int and index.__class__ is not slice:
         index = strip_nested(index)
-        batched = index if index.__class__ is tuple else (index,)
-        if any(isinstance(i, Traced) for i in batched):
-            return _getitem_batched(x, index)
+        if is_mapped(index):
+            return getitem_mapped(x, index)
     return apply(TABLE[getitem_], (x, index), {})
 
 
@@ -40,11 +39,12 @@ def _stopped(leaf):
     return private(strip(operand(leaf)))
 
 
-def astype(x, dtype):
+def astype(x, dtype, copy=True):
     """Convert the numbers of a traced value; to integers or booleans it becomes a constant."""
-    if np.dtype(dtype).kind not in "fc":
+    dtype = np.dtype(dtype)
+    if dtype.kind not in "fc":
         return strip(x).astype(dtype)
-    return astype_(x, np.dtype(dtype))
+    return x if not copy and dtype == x.dtype else astype_(x, dtype)
 
 
 # ---------------------------------------------------------------------- primitives
@@ -116,14 +116,22 @@ def frozen(index):
 
 def written(g, index, shape):
     """The share of a written value: what its places got; of a place written twice, the last value's only."""
+    if isinstance(index, Traced):  # under `vmap`
+        return apply(TABLE[getitem_], (g, index), {}) * plainly(_wins, index, shape)
     g = g[index]
     if not is_basic(index):
-        order = np.arange(int(np.prod(g.shape))).reshape(g.shape)
-        last = np.zeros(shape, int)
-        last[index] = order
-        if not np.all(last[index] == order):
-            g = g * (last[index] == order)
+        wins = _wins(index, shape)
+        if not np.all(wins):
+            g = g * wins
     return g
+
+
+def _wins(index, shape):
+    """Which of the values written to these places stay there."""
+    last = np.zeros(shape, int)
+    order = np.arange(last[index].size).reshape(last[index].shape)
+    last[index] = order
+    return last[index] == order
 
 
 def _take_part(g, k, axis, *parts):
@@ -144,13 +152,34 @@ linear(astype_, lambda g, x, dtype: g if g.dtype.kind == "c" else astype(g, x.dt
 TABLE[getitem_].view = True
 
 
-def _getitem_batched(x, index):
+def is_mapped(index) -> bool:
+    """True if an index, stripped of derivatives, differs from one element of a `vmap` to the next."""
+    return any(isinstance(i, Traced) for i in (index if index.__class__ is tuple else (index,)))
+
+
+def is_mask(index) -> bool:
+    """True for a boolean array that differs between the elements of a `vmap`."""
+    return isinstance(index, Traced) and index.dtype.kind == "b"
+
+
+def places_of(home, index):
+    """``home[index]`` of an array of places, for any index."""
+    if not is_mapped(index):
+        return home[index]
+    return plainly(_fetch, home, *(index if index.__class__ is tuple else (index,)))
+
+
+def masked(x, mask, value):
+    """What x is after ``x[mask] = number``, where how many places that is differs under `vmap`."""
+    mask = np.reshape(mask, np.shape(mask) + (1,) * (np.ndim(x) - np.ndim(mask)))
+    return np.where(mask, value, x)
+
+
+def getitem_mapped(x, index):
     """Places that differ from one element of a `vmap` to the next: counted in the flat array, then
     fetched.
     """
-    parts = index if index.__class__ is tuple else (index,)
-    home = np.arange(int(np.prod(x.shape))).reshape(x.shape)
-    places = plainly(_fetch, home, *parts)
+    places = places_of(np.arange(int(np.prod(x.shape))).reshape(x.shape), index)
     return apply(TABLE[getitem_], (np.reshape(x, (-1,)), places), {})
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from .api import grad, jvp, vjp
 from .batch import vmap
 from .plain import np
+from .rebind import rebind
 from .tree import flatten, unflatten
 
 
@@ -41,12 +42,13 @@ def jacobian(f: Callable, argnums: int | tuple[int, ...] = 0, mode: str = "auto"
     def jac(*args, **kwargs):
         numbers = (argnums,) if isinstance(argnums, int) else tuple(argnums)
         chosen = tuple(args[n] for n in numbers)
+        run = rebind(f)
 
         def inner(*xs):
             full = list(args)
             for n, x in zip(numbers, xs, strict=True):
                 full[n] = x
-            return f(*full, **kwargs)
+            return run(*full, **kwargs)
 
         direction = mode
         if direction == "auto":

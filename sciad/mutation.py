@@ -9,13 +9,14 @@ import warnings
 from functools import wraps
 
 from .errors import DerivativeDropped, NotDifferentiable, UnsupportedWrite
-from .indexing import scatter_
+from .flat import Flat
+from .indexing import getitem_mapped, is_mapped, is_mask, masked, places_of, scatter_
 from .ownership import snapshot
 from .plain import np
 from .table import composite, missing
-from .tree import tree_leaves
+from .tree import tree_leaves, tree_map
 from .value import Traced, holds_traced, operand, owner, raw, strip, strip_nested
-from .views import COMPLEX_INTO_REAL, Window, fitted, shown, written
+from .views import COMPLEX_INTO_REAL, READ_ONLY, Window, fitted, shown, written
 
 # ---------------------------------------------------------------------- local buffers
 
@@ -39,6 +40,14 @@ class Buffer(np.ndarray):
     def _root(self):
         home = self._home
         return self if home is None else home
+
+    @property
+    def flat(self):
+        return Flat(self)
+
+    @flat.setter
+    def flat(self, values):
+        self.flat[:] = values
 
     def _current(self):
         """Return the traced value this array stands for; a plain view of it while nothing traced is in it."""
@@ -64,10 +73,14 @@ class Buffer(np.ndarray):
     def __setitem__(self, index, value):
         index = strip_nested(index)
         state = self._state()
-        if state is None and not holds_traced(value):
+        if state is None and not holds_traced(value) and not is_mapped(index):
             np.ndarray.__setitem__(self, index, value)
             return
+        if not self.flags.writeable:
+            raise ValueError(READ_ONLY)
         value = operand(value)
+        if is_mask(index) and not np.ndim(value):
+            index, value = Ellipsis, masked(self._current(), index, value)
         if np.iscomplexobj(raw(value)) and self.dtype.kind != "c":
             raise UnsupportedWrite(COMPLEX_INTO_REAL)
         root = self._root()
@@ -75,13 +88,15 @@ class Buffer(np.ndarray):
             window = root._window()
             state = scatter_(root.view(np.ndarray), window.places, (root.size,))
             root.view(np.ndarray)[...] = np.nan
-        places = self._window().places[index]
+        places = places_of(self._window().places, index)
         self.__dict__.pop("_seen", None)  # it would hold the memory that is written into
         root.__dict__["_flat"] = None
         root.__dict__["_flat"] = written(state, fitted(value, places), places)
 
     def __getitem__(self, index):
         index = strip_nested(index)
+        if is_mapped(index):
+            return getitem_mapped(self._current(), index)
         found = np.ndarray.__getitem__(self, index)
         if self._state() is None or _shares(found, self):
             return found  # reads and writes of a view go through the root
@@ -104,21 +119,41 @@ class Buffer(np.ndarray):
         if write is not None:
             return write(*args, **kwargs)
         if func in _VIEWING:
-            found = super().__array_function__(func, types, args, kwargs)
+            found = self._tracked(func(*map(_memory, args), **kwargs))
             if self._state() is None or all(_shares(x, self) for x in tree_leaves(found)):
                 return found
         out = kwargs.pop("out", None)
         result = func(*map(_value, args), **{key: _value(a) for key, a in kwargs.items()})
         if out is None:
-            return result
+            return result if self._state() is not None else self._tracked(result)
         out[...] = result
         return out
+
+    def _tracked(self, found):
+        """Let views of this array's memory in a result know that they are."""
+        root = self._root()
+        home = owner(root)
+
+        def track(leaf):
+            if not isinstance(leaf, np.ndarray) or isinstance(leaf, Buffer) or owner(leaf) is not home:
+                return leaf
+            leaf = leaf.view(Buffer)
+            leaf._home = root
+            return leaf
+
+        return track(found) if isinstance(found, np.ndarray) else tree_map(track, found)
 
     def __repr__(self):
         return repr(raw(self._current()))
 
     def __str__(self):
         return str(raw(self._current()))
+
+    def astype(self, dtype, order="K", casting="unsafe", subok=True, copy=True):
+        if not copy and self.dtype == dtype:
+            return self
+        current = self._current()
+        return current.astype(dtype, order, casting, subok, copy)
 
     def fill(self, value):
         self[...] = value
@@ -150,16 +185,12 @@ for _name in [
     "argmax",
     "argmin",
     "argsort",
-    "astype",
     "choose",
     "clip",
     "compress",
-    "conj",
-    "conjugate",
     "copy",
     "cumprod",
     "cumsum",
-    "diagonal",
     "dot",
     "flatten",
     "item",
@@ -203,18 +234,24 @@ def _viewing(name):
     return method
 
 
-for _name in ("reshape", "ravel"):
+for _name in ("reshape", "ravel", "diagonal", "conj", "conjugate"):
     setattr(Buffer, _name, _viewing(_name))
 _VIEWING = {np.reshape, np.ravel, np.transpose, np.permute_dims, np.matrix_transpose, np.swapaxes,
             np.moveaxis, np.rollaxis, np.squeeze, np.expand_dims, np.flip, np.flipud, np.fliplr,
             np.rot90, np.split, np.array_split, np.hsplit, np.vsplit, np.dsplit, np.unstack, np.atleast_1d,
             np.atleast_2d,
-            np.atleast_3d, np.real}  # fmt: skip
+            np.atleast_3d, np.real, np.diagonal, np.diag, np.linalg.diagonal, np.einsum, np.broadcast_to,
+            np.diff, np.real_if_close, np.linalg.matrix_power, np.broadcast_arrays, np.meshgrid,
+            np.lib.stride_tricks.sliding_window_view}  # fmt: skip
 
 
 def _shares(found, buffer):
     """Whether a result shows the memory of a local array."""
-    return isinstance(found, Buffer) and found._home is not None and found._home is buffer._root()
+    return found is buffer or (isinstance(found, Buffer) and found._home is buffer._root())
+
+
+def _memory(a):
+    return a.view(np.ndarray) if isinstance(a, Buffer) else a
 
 
 def _value(a):
@@ -290,6 +327,16 @@ _PLAIN_TARGET = (
     "function or of a function it calls by name. In a method of an object, or a function kept in a "
     "container, that is not seen: collect the values in a list and give it to np.array"
 )
+
+
+def _nan_to_num(x, copy=True, **kwargs):
+    y = np.nan_to_num(operand(x), True, **kwargs)
+    if copy or not isinstance(x, Buffer):
+        return y
+    x[...] = y
+    return x
+
+
 WRITES = {
     np.copyto: _copyto,
     np.fill_diagonal: _fill_diagonal,
@@ -298,7 +345,9 @@ WRITES = {
     np.place: _place,
     np.put: _put,
 }
-for _fn, _write in WRITES.items():
+_WRITING = list(WRITES.items())
+WRITES[np.nan_to_num] = _nan_to_num  # has a rule of its own
+for _fn, _write in _WRITING:
     composite(_fn, _write, note="writes into a traced value or a local array")
 for _fn in (np.zeros_like, np.ones_like, np.empty_like):
     composite(

@@ -81,7 +81,7 @@ def _install_methods():
         "sin cos tan arcsin arccos arctan sinh cosh tanh arcsinh arccosh arctanh exp exp2 expm1 log "
         "log2 log10 log1p "
         "sqrt cbrt square reciprocal absolute sign floor ceil rint trunc degrees radians deg2rad "
-        "rad2deg conjugate fabs "
+        "rad2deg fabs "
         "isfinite isnan isinf arctan2 hypot logaddexp logaddexp2 maximum minimum fmax fmin"
     )
     for name in names.split():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from .plain import np
-from .value import Traced
+from .value import Traced, raw
 
 
 def snapshot(x):
@@ -22,6 +22,19 @@ def private(x):
     return np.array(x) if isinstance(x, np.ndarray) else x
 
 
+def memory(x):
+    """The array at the bottom of a traced value, as seen by one element of a `vmap`."""
+    if not isinstance(x, Traced):
+        return x
+    return memory(x.value)[0] if x.batched else memory(x.value)
+
+
+def writeable(x):
+    """False for a read-only view, such as NumPy returns from `diagonal` and `broadcast_to`."""
+    bottom = raw(x)
+    return bottom.__class__ is not np.ndarray or bottom.flags.writeable
+
+
 def fresh(leaves):
     """Make the results of a transform the caller's own: no two of them, and none and anything held elsewhere,
     share memory.  Changes the list and returns it.  0-d arrays become numbers, as everywhere in NumPy.
@@ -33,7 +46,7 @@ def fresh(leaves):
             elif a.base is not None or sys.getrefcount(a) > _ALONE or not a.flags.writeable:
                 leaves[k] = np.array(a)
         elif isinstance(a, Traced):
-            leaves[k] = snapshot(a)
+            leaves[k] = snapshot(a) if writeable(a) else np.copy(a)
     return leaves
 
 

@@ -7,13 +7,14 @@ from collections.abc import Callable
 from typing import Any
 
 from . import table
-from .batch import element, find_batch, restack
+from .batch import batch_levels, map_elements
 from .dual import Dual
 from .errors import NotDifferentiable
 from .ownership import private
 from .plain import np
+from .rebind import rebind
 from .tape import accumulate, keep
-from .tree import LEAF, describe, flatten, tree_map, unflatten
+from .tree import LEAF, describe, flatten, unflatten
 from .value import PLAIN, Traced, next_level, operand
 
 
@@ -63,6 +64,7 @@ class Custom:
 
     kind = "custom"
     definition = None
+    whole = False  # under `vmap`: call the function and its rules for each element
 
     def __init__(self, f, pushforward=None, pullback=None, rules_from=None):
         self.fn, self.rules_from = f, rules_from
@@ -115,7 +117,7 @@ class Custom:
         if rule is None and self.rules_from is not None:
             importlib.import_module(self.rules_from)
             rule = getattr(self, name)
-        return rule
+        return rule and rebind(rule)
 
     def _positional(self, args, kwargs):
         import inspect
@@ -143,11 +145,18 @@ class _Call:
     def fn(self, *leaves):
         return self.prim(*_rebuild(self.structures, leaves))
 
+    def whole(self, leaves):
+        return self.prim.fn(*_rebuild(self.structures, leaves))
+
+    def batch_levels(self, values):
+        return {} if self.prim.whole else batch_levels(values)
+
     def forward(self, dual, values, tangents):
         """Run the pushforward at the level of `dual`."""
-        batch = find_batch([*values, *tangents])
-        if batch is not None:
-            return self._each_forward(dual, batch, values, tangents)
+        for level, length in self.batch_levels([*values, *tangents]).items():
+            return map_elements(
+                level, length, lambda v, t: self.forward(dual, v, t), list(values), list(tangents)
+            )
         values, tangents = list(map(private, values)), list(map(private, tangents))
         rule = self.prim._rule("_pushforward")
         args = _rebuild(self.structures, values)
@@ -176,16 +185,16 @@ class _Call:
             keep(v, var.tape) if j is None else private(v) for v, j in zip(values, parents, strict=True)
         ]
         args = _rebuild(self.structures, values)
-        batch = find_batch(values)
-        if batch is not None and rule is not None:
-            rule = _each_pullback(rule, batch)
         if rule is None:
             if self.prim._rule("_pushforward") is None:
                 raise table.missing(self.prim.fn, None, "reverse")
-            out = self.prim(*args)
-            pull = _Pushes(self, args, values, parents).pull
-        else:
-            out, pull = rule(args)
+            rule = _Pushes(self, parents).pullback
+        levels = self.batch_levels(values)
+        for level, length in levels.items():
+            rule = _each_pullback(rule, level, length)
+        out, pull = rule(args)
+        if not self.prim.whole:
+            pull = _each_pull(pull, set(levels))
         if out.__class__ is np.ndarray or out.__class__ is np.float64:
             return var.wrap(private(out), _Pull(self, pull, LEAF), tuple(values), tuple(parents))
         outs, structure = flatten(out)
@@ -212,23 +221,9 @@ class _Call:
                     "it, or an object it captures holds it): pass it as an argument"
                 )
 
-    def _each_forward(self, dual, batch, values, tangents):
-        """Run the pushforward for every element of a `vmap`."""
-
-        def one(values, tangents):
-            level = dual.level
-            leaves = [v if t is None else Dual(v, t, level) for v, t in zip(values, tangents, strict=True)]
-            pairs, structure = flatten(self.fn(*leaves))
-            return unflatten(
-                structure, [(p.value, p.tangent) if p.__class__ is Dual else (p, None) for p in pairs]
-            )
-
-        result = batch.each(one, (list(values), list(tangents)))
-        return _zip_duals(result, dual.level)
-
     def _push_by_pulls(self, args, values, tangents):
         """Forward mode of a function that has a pullback only: one pull per entry of the output."""
-        out, pull = self.prim._pullback(args)
+        out, pull = self.prim._rule("_pullback")(args)
         outs, structure = flatten(out)
         results = []
         for k, o in enumerate(outs):
@@ -250,7 +245,7 @@ class _Call:
         return out, unflatten(structure, results)
 
 
-def _each_pullback(rule, batch):
+def _each_pullback(rule, level, length):
     """The pullback of every element of a `vmap`."""
 
     def pullback(args):
@@ -261,35 +256,28 @@ def _each_pullback(rule, batch):
             pulls.append(pull)
             return out
 
-        out = _each(batch, one, args)
+        out = map_elements(level, length, one, *args)
 
         def pull(g):
             rest = iter(pulls)
-            return _each(batch, lambda c: tuple(next(rest)(c)), (g,))
+            return map_elements(level, length, lambda c: tuple(next(rest)(c)), g)
 
         return out, pull
 
     return pullback
 
 
-def _each(batch, fn, trees):
-    """Map a function of nested structures over the elements of a `vmap`."""
-    results = []
-    for k in range(batch.length):
-        results.append(fn(*[tree_map(lambda x, k=k: element(x, batch.level, k), t) for t in trees]))
-    return restack(results, batch)
+def _each_pull(pull, known):
+    """A pull for cotangents over which a `vmap` runs that does not run over the arguments."""
 
+    def mapped(g):
+        for level, length in batch_levels(flatten(g)[0]).items():
+            if level not in known:
+                one = _each_pull(pull, known | {level})
+                return map_elements(level, length, lambda c, one=one: tuple(one(c)), g)
+        return pull(g)
 
-def _zip_duals(tree, level):
-    """Turn a structure of (value, tangent) pairs into one of duals."""
-    if isinstance(tree, tuple) and len(tree) == 2 and isinstance(tree[0], (Traced, np.ndarray, np.generic)):
-        return Dual(*tree, level) if tree[1] is not None else tree[0]
-    if isinstance(tree, dict):
-        return {key: _zip_duals(x, level) for key, x in tree.items()}
-    if isinstance(tree, (tuple, list)):
-        items = [_zip_duals(x, level) for x in tree]
-        return type(tree)(*items) if hasattr(tree, "_fields") else type(tree)(items)
-    return tree
+    return mapped
 
 
 class _Pull:
@@ -307,9 +295,7 @@ class _Pull:
             g = unflatten(self.structure[0], list(map(private, parts)))
         else:
             g = private(g)
-        batch = find_batch((g,) if self.structure is LEAF else flatten(g)[0])
-        found = self.pull_(g) if batch is None else _each(batch, lambda c: tuple(self.pull_(c)), (g,))
-        cotangents = _leaf_cotangents(self.call, found, args)
+        cotangents = _leaf_cotangents(self.call, self.pull_(g), args)
         for j, c, x in zip(parents, cotangents, args, strict=True):
             if j is not None and c is not None:
                 accumulate(grads, j, private(_number(c)), x)
@@ -322,13 +308,21 @@ class _Pull:
 class _Pushes:
     """Reverse mode of a function that has a pushforward only: one push per entry of the active arguments."""
 
-    def __init__(self, call, args, values, parents):
-        self.call, self.args, self.values, self.parents = call, args, values, parents
+    def __init__(self, call, parents):
+        self.call, self.parents = call, parents
 
-    def pull(self, gout):
+    def pullback(self, args):
+        return self.call.prim(*args), lambda g: self.pull(args, g)
+
+    def pull(self, args, gout):
         gs = flatten(gout)[0]
+        values = [
+            leaf
+            for arg, (structure, _) in zip(args, self.call.structures, strict=True)
+            for leaf in ([arg] if structure is LEAF else flatten(arg)[0])
+        ]
         results = []
-        for k, (x, j) in enumerate(zip(self.values, self.parents, strict=True)):
+        for k, (x, j) in enumerate(zip(values, self.parents, strict=True)):
             if j is None:
                 results.append(None)
                 continue
@@ -336,9 +330,9 @@ class _Pushes:
             for i in range(int(np.prod(np.shape(x)))):
                 unit = np.zeros(np.shape(x))
                 unit.reshape(-1)[i] = 1.0
-                tangents = [unit[()] if m == k else None for m in range(len(self.values))]
-                directions = _by_argument(self.call.structures, self.values, tangents)
-                douts = flatten(self.call.prim._pushforward(self.args, directions)[1])[0]
+                tangents = [unit[()] if m == k else None for m in range(len(values))]
+                directions = _by_argument(self.call.structures, values, tangents)
+                douts = flatten(self.call.prim._rule("_pushforward")(args, directions)[1])[0]
                 entries.append(sum(np.sum(g * d) for g, d in zip(gs, douts, strict=True)))
             results.append(np.reshape(np.stack([operand(e) for e in entries]), np.shape(x)))
         return tuple(_rebuild(self.call.structures, results))

@@ -19,10 +19,12 @@ import types
 import weakref
 from functools import wraps
 
-from .mutation import LIBRARIES, buffer
+from .flat import Flat
+from .mutation import LIBRARIES, Buffer, buffer
+from .ownership import memory
 from .plain import np
 from .table import TABLE, load_lazy
-from .value import Traced, call, holds_traced, operand, stack_nested, strip
+from .value import Traced, call, holds_traced, operand, owner, stack_nested, strip
 
 _Function = types.FunctionType
 
@@ -239,12 +241,16 @@ def _creating(name, fn):
 
     @wraps(fn)
     def create(*args, **kwargs):
-        if traced_version is not None and (
-            any(map(holds_traced, args)) or any(map(holds_traced, kwargs.values()))
-        ):
-            return traced_version(*args, **kwargs)
+        if traced_version is not None:
+            if any(map(holds_traced, args)) or any(map(holds_traced, kwargs.values())):
+                return traced_version(*args, **kwargs)
+            if name in _CONVERT and args and isinstance(args[0], (Buffer, Flat)):
+                made = traced_version(*args, **kwargs)
+                return made if isinstance(made, (Buffer, Traced)) else buffer(made)
         made = fn(*args, **kwargs)
-        return made if args and made is args[0] else buffer(made)
+        if args and isinstance(args[0], np.ndarray) and owner(made) is owner(args[0]):
+            return made  # shows memory that others know
+        return buffer(made)
 
     return create
 
@@ -259,20 +265,33 @@ _FORMS = {
 
 
 def _array(a, dtype=None, *, copy=True, order=None, subok=False, ndmin=0, like=None):
-    y = stack_nested(a) if isinstance(a, (list, tuple)) else operand(a)
-    if dtype is not None and np.dtype(dtype).kind != "O":
-        y = y.astype(dtype)
-    if copy:
-        y = np.copy(y)
+    made = isinstance(a, (list, tuple, Flat))
+    y = stack_nested(a) if isinstance(a, (list, tuple)) else a if isinstance(a, Buffer) else operand(a)
+    if dtype is not None and np.dtype(dtype).kind != "O" and y.dtype != dtype:
+        y, made = y.astype(dtype), True
+    if not made and (copy or not _laid_out(y, order)):
+        if copy is False:
+            raise ValueError("a copy cannot be avoided: pass copy=None where one is allowed")
+        y = np.copy(y, order or "K")
     if len(np.shape(y)) < ndmin:
         y = np.reshape(y, (1,) * (ndmin - len(np.shape(y))) + np.shape(y))
     return y
 
 
 def _asarray(a, dtype=None, order=None, *, device=None, copy=None, like=None):
-    if isinstance(a, np.ndarray) and not copy and (dtype is None or a.dtype == dtype):
-        return a  # a local array with traced values in it
-    return _array(a, dtype, copy=bool(copy))
+    return _array(a, dtype, copy=copy, order=order)
+
+
+def _ascontiguousarray(a, dtype=None, *, like=None):
+    return _array(a, dtype, copy=None, order="C", ndmin=1)
+
+
+def _laid_out(y, order):
+    """Whether a value lies in memory as asked for."""
+    flags = memory(y).flags if np.shape(y) else None
+    return not flags or not (
+        (order == "C" and not flags.c_contiguous) or (order == "F" and not flags.f_contiguous)
+    )
 
 
 def _full(shape, fill_value, dtype=None, order="C", *, device=None, like=None):
@@ -284,11 +303,13 @@ def _full_like(a, fill_value, dtype=None, order="K", subok=True, shape=None, *, 
 
 
 _FROM_TRACED = {
-    **dict.fromkeys(("asarray", "asanyarray", "ascontiguousarray"), _asarray),
+    **dict.fromkeys(("asarray", "asanyarray"), _asarray),
+    "ascontiguousarray": _ascontiguousarray,
     "array": _array,
     "full": _full,
     "full_like": _full_like,
 }
+_CONVERT = {"array", "asarray", "asanyarray", "ascontiguousarray"}
 _CREATE = (
     "zeros ones empty full array asarray asanyarray ascontiguousarray eye identity arange linspace "
     "zeros_like ones_like empty_like full_like copy tile repeat diag concatenate stack outer logspace "

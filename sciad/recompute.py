@@ -8,6 +8,7 @@ from functools import wraps
 from .api import jvp, vjp
 from .closures import lift
 from .primitive import custom
+from .rebind import rebind
 
 
 def checkpoint(f: Callable) -> Callable:
@@ -30,7 +31,7 @@ def checkpoint(f: Callable) -> Callable:
 
     @wraps(f)
     def wrapped(*args, **kwargs):
-        captured, rebuild = lift(f)
+        captured, rebuild = lift(rebind(f))
 
         def run(values, given, named):
             return rebuild(values)(*given, **named)
@@ -44,6 +45,8 @@ def checkpoint(f: Callable) -> Callable:
         def pushforward(inputs, tangents):
             return jvp(run, inputs, tangents)
 
-        return custom(run, pushforward, pullback)(captured, args, kwargs)
+        recomputed = custom(run, pushforward, pullback)
+        recomputed.whole = True  # under `vmap`: its rules are transforms, which take whole batches
+        return recomputed(captured, args, kwargs)
 
     return wrapped

@@ -8,7 +8,8 @@ already, so that its forward and reverse derivatives of every order follow from 
 import operator
 from math import prod
 
-from .indexing import concatenate_, getitem_, stack_
+from .indexing import concatenate_, getitem_, scatter_, stack_
+from .ownership import memory
 from .plain import np
 from .table import TABLE, alias, composite, constant, linear, metadata
 from .value import Primitive, Traced, operand, plainly, raw, strip, strip_nested
@@ -97,7 +98,7 @@ def _average(x, axis, weights, returned, keepdims):
         w = np.broadcast_to(w, np.shape(x))
         total = np.sum(w, axis=axis, keepdims=keepdims)
         y = np.sum(x * w, axis=axis, keepdims=keepdims) / total
-    return (y, np.broadcast_to(total, np.shape(y))) if returned else y
+    return (y, np.copy(np.broadcast_to(total, np.shape(y)))) if returned else y
 
 
 def _cumsum_transpose(g, x, axis):
@@ -129,6 +130,19 @@ def reshape_(x, shape, order="C"):
 
 
 @Primitive
+def ravel_(x, order="C"):
+    return np.ravel(x, order)
+
+
+@Primitive
+def diagonal_(x, offset=0, axis1=0, axis2=1, writeable=False):
+    y = np.ndarray.diagonal(x, offset, axis1, axis2)
+    if writeable:
+        y.flags.writeable = x.flags.writeable
+    return y
+
+
+@Primitive
 def transpose_(x, axes=None):
     return np.transpose(x, axes)
 
@@ -139,13 +153,19 @@ def broadcast_to_(x, shape):
 
 
 linear(reshape_, lambda g, x, shape, order="C": reshape_(g, np.shape(x), order=order))
+linear(ravel_, lambda g, x, order="C": reshape_(g, np.shape(x), order=order))
+linear(diagonal_, lambda g, x, *where, writeable=False: _on_diagonal(g, np.shape(x), where))
 linear(transpose_, lambda g, x, axes=None: transpose_(g, None if axes is None else tuple(np.argsort(axes))))
 linear(broadcast_to_, lambda g, x, shape: g)  # the accumulator sums what was broadcast
 
 
 def _reshape(x, /, shape=None, order="C", *, newshape=None, copy=None):
     shape = newshape if shape is None else shape
-    return reshape_(operand(x), shape, order=order)
+    x = operand(x)
+    if order == "A":
+        order = "F" if np.isfortran(memory(x)) else "C"
+    y = reshape_(x, shape, order=order)
+    return np.copy(y) if copy else y
 
 
 def _transpose(x, axes=None):
@@ -194,11 +214,26 @@ def _expand_dims(x, axis):
 
 
 def _ravel(x, order="C"):
-    return reshape_(operand(x), (-1,), order=order)
+    x = operand(x)
+    if order in ("A", "K"):  # as the array lies in memory
+        bottom = memory(x)
+        if order == "K" and not bottom.flags.forc:
+            order = "C"
+            x = transpose_(x, tuple(np.argsort([-abs(s) for s in bottom.strides], kind="stable").tolist()))
+        else:
+            order = "F" if np.isfortran(bottom) else "C"
+    return ravel_(x, order)
+
+
+def _on_diagonal(g, shape, where):
+    """The transpose of `diagonal_`: zeros of this shape with g on the diagonal."""
+    places = diagonal_(np.arange(prod(shape)).reshape(shape), *where)
+    return reshape_(scatter_(g, places, (prod(shape),)), shape)
 
 
 composite(np.reshape, _reshape)
 composite(np.ravel, _ravel)
+composite(np.diagonal, lambda x, offset=0, axis1=0, axis2=1: diagonal_(operand(x), offset, axis1, axis2))
 composite(np.transpose, _transpose, also=[np.permute_dims])
 composite(np.matrix_transpose, lambda x: _swapaxes(x, -1, -2))
 composite(np.moveaxis, _moveaxis)
@@ -207,13 +242,16 @@ composite(np.rollaxis, _rollaxis)
 composite(np.squeeze, _squeeze)
 composite(np.expand_dims, _expand_dims)
 composite(np.broadcast_to, lambda x, shape, subok=False: broadcast_to_(x, tuple(np.atleast_1d(shape))))
-composite(np.broadcast_arrays, lambda *xs, subok=False: tuple(
-    broadcast_to_(x, np.broadcast_shapes(*map(np.shape, xs))) if isinstance(x, Traced)
-    else np.broadcast_to(x, np.broadcast_shapes(*map(np.shape, xs))) for x in map(operand, xs)))  # fmt: skip
+composite(np.broadcast_arrays, lambda *xs, subok=False: _broadcast_arrays(*map(operand, xs)))
 composite(np.atleast_1d, lambda *xs: _each(xs, lambda x: x if np.ndim(x) else reshape_(x, (1,))))
 composite(np.atleast_2d, lambda *xs: _each(xs, lambda x: x if np.ndim(x) > 1 else reshape_(x, (1, -1))))
 composite(np.atleast_3d, lambda *xs: _each(xs, lambda x: x if np.ndim(x) > 2 else
           x[:, :, None] if np.ndim(x) == 2 else reshape_(x, (1, -1, 1))))  # fmt: skip
+
+
+def _broadcast_arrays(*xs):
+    shape = np.broadcast_shapes(*map(np.shape, xs))
+    return tuple(x if np.shape(x) == shape else np.broadcast_to(x, shape) for x in xs)
 
 
 def _each(xs, fn):
@@ -304,9 +342,8 @@ composite(np.clip, _clip, also=[np._core.umath.clip])
 composite(np.real, lambda x: real_(x) if x.dtype.kind == "c" else x)
 composite(np.imag, lambda x: imag_(x) if x.dtype.kind == "c" else np.zeros(x.shape))
 composite(np.copy, lambda x, order="K", subok=False: copy_(operand(x), order))
-composite(
-    np.nan_to_num, lambda x, copy=True, nan=0.0, posinf=None, neginf=None: _nan_to_num(x, nan, posinf, neginf)
-)
+composite(np.nan_to_num, lambda x, copy=True, nan=0.0, posinf=None, neginf=None: _nan_to_num(
+    x, copy, nan, posinf, neginf))  # fmt: skip
 
 
 @Primitive
@@ -327,14 +364,18 @@ def copy_(x, order="K"):
 linear(real_, lambda g, x: g)
 linear(imag_, lambda g, x: np.multiply(-1j, g))
 linear(copy_, lambda g, x, order="K": g)
-for _view in (reshape_, transpose_, broadcast_to_, real_, imag_):
+for _view in (reshape_, ravel_, diagonal_, transpose_, broadcast_to_, real_, imag_):
     TABLE[_view].view = True
 
 
-def _nan_to_num(x, nan, posinf, neginf):
+def _nan_to_num(x, copy, nan, posinf, neginf):
+    given, x = x, operand(x)
     value = strip(x)
-    clean = plainly(np.nan_to_num, value, nan=nan, posinf=posinf, neginf=neginf)
-    return where_(np.isfinite(value), x, clean)
+    clean = where_(np.isfinite(value), x, plainly(np.nan_to_num, value, True, nan, posinf, neginf))
+    if copy or not np.ndim(x):
+        return clean
+    given[...] = clean
+    return given
 
 
 constant(

@@ -11,6 +11,8 @@ from .value import Primitive, operand, plainly, raw, strip
 
 
 def _diff(x, n=1, axis=-1, prepend=np._NoValue, append=np._NoValue):
+    if not n:
+        return x
     x = np.moveaxis(operand(x), axis, -1)
     ends = []
     for end in (prepend, append):
@@ -229,18 +231,21 @@ composite(np.logspace, lambda start, stop, num=50, endpoint=True, base=10.0, dty
     base, _linspace(start, stop, num, endpoint, axis=axis)))  # fmt: skip
 composite(np.geomspace, lambda start, stop, num=50, endpoint=True, dtype=None, axis=0: np.exp(
     _linspace(np.log(start), np.log(stop), num, endpoint, axis=axis)))  # fmt: skip
-composite(np.meshgrid, lambda *xs, copy=True, sparse=False, indexing="xy": _meshgrid(xs, sparse, indexing))
+composite(np.meshgrid, lambda *xs, copy=True, sparse=False, indexing="xy": _meshgrid(
+    xs, copy, sparse, indexing))  # fmt: skip
 composite(np.angle, _angle)
 composite(
-    np.real_if_close, lambda x, tol=100: np.real(x) if np.isrealobj(np.real_if_close(raw(x), tol)) else x
+    np.real_if_close,
+    lambda x, tol=100: x if np.isrealobj(x) or np.iscomplexobj(np.real_if_close(raw(x), tol)) else np.real(x),
 )
 
 
-def _meshgrid(xs, sparse, indexing):
+def _meshgrid(xs, copy, sparse, indexing):
     xs, n = [np.ravel(operand(x)) for x in xs], len(xs)
     order = [1, 0, *range(2, n)] if indexing == "xy" and n > 1 else list(range(n))
     grids = [np.reshape(x, [-1 if order[k] == d else 1 for d in range(n)]) for k, x in enumerate(xs)]
     if sparse:
-        return tuple(grids)
+        return tuple(map(np.copy, grids) if copy else grids)
     shape = np.broadcast_shapes(*(g.shape for g in grids))
-    return tuple(np.broadcast_to(g, shape) for g in grids)
+    grids = [np.broadcast_to(g, shape) for g in grids]
+    return tuple(map(np.copy, grids) if copy else grids)

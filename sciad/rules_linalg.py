@@ -316,6 +316,8 @@ def _matrix_power(a, n):
         a, n = np.linalg.inv(a), -n
     if n == 0:
         return np.broadcast_to(_eye_like(a), a.shape) + 0.0 * a
+    if n == 1:
+        return a
     y = None
     while n:
         n, bit = divmod(n, 2)

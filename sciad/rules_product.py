@@ -4,6 +4,7 @@ import operator
 from math import prod
 
 from .plain import np
+from .rules_array import diagonal_, transpose_
 from .table import Repeat, composite, linear
 from .value import Primitive, operand
 
@@ -137,14 +138,17 @@ def _einsum(*operands, optimize=False):
     if not arrow:
         joined = "".join(inputs)
         output += "".join(sorted(c for c in set(joined) - set(output) if joined.count(c) == 1))
+    view = len(arrays) == 1 and np.ndim(arrays[0]) and set(output) == set(inputs[0])
     for i, term in enumerate(inputs):
         for c in dict.fromkeys(term):
             while term.count(c) > 1:  # a diagonal
                 j = term.index(c)
                 k = term.index(c, j + 1)
-                arrays[i] = np.diagonal(arrays[i], axis1=j, axis2=k)
+                arrays[i] = diagonal_(arrays[i], 0, j, k, writeable=True)
                 term = term[:j] + term[j + 1 : k] + term[k + 1 :] + c
         inputs[i] = term
+    if view:
+        return transpose_(arrays[0], tuple(map(inputs[0].index, output)))
     return einsum_(",".join(inputs) + "->" + output, *arrays)
 
 

@@ -203,7 +203,6 @@ for _fn in (np.roll, np.tile, np.repeat, np.resize, np.take, np.take_along_axis,
 composite(np.compress, lambda condition, x, axis=None, out=None: _rearranged(lambda places: np.compress(
     strip(operand(condition)), places, axis))(x))  # fmt: skip
 composite(np.extract, lambda condition, x: np.ravel(x)[np.ravel(strip(operand(condition))).astype(bool)])
-composite(np.diagonal, _rearranged(np.diagonal))
 composite(np.trace, lambda x, offset=0, axis1=0, axis2=1, dtype=None, out=None: np.sum(
     np.diagonal(x, offset, axis1, axis2), axis=-1))  # fmt: skip
 

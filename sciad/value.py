@@ -180,7 +180,13 @@ class Traced:
 
     @property
     def flat(self):
-        return np.ravel(self)
+        from .flat import Flat
+
+        return Flat(self)
+
+    @flat.setter
+    def flat(self, values):
+        self.flat[:] = values
 
     def reshape(self, *shape, order="C"):
         return np.reshape(self, shape[0] if len(shape) == 1 else shape, order=order)
@@ -191,10 +197,10 @@ class Traced:
     def flatten(self, order="C"):
         return np.ravel(self, order).copy()
 
-    def astype(self, dtype, **_):
+    def astype(self, dtype, order="K", casting="unsafe", subok=True, copy=True):
         from .indexing import astype
 
-        return astype(self, dtype)
+        return astype(self, dtype, copy)
 
     def copy(self, order="C"):
         return np.copy(self, order)
@@ -206,12 +212,14 @@ class Traced:
         return np.copy(self)
 
     def conj(self):
-        return np.conjugate(self)
+        return np.conjugate(self) if self.dtype.kind == "c" else self
+
+    conjugate = conj
 
     def fill(self, value):
         self[...] = value
 
-    def sort(self, axis=-1):
+    def sort(self, axis=-1, kind=None, order=None, *, stable=None):
         self[...] = np.sort(self, axis=axis)
 
     def __matmul__(self, other):
@@ -346,8 +354,11 @@ def strip_nested(x):
     """`strip` inside tuples, lists and slices."""
     if isinstance(x, Traced):
         return strip(x)
-    if x.__class__ in (tuple, list):
-        return x.__class__([strip_nested(a) for a in x])
+    if x.__class__ is tuple:
+        return tuple([strip_nested(a) for a in x])
+    if x.__class__ is list:
+        items = [strip_nested(a) for a in x]
+        return stack_nested(items) if any(isinstance(a, Traced) for a in items) else items
     if isinstance(x, slice):
         return slice(strip_nested(x.start), strip_nested(x.stop), strip_nested(x.step))
     return operand(x) if isinstance(x, np.ndarray) else x

@@ -13,31 +13,33 @@ from __future__ import annotations
 import weakref
 
 from .errors import UnsupportedWrite
-from .indexing import frozen, scatter_, setitem_
-from .ownership import snapshot
+from .indexing import frozen, is_mapped, is_mask, masked, places_of, scatter_, setitem_
+from .ownership import memory, snapshot, writeable
 from .plain import np
 from .table import linear
 from .tape import Var
 from .tape_index import look, write
 from .value import Primitive, Traced, operand, raw, strip_nested
 
+READ_ONLY = "assignment destination is read-only"  # as NumPy says
 COMPLEX_INTO_REAL = "a complex value cannot be written into a real array: make the array with dtype=complex"
 
 
 def setitem(x, index, value):
     """``x[index] = value`` of a traced value."""
     index = strip_nested(index)
-    if any(isinstance(i, Traced) for i in (index if isinstance(index, tuple) else (index,))):
-        raise UnsupportedWrite(
-            "x[i] = v under vmap, where i differs from one element to the next: write np.where(np.arange(n) == i, "
-            "v, x) instead"
-        )
+    if not writeable(x):
+        raise ValueError(READ_ONLY)
     value = operand(value)
+    if is_mask(index) and not np.ndim(value):
+        index, value = Ellipsis, masked(x, index, value)
     if np.iscomplexobj(raw(value)) and not np.iscomplexobj(raw(x)):
         raise UnsupportedWrite(COMPLEX_INTO_REAL)
     if not x.shape and index not in ((), Ellipsis):
         raise TypeError("a number being differentiated does not support item assignment")
     family = getattr(x, "family", None)
+    if family is None and is_mapped(index):
+        family = x.family = Family(x)
     if family is None:
         _become(x, written(x, value, frozen(index)))
     else:
@@ -56,6 +58,8 @@ def link(view, parent):
 def written(x, value, index):
     """``x[index] = value`` as a new value; of a tape, in place where nobody can tell."""
     top = value if isinstance(value, Traced) and not (isinstance(x, Traced) and x.level >= value.level) else x
+    if isinstance(index, Traced):
+        return setitem_(x, value, index)
     return write(x, value, index) if top.__class__ is Var else setitem_(x, value, index)
 
 
@@ -67,24 +71,29 @@ def fitted(value, places):
 class Window:
     """How an array lies in a flat memory: where it starts, its shape and its strides, counted in entries."""
 
-    __slots__ = ("places", "shape", "start", "strides")
+    __slots__ = ("places", "shape", "start", "strides", "writeable")
 
-    def __init__(self, array, low, size):
-        unit = array.itemsize
+    def __init__(self, array, low, size, unit=None):
+        unit = unit or array.itemsize
         self.shape = array.shape
         self.start = (array.__array_interface__["data"][0] - low) // unit if array.size else 0
         self.strides = tuple([s // unit for s in array.strides])
+        self.writeable = array.flags.writeable
         self.places = self.look(np.arange(size)).copy()
 
     def look(self, flat):
         """Show this part of a flat array, as a view."""
-        strides = [s * flat.itemsize for s in self.strides]
-        return np.lib.stride_tricks.as_strided(flat[self.start :], self.shape, strides)
+        strides = [s * flat.strides[0] for s in self.strides]
+        return np.lib.stride_tricks.as_strided(
+            flat[self.start :], self.shape, strides, writeable=self.writeable
+        )
 
     def look_each(self, flats):
         """The same of every row."""
         strides = [flats.strides[0], *[s * flats.strides[1] for s in self.strides]]
-        return np.lib.stride_tricks.as_strided(flats[:, self.start :], (len(flats), *self.shape), strides)
+        return np.lib.stride_tricks.as_strided(
+            flats[:, self.start :], (len(flats), *self.shape), strides, writeable=self.writeable
+        )
 
 
 @Primitive
@@ -122,11 +131,12 @@ class Family:
 
     def window(self, array):
         flat = memory(self.flat)
-        return Window(array, flat.__array_interface__["data"][0], flat.size)
+        unit = flat.strides[0] if flat.size > 1 else None
+        return Window(array, flat.__array_interface__["data"][0], flat.size, unit)
 
     def write(self, member, index, value):
         self.start()
-        places = next(window for ref, window in self.members if ref() is member).places[index]
+        places = places_of(next(window for ref, window in self.members if ref() is member).places, index)
         self.flat = written(self.flat, fitted(value, places), places)
         self.members = [[ref, window] for ref, window in self.members if ref() is not None]
         for ref, window in self.members:
@@ -142,13 +152,6 @@ class Family:
         alive = [(ref, ref()) for ref, _ in self.members]
         self.members = [[ref, Window(memory(x), low, size)] for ref, x in alive if x is not None]
         self.flat = scatter_(self.origin, Window(base, low, size).places, (size,))
-
-
-def memory(x):
-    """The array at the bottom of a traced value, as seen by one element of a `vmap`."""
-    if not isinstance(x, Traced):
-        return x
-    return memory(x.value)[0] if x.batched else memory(x.value)
 
 
 def _become(x, new):

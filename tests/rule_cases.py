@@ -7,6 +7,7 @@ import numpy as np
 import scipy.linalg as sl
 import scipy.special as sp
 
+import sciad.batch as batch
 import sciad.indexing as indexing
 import sciad.rules_array as rules_array
 import sciad.rules_grid as rules_grid
@@ -167,6 +168,7 @@ _ARRAY = {
     np.pad: [(real(2, 3), S(1)), (real(2, 3), S(((0, 1), (2, 0))), {"mode": "edge"}), (real(4), S(2), {"mode": "reflect"}),
              (real(4), S(2), {"mode": "wrap"}), (real(4), S(2), {"mode": "symmetric"}), (real(3), S(1), {"constant_values": 4.0})],
     np.diag: [(real(3),), (real(3, 3),), (real(2), S(1)), (real(2), S(-1)), (real(2, 3), S(1))],
+    rules_array.diagonal_: [(real(3, 4), S(1), S(0), S(1))], rules_array.ravel_: [(real(2, 3), S("F")), (real(2, 3),)],
     np.diagflat: [(real(2, 2),)], np.diagonal: [(real(3, 3),), (real(2, 3, 3), S(1), S(1), S(2))],
     np.trace: [(real(3, 3),), (real(3, 3), S(1))], np.tril: [(real(3, 3),), (real(3, 3), S(-1))], np.triu: [(real(3, 3), S(1))],
     # joining and splitting
@@ -299,6 +301,9 @@ _WRITTEN = {
     np.put_along_axis: lambda a: _wrote(a, lambda b: np.put_along_axis(b, np.array([[0], [2], [1]]), a[:, :1] ** 2, 1)),
     np.full_like: lambda a: np.full_like(np.ones(3), a[0, 0]) * a,
     np.zeros_like: lambda a: np.zeros_like(a) + a, np.ones_like: lambda a: np.ones_like(a) * a, np.empty_like: lambda a: _wrote(a, None),
+    batch.element_: lambda a: batch.element_(batch.restack_(0.5, a, np.sin(a)), 0.5, 1) * a,
+    batch.restack_: lambda a: batch.element_(batch.restack_(0.5, a * a, a), 0.5, 0) * np.sin(a),
+    batch.place_: lambda a: batch.element_(batch.place_(np.sin(a), 0.5, 1, 3), 0.5, 1) * a,
 }  # fmt: skip
 
 
