@@ -3,6 +3,7 @@
 from adjoints import rules as _rules
 from adjoints.backsolve import BacksolveAdjoint
 from adjoints.checking import Agreement, check
+from adjoints.curvature import GaussNewton, fisher, gauss_newton
 from adjoints.discrete import DiscreteAdjoint
 from adjoints.forward import ForwardSensitivity
 from adjoints.gauss import GaussAdjoint
@@ -15,9 +16,12 @@ __all__ = [
     "DiscreteAdjoint",
     "ForwardSensitivity",
     "GaussAdjoint",
+    "GaussNewton",
     "InterpolatingAdjoint",
     "ReversibleAdjoint",
     "check",
+    "fisher",
+    "gauss_newton",
 ]
 
 del _rules
