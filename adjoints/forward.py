@@ -23,7 +23,7 @@ class ForwardSensitivity:
     It fails (raises) where the solve failed.
     """
 
-    record = 2
+    record = 3  # the LU factors of the steps serve all directions
 
     def pullback(self, model, trajectory, p: np.ndarray, gys: np.ndarray, times: bool, options) -> Cotangents:
         """Cotangents of the inputs of a solve from those of its outputs; see `adjoints.discrete.pull`."""

@@ -50,7 +50,7 @@ def _solve_pushforward(args, tangents):
     if any(map(is_traced, (t0, t1, ts, y0, p, dt0, dts, dy0, dp))):
         _refuse_times(dt0, dts, *filter(is_traced, (t0, ts)))
         return push_solve(problem, t0, t1, ts, y0, p, dy0, dp)
-    trajectory = run(problem, t0, t1, ts, y0, p, record=2)
+    trajectory = _recorded(problem, t0, t1, ts, y0, p)
     moved = None if dts is None and dt0 is None else _plain(np.zeros(len(ts)) if dts is None else dts)
     dy0, dt0 = _plain(dy0).reshape(-1), 0.0 if dt0 is None else float(dt0)
     if trajectory.steps or moved is None:
@@ -64,6 +64,18 @@ def _taken(problem: Problem, adjoint, t0, t1, ts, y0, p):
     """The steps, with what the adjoint wants to know of them."""
     dense, memory = getattr(adjoint, "dense", False), getattr(adjoint, "memory", None)
     return run(problem, t0, t1, ts, y0, p, adjoint.record, dense, memory)
+
+
+def _recorded(problem: Problem, t0, t1, ts, y0, p):
+    """The steps with their stages and LU factors; taken once for all directions of a Jacobian."""
+    inputs = (t0, t1, ts, y0, p)
+    if problem.recent is not None:
+        before, trajectory = problem.recent
+        if all(map(np.array_equal, inputs, before)):
+            return trajectory
+    trajectory = run(problem, *inputs, record=3)
+    problem.recent = ([np.array(x) for x in inputs], trajectory)
+    return trajectory
 
 
 def _cotangents(problem: Problem, adjoint, trajectory, p, gys, times: bool) -> Cotangents:
@@ -91,7 +103,7 @@ def _pull(problem: Problem, t0, t1, ts, y0, p, gys):
 
 def _push(problem: Problem, t0, t1, ts, y0, p, dy0, dp):
     """Outputs of a solve and their tangents along (dy0, dp); differentiable."""
-    trajectory = run(problem, t0, t1, ts, y0, p, record=2)
+    trajectory = _recorded(problem, t0, t1, ts, y0, p)
     dys = push(problem.model, trajectory, _plain(p), _plain(dy0).reshape(-1), _plain(dp))
     return time_last(trajectory.ys, np.shape(y0)), time_last(dys, np.shape(y0))
 
@@ -114,7 +126,7 @@ def _pull_pushforward(args, tangents):
     _, dt0, _, dts, dy0, dp, dgys = tangents
     _refuse_times(dt0, dts)
     _refuse_third(args, tangents)
-    trajectory = run(problem, t0, t1, ts, y0, p, record=2)
+    trajectory = _recorded(problem, t0, t1, ts, y0, p)
     moved = [np.zeros_like(x) if dx is None else dx for x, dx in ((y0, dy0), (p, dp), (gys, dgys))]
     return _pair(problem, trajectory, p, moved[0], moved[1], gys, moved[2])
 
@@ -123,7 +135,7 @@ def _pull_pushforward(args, tangents):
 def _pull_pullback(args):
     problem, t0, t1, ts, y0, p, gys = args
     _refuse_third(args)
-    trajectory = run(problem, t0, t1, ts, y0, p, record=2)
+    trajectory = _recorded(problem, t0, t1, ts, y0, p)
 
     def pull(bars):
         # <bar, J^T g> = <J bar, g>: linear in g, and in (y0, p) the mixed second derivative.
@@ -139,7 +151,7 @@ def _pull_pullback(args):
 def _push_pullback(args):
     problem, t0, t1, ts, y0, p, dy0, dp = args
     _refuse_third(args)
-    trajectory = run(problem, t0, t1, ts, y0, p, record=2)
+    trajectory = _recorded(problem, t0, t1, ts, y0, p)
 
     def pull(bars):
         bar, dbar = bars

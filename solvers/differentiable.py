@@ -42,8 +42,7 @@ def differentiable(
     dense_output : bool
     """
     if events is None and ts is not None and (not dense_output or _batched(t0, t1, ts, y0, p)):
-        if problem.options.mass is not None:
-            y0 = consistent(problem, t0, y0, p)
+        y0 = consistent(problem, t0, y0, p)
         problem.times = any(isinstance(x, Traced) for x in (t0, t1, ts))
         y = solve(problem, t0, t1, ts, y0, p)
         output = _Again(problem, t0, t1, y0, p) if dense_output else None
@@ -213,8 +212,7 @@ def _join(problem, rebuild, pieces, watch, t0, t1, ts, y0, p, args):
     for i, piece in enumerate(pieces):
         last, whole = piece.last, piece.last.code != state.EVENT
         inside = Problem(piece.model, last.method, problem.options, problem.adjoint, known=last)
-        if problem.options.mass is not None:
-            y = consistent(inside, t, y, p)
+        y = consistent(inside, t, y, p)
         here = np.array([o.t for o in piece.found])
         if ts is None:
             # The steps' times are held; only the ends move.
@@ -336,8 +334,9 @@ def _by_event(occurrences, count: int, shape):
 
 
 def _solution(t, y, output, parts, starts, events=None, status=0, message="") -> Solution:
-    counts = [part.counts for part in parts if part is not None]
-    total = {name: sum(c[name] for c in counts) for name in ("nfev", "njev", "nlu", "accepted", "rejected")}
+    total = parts[0].counts
+    for part in parts[1:]:
+        total = {name: total[name] + count for name, count in part.counts.items()}
     return Solution(
         t=t,
         y=y,

@@ -21,7 +21,7 @@ from solvers.integrate import Options, integrate
 from solvers.mass import with_mass
 from solvers.methods import method_named
 from solvers.pieces import chain
-from solvers.primitive import Problem, array, check, contiguous, flat, strip
+from solvers.primitive import Problem, array, check, contiguous, flat
 from solvers.progress import showing
 from solvers.solution import DenseOutput, Solution
 
@@ -238,7 +238,7 @@ def _span(t_span):
         raise ValueError(f"t_span must be two times (t0, t1), not {t_span!r}") from None
     t0 = t0 if isinstance(t0, Traced) else float(t0)
     t1 = t1 if isinstance(t1, Traced) else float(t1)
-    if not math.isfinite(strip(t0)) or math.isnan(strip(t1)):
+    if not np.all(np.isfinite(raw(t0))) or np.any(np.isnan(raw(t1))):
         raise ValueError(f"t_span must be two times, the first of them finite, not {t_span!r}")
     return t0, t1
 

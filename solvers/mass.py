@@ -129,7 +129,6 @@ def slope_at(problem, t: float, y: np.ndarray, p: np.ndarray) -> np.ndarray:
 
 
 def _consistent(problem, t, y, p):
-    """Consistent values at t near y, of the shape of y; the differentiable primitive."""
     values = np.array(y, dtype=float).reshape(-1)
     found = Algebraic.of(problem.options.mass).solve(
         problem.model, float(t), values, np.array(p, dtype=float), problem.options
@@ -137,10 +136,18 @@ def _consistent(problem, t, y, p):
     return found.reshape(np.shape(y))
 
 
-consistent = sciad.custom(_consistent)
+_made_consistent = sciad.custom(_consistent)
 
 
-@consistent.def_pushforward
+def consistent(problem, t, y, p):
+    """Consistent values at t near y, of the shape of y; all but ``problem`` may be traced."""
+    mass = problem.options.mass
+    if mass is None or not Algebraic.of(mass).left.shape[1]:
+        return y
+    return _made_consistent(problem, t, y, p)
+
+
+@_made_consistent.def_pushforward
 def _push(args, tangents):
     problem, t, y, p = args
     _, dt, dy, dp = tangents
@@ -148,15 +155,13 @@ def _push(args, tangents):
     model, algebraic = problem.model, Algebraic.of(problem.options.mass)
     found = _consistent(problem, t, y, p)
     dy = np.zeros(np.shape(y)) if dy is None else np.asarray(dy, dtype=float)
-    if not algebraic.left.shape[1]:
-        return found, dy
     dp = np.zeros(np.shape(p)) if dp is None else dp
     df = model.call("pushforward", t, found, p, 0.0 if dt is None else dt, dy, dp)[1]
     moved = np.linalg.solve(algebraic.matrix(model, t, found, p), algebraic.left.T @ df)
     return found, dy - (algebraic.right @ moved).reshape(dy.shape)
 
 
-@consistent.def_pullback
+@_made_consistent.def_pullback
 def _pull(args):
     problem, t, y, p = args
     _refuse_nested(t, y, p)
@@ -165,8 +170,6 @@ def _pull(args):
 
     def pull(bar):
         _refuse_nested(bar)
-        if not algebraic.left.shape[1]:
-            return None, 0.0, bar, np.zeros(np.shape(p))
         matrix = algebraic.matrix(model, t, found, p)
         seed = algebraic.left @ np.linalg.solve(matrix.T, algebraic.right.T @ np.reshape(bar, -1))
         _, gt, gy, gp = model.call("pullback", t, found, p, -seed)
@@ -178,6 +181,6 @@ def _pull(args):
 def _refuse_nested(*values):
     if any(isinstance(x, Traced) for x in values):
         raise sciad.NotDifferentiable(
-            "second derivatives of a solve with a mass matrix are not available; use differences of the "
-            "gradient"
+            "second derivatives of a solve with a singular mass matrix are not available; use differences of "
+            "the gradient"
         )

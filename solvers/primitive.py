@@ -34,14 +34,17 @@ class Problem:
         The steps, with stages and dense output, where they have been taken already.
     trajectory : Trajectory or None
         What `run` found last.
+    recent : tuple or None
+        Inputs and steps that the rules of tangents keep from one direction to the next.
     """
 
-    __slots__ = ("adjoint", "known", "method", "model", "options", "times", "trajectory")
+    __slots__ = ("adjoint", "known", "method", "model", "options", "recent", "times", "trajectory")
 
     def __init__(self, model: Model, method, options: Options, adjoint="auto", known=None):
         self.model, self.method, self.options, self.adjoint = model, method, options, adjoint
         self.trajectory: Trajectory | None = None
         self.known: Trajectory | None = known
+        self.recent: tuple | None = None
         self.times = False
 
 

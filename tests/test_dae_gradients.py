@@ -134,6 +134,16 @@ def test_events_of_a_differential_algebraic_system():
     relative(found, differences(lambda p: solved(p).y[:, 0], P, 1e-4), 1e-6)
 
 
-def test_second_derivatives_are_refused():
-    with pytest.raises(ad.NotDifferentiable, match="mass matrix"):
+def test_second_derivatives():
+    """With a regular mass matrix; with a singular one they are refused."""
+    mass = np.array([[2.0, 1.0], [0.3, 1.5]])
+
+    def loss(p):
+        keywords = {"args": (p,), "mass_matrix": mass, "rtol": 1e-8, "atol": 1e-10}
+        f = lambda t, y, p: np.array([-p[0] * y[0] ** 2, y[0] * y[1] - p[1] * y[1]])  # noqa: E731
+        return np.sum(solve_ivp(f, (0, 1.5), np.ones(2), "Rodas5P", t_eval=[0.6, 1.5], **keywords).y ** 2)
+
+    p = np.array([1.1, 0.6])
+    relative(ad.hessian(loss)(p), differences(ad.grad(loss), p, 1e-3), 1e-6)
+    with pytest.raises(ad.NotDifferentiable, match="singular mass matrix"):
         ad.hessian(scaled_rates)(np.zeros(3))
