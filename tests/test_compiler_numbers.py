@@ -55,7 +55,11 @@ def appended(y):
     return items
 
 
-VALUES = [truths, first_nan, replaced, divided_by_zero, large_ints, texts, interpolated, appended]
+def parts(y):
+    return np.ldexp(y, 3), np.ldexp(y[0], np.array([-2, 5])), np.modf(y * 2.5), np.divmod(y, 0.3), y % -0.7
+
+
+VALUES = [parts, truths, first_nan, replaced, divided_by_zero, large_ints, texts, interpolated, appended]
 
 
 @pytest.mark.parametrize("fun", VALUES, ids=lambda f: f.__name__)

@@ -26,11 +26,10 @@ def native_address(text: Text) -> int:
 def python_function(text: Text) -> Callable:
     """The same text run by Python on arrays; takes the parameters without the workspace, returns the
     status."""
-    from . import blocks, vectormath
-
-    names = {
-        name: getattr(vectormath, name, None) or getattr(blocks, name).py_func for name in text.functions
-    }
+    names: dict = {}
+    for name in text.functions:
+        function = getattr(_module_of(name), name)
+        names[name] = getattr(function, "py_func", function)
     names |= {"inf": math.inf, "nan": math.nan, "C": text.constants, "int": _int, "float": np.float64}
     code = compile(_function(text, ""), f"<{text.name}>", "exec")
     exec(code, names)
@@ -53,6 +52,18 @@ def python_function(text: Text) -> Callable:
     return call
 
 
+def _module_of(name: str):
+    """The module that has a function which emitted code calls."""
+    from . import blocks, vectormath
+
+    for module in (vectormath, blocks):
+        if hasattr(module, name):
+            return module
+    from . import special
+
+    return special
+
+
 def source_text(text: Text, kind: str = "") -> str:
     """The function alone, for people."""
     return _function(text, "").rstrip("\n")
@@ -67,12 +78,9 @@ def module_text(text: Text) -> str:
     head = [f"# Generated.  Functions called: version {_version()}.", "from numba import cfunc, njit, types"]
     if text.grows:
         head.append("import numpy as np")
-    from . import vectormath
-
-    for module, chosen in (("vectormath", True), ("blocks", False)):
-        names = sorted(f for f in functions if hasattr(vectormath, f) is chosen)
-        if names:
-            head.append(f"from sciad.compiler.{module} import {', '.join(names)}")
+    modules = {name: _module_of(name).__name__ for name in sorted(functions)}
+    for module in sorted(set(modules.values())):
+        head.append(f"from {module} import {', '.join(f for f in modules if modules[f] == module)}")
     head += [
         "",
         'inf, nan = float("inf"), float("nan")',
@@ -123,7 +131,9 @@ def _int(x):
 
 @functools.cache
 def _version() -> str:
-    files = [Path(__file__).with_name(f"{name}.py") for name in ("vectormath", "elementary", "blocks")]
+    files = [
+        Path(__file__).with_name(f"{name}.py") for name in ("vectormath", "elementary", "blocks", "special")
+    ]
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]
 
 

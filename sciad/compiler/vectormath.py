@@ -92,8 +92,8 @@ def _special(name):
     return call
 
 
-def _declare(name: str, python, arity: int, build, kind=types.float64) -> None:
-    """Enter a function of floats; `build` makes its LLVM value from those of its arguments."""
+def declared(name: str, python, arity: int, build, kind=types.float64):
+    """A function of floats; `build` makes its LLVM value from those of its arguments."""
 
     @_intrinsic(python)
     def function(typing_context, *arguments):
@@ -106,7 +106,12 @@ def _declare(name: str, python, arity: int, build, kind=types.float64) -> None:
         return kind(types.StarArgTuple([types.float64] * arity)), generate
 
     function.__name__ = name
-    globals()[name] = function
+    return function
+
+
+def _declare(name: str, *how) -> None:
+    """Enter a function of floats here."""
+    globals()[name] = declared(name, *how)
     __all__.append(name)
 
 

@@ -65,8 +65,14 @@ _MEANING = {
     np.deg2rad: lambda t, x: elementwise(t, np.multiply, x, math.pi / 180),
     np.rad2deg: lambda t, x: elementwise(t, np.multiply, x, 180 / math.pi),
     np.square: lambda t, x: _square(t, x),
+    np.logaddexp2: lambda t, x, y: _logaddexp2(t, x, y),
     np.logical_xor: lambda t, x, y: elementwise(t, np.not_equal, truths(t, x), truths(t, y)),
 }
+
+
+def _logaddexp2(t, x, y):
+    x, y = (elementwise(t, np.multiply, a, math.log(2.0)) for a in (x, y))
+    return elementwise(t, np.divide, elementwise(t, np.logaddexp, x, y), math.log(2.0))
 
 
 def _square(t, x):
@@ -104,6 +110,33 @@ _MATH = {getattr(math, name): getattr(np, name) for name in _NAMES.split()}
 _MATH |= {math.fabs: np.absolute, math.radians: np.deg2rad, math.degrees: np.rad2deg}
 for _fn, _ufunc in _MATH.items():
     lower(_fn)(scalar_function(_ufunc))
+
+
+@lower(np.ldexp, math.ldexp)
+def _ldexp(t, x, n):
+    half = elementwise(t, np.floor_divide, t.as_array(n), 2)  # in two steps, which reach every float
+    rest = elementwise(t, np.subtract, t.as_array(n), half)
+    for power in (half, rest):
+        x = elementwise(t, np.multiply, t.as_array(x), elementwise(t, np.power, 2.0, _float_of(t, power)))
+    return x
+
+
+def _float_of(t, x):
+    return _float(t, x) if is_array(x) else t.builder.to_float(x)
+
+
+@lower(np.modf, math.modf)
+def _modf(t, x):
+    x = t.settled(t.as_array(x))
+    whole = t.settled(elementwise(t, np.trunc, x))
+    gap = where(t, elementwise(t, np.isinf, x), 0.0, elementwise(t, np.subtract, x, whole))
+    return elementwise(t, np.copysign, gap, x), whole
+
+
+@lower(np.divmod)
+def _divmod(t, x, y):
+    x, y = t.settled(t.as_array(x)), t.settled(t.as_array(y))
+    return elementwise(t, np.floor_divide, x, y), elementwise(t, np.remainder, x, y)
 
 
 @lower(math.log)

@@ -40,6 +40,10 @@ def call(t, fn, args, kwargs):
     if lowering is None and isinstance(fn, np.ufunc):
         lowering = _ufunc(fn)
     if lowering is None:
+        from . import special
+
+        lowering = special.find(fn)
+    if lowering is None:
         name = rules.name_of(fn)
         raise Refusal(
             f"the function {name} is not known to the compiler",
@@ -94,13 +98,12 @@ def _ufunc(fn):
     """Elementwise functions of the rule table, of NumPy or `scipy.special`."""
     if fn.nout != 1 or fn.signature is not None:
         return None
-    record = rules.lookup(fn)
-    if record is None and "scipy.special" in sys.modules:
+    known = rules.lookup(fn) is not None
+    if not known and "scipy.special" in sys.modules:
         import scipy.special
 
-        if getattr(scipy.special, fn.__name__, None) is fn:
-            record = rules.lookup(fn) or True
-    if record is None:
+        known = getattr(scipy.special, fn.__name__, None) is fn
+    if not known or not _compiles(fn.__name__):
         return None
 
     def lowering(t, *args):
@@ -110,3 +113,14 @@ def _ufunc(fn):
 
     TABLE[fn] = lowering
     return lowering
+
+
+def _compiles(name: str) -> bool:
+    """Whether emitted code can call a function of this name."""
+    from .. import vectormath
+
+    if hasattr(vectormath, name):
+        return True
+    from ..special import available
+
+    return available(name)
