@@ -10,22 +10,23 @@ from typing import Any
 
 import numpy as np
 
-import sciad
 from sciad import tree
 from sciad.errors import UnsupportedSyntax
 from sciad.rebind import original
 from sciad.value import Traced, operand
+from solvers.interpreted import InterpretedModel, interpreted_model, wrong_size
 from solvers.problem import CallbackModel, CompiledModel, Model
 
 __all__ = ["InterpretedModel", "build_model"]
 
 
-class InterpretedModel(UserWarning):
-    """The right-hand side could not be compiled and is called in Python: right, but slower."""
-
-
 def build_model(
-    fun: Callable, shape: tuple[int, ...], args: tuple, jac=None, trial: Callable | None = None
+    fun: Callable,
+    shape: tuple[int, ...],
+    args: tuple,
+    jac=None,
+    trial: Callable | None = None,
+    sparsity=None,
 ) -> tuple[Model, Any]:
     """The model of ``fun(t, y, *args)`` and the present value of its parameters.
 
@@ -40,6 +41,8 @@ def build_model(
     trial : callable, optional
         Runs ``fun`` once in Python; called where it cannot be compiled, so that a mistake of the user's
         shows as Python shows it.
+    sparsity : csc_array of bool, optional
+        Where the Jacobian of a model that cannot be compiled has entries.
 
     Returns
     -------
@@ -61,7 +64,7 @@ def build_model(
         if shared.matches(fun):
             return model, _join(leaves, kinds, shared.traced.gather(fun))
     if key in _refused or getattr(fun, "interpreted", False):
-        return _interpreted(fun, shape, leaves, structure, jac), _join(leaves, kinds, ())
+        return _interpreted(fun, shape, leaves, structure, jac, sparsity), _join(leaves, kinds, ())
     template = tree.unflatten(
         structure, [_example(leaf, kind) for leaf, kind in zip(leaves, kinds, strict=True)]
     )
@@ -77,7 +80,7 @@ def build_model(
             stacklevel=3,
         )
         _refused.add(key)
-        return build_model(fun, shape, args, jac)
+        return build_model(fun, shape, args, jac, None, sparsity)
     if len(_models) > 1000:
         _models.clear()
     _models.setdefault(key, []).append((model, shared))
@@ -175,22 +178,12 @@ def _compile(fun, shape, args) -> tuple[Model, Any]:
     function = compile_function(fun, groups)
     model = CompiledModel(function, shape, function.n_in["p"])
     if function.n_out != model.n:
-        raise _wrong_size((function.n_out,), shape)
+        raise wrong_size((function.n_out,), shape)
     return model, function.shared
 
 
-def _wrong_size(found, shape) -> ValueError:
-    if found == (0,):
-        return ValueError("the right-hand side returns nothing: is its `return` missing?")
-    return ValueError(
-        f"the right-hand side returns an array of shape {found}, but y0 has shape {shape}: "
-        "it must return one derivative for each component of y"
-    )
-
-
-def _interpreted(fun, shape, leaves, structure, jac) -> CallbackModel:
+def _interpreted(fun, shape, leaves, structure, jac, sparsity) -> CallbackModel:
     sizes = [np.size(leaf) if is_parameter(leaf) else None for leaf in leaves]
-    n = int(np.prod(shape, dtype=int))
 
     def arguments(p):
         present, start = [], 0
@@ -202,69 +195,5 @@ def _interpreted(fun, shape, leaves, structure, jac) -> CallbackModel:
                 start += size
         return tree.unflatten(structure, present)
 
-    def flat(t, y, p):
-        """f of flat arrays, traced or not."""
-        out = fun(t, np.reshape(y, shape), *arguments(p))
-        if not isinstance(out, Traced):
-            out = np.asarray(out)
-            if out.dtype == object:
-                out = np.stack([*out.ravel()])
-        if np.size(out) != n:
-            raise _wrong_size(np.shape(out), shape)
-        return np.reshape(out, (n,))
-
-    def primal(t, y, p):
-        out = flat(t, y, p)
-        if isinstance(out, Traced):
-            raise sciad.NotDifferentiable(
-                "the right-hand side captures a value that is being differentiated and cannot be compiled; "
-                "pass that value through args"
-            )
-        return (out,)
-
-    def pushforward(t, y, p, dt, dy, dp):
-        return sciad.jvp(flat, (t, y, p), (dt, dy, dp))
-
-    def pullback(t, y, p, gout):
-        out, pull = sciad.vjp(flat, t, y, p)
-        return out, *pull(gout)
-
-    def second(t, y, p, gout, dt, dy, dp, dgout):
-        """The pullback and its tangent along (dt, dy, dp, dgout)."""
-        pairs = sciad.jvp(pullback, (t, y, p, gout), (dt, dy, dp, dgout))
-        (out, *bars), (dout, *dbars) = pairs
-        return out, dout, *bars, *dbars
-
-    def along(t, y, p, s, u):
-        return sciad.jvp(flat, (t, y, p), (s, u, np.zeros(np.shape(p))))[1]
-
-    def pushforward_along(t, y, p, s, u, dt, dy, dp):
-        return sciad.jvp(lambda t, y, p: along(t, y, p, s, u), (t, y, p), (dt, dy, dp))
-
-    def pullback_along(t, y, p, s, u, gout):
-        out, pull = sciad.vjp(along, t, y, p, s, u)
-        return out, *pull(gout)
-
-    def second_along(*values):
-        pairs = sciad.jvp(pullback_along, values[:6], values[6:])
-        (out, *bars), (dout, *dbars) = pairs
-        return out, dout, *bars, *dbars
-
-    def jacobian(t, y, p):
-        if jac is None:
-            return (sciad.jacobian(flat, argnums=1)(t, y, p),)
-        matrix = jac(t, np.reshape(y, shape), *arguments(p)) if callable(jac) else jac
-        return (matrix.toarray() if hasattr(matrix, "toarray") else np.asarray(matrix, dtype=float),)
-
-    return CallbackModel(
-        shape,
-        sum(size for size in sizes if size is not None),
-        primal=primal,
-        pushforward=pushforward,
-        pullback=pullback,
-        jacobian=jacobian,
-        second=second,
-        pushforward_along=pushforward_along,
-        pullback_along=pullback_along,
-        second_along=second_along,
-    )
+    m = sum(size for size in sizes if size is not None)
+    return interpreted_model(fun, shape, arguments, m, jac, sparsity)

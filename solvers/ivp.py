@@ -18,6 +18,7 @@ from solvers.control import Controller
 from solvers.differentiable import SUCCESS, differentiable
 from solvers.events import Events
 from solvers.integrate import Options, integrate
+from solvers.jacobian import check_jac, pattern_given, with_pattern
 from solvers.mass import with_mass
 from solvers.methods import method_named
 from solvers.pieces import chain
@@ -79,13 +80,16 @@ def solve_ivp(
         Largest number of attempted steps.
     tstops : array_like, optional
         Times inside the span that steps must hit exactly: jumps of the right-hand side, for instance.
-    jac : callable or array_like, optional
+    jac : callable, array_like or sparse matrix, optional
         ``jac(t, y, *args)``, or a constant matrix. Compiled models have exact Jacobians of their own and
         do not need it; it serves models that are called in Python.
+    jac_sparsity : array_like or sparse matrix (n, n), optional
+        Where the Jacobian may have entries. Found from the source of compiled models, except where indices
+        depend on values; it serves those, and models that are called in Python.
     mass_matrix : array_like (n, n), optional
         M of M y' = f(t, y), constant, maybe singular (a differential-algebraic system of index 1);
         Rosenbrock methods only.
-    jac_sparsity, vectorized
+    vectorized : bool
         Accepted for SciPy's sake; without effect.
     controller : Controller, optional
     adjoint : "auto" or an adjoint
@@ -135,15 +139,20 @@ def solve_ivp(
         y0 = array(y0, "y0")
     tableau = method_named(method)
     shape = np.shape(y0)
-    model, p = build_model(fun, shape, args, jac, lambda: _trial(fun, t0, y0, args))
+    sparsity = None if jac_sparsity is None else pattern_given(jac_sparsity, np.size(y0))
+    if jac is not None:
+        check_jac(jac, t0, y0, args)
+
+    def rebuild(args, trial=None):
+        model, p = build_model(fun, shape, args, jac, trial, sparsity)
+        return model if sparsity is None else with_pattern(model, sparsity, t0, y0, p), p
+
+    model, p = rebuild(args, lambda: _trial(fun, t0, y0, args))
     ts = None if t_eval is None else array(t_eval, "t_eval")
     options = _options(model, rtol, atol, first_step, max_step, max_steps, tstops, controller, dense_output)
     if mass_matrix is not None:
         tableau, options = with_mass(mass_matrix, tableau, options, model.n)
     problem = Problem(model, tableau, options, adjoint)
-
-    def rebuild(args):
-        return build_model(fun, shape, args, jac)
 
     inputs = (problem, rebuild, t0, t1, ts, y0, p, args, events, dense_output)
     if any(isinstance(x, Traced) for x in (t0, t1, ts, y0, p)):

@@ -117,9 +117,10 @@ class AddressModel(Model):
 class CompiledModel(Model):
     """A model compiled from its source by ``sciad.compiler``."""
 
-    def __init__(self, function, shape: tuple[int, ...], m: int):
+    def __init__(self, function, shape: tuple[int, ...], m: int, pattern=None):
         super().__init__(shape, m)
         self.function = function
+        self._pattern = pattern  # of the Jacobian, where the user gave it and the program's is not known
 
     def address(self, kind: str) -> int:
         return self.function.address(kind)
@@ -133,10 +134,10 @@ class CompiledModel(Model):
         return sparse_jacobian(self.function, "y", self.pattern())
 
     def pattern(self):
-        """Where the Jacobian may have entries: as found from the program."""
+        """Where the Jacobian may have entries, csc_array of bool, or None."""
         from sciad.compiler.compressed import pattern_of
 
-        return pattern_of(self.function, "y")
+        return pattern_of(self.function, "y") if self._pattern is None else self._pattern
 
     @functools.cached_property
     def autonomous(self) -> bool:
@@ -164,6 +165,10 @@ class CallbackModel(Model):
         self._kinds = kinds
         self._entries: dict[str, ctypes._CFuncPtr] = {}
         self._error: BaseException | None = None
+        self.numbers: NumbersOfPattern | None = None  # of a sparse Jacobian
+
+    def sparse_jacobian(self):
+        return self.numbers
 
     def work_size(self, kind: str) -> int:
         return 0
@@ -182,6 +187,23 @@ class CallbackModel(Model):
         return False
 
 
+class NumbersOfPattern:
+    """The sparse Jacobian of a callback model, as ``sciad.compiler.compressed.SparseJacobian``."""
+
+    colours = work_size = 0
+
+    def __init__(self, model: CallbackModel, pattern):
+        pattern.sum_duplicates()
+        pattern.sort_indices()
+        self.model, self.pattern, self.size = model, pattern, pattern.nnz
+        self.place = np.arange(pattern.nnz)
+        self.seeds = np.empty((0, model.n))
+
+    @property
+    def address(self) -> int:
+        return self.model.address("numbers")
+
+
 _POINTER = ctypes.POINTER(ctypes.c_double)
 
 # Inputs and outputs of each kind after t: sizes as multiples of the model's (n, m, n * n), "+" marks
@@ -191,6 +213,7 @@ _CONVENTION = {
     "pushforward": ("y p dt dy dp", "out dout"),
     "pullback": ("y p gout", "out gt+ gy+ gp+"),
     "jacobian": ("y p", "J"),
+    "numbers": ("y p", "N"),
     "second": ("y p gout dt dy dp dgout", "out dout gt+ gy+ gp+ dgt+ dgy+ dgp+"),
     "pushforward_along": ("y p s u dt dy dp", "out dout"),
     "pullback_along": ("y p s u gout", "out gt+ gy+ gp+ gs+ gu+"),
@@ -205,6 +228,8 @@ _BY_VALUE = {"s", "dt", "ds"}  # times and their tangents among the inputs, as t
 def _size(model: Model, name: str) -> int:
     """Numbers in an argument of an entry."""
     sizes = {"t": 1, "s": 1, "u": model.n, "y": model.n, "p": model.m, "o": model.n, "J": model.n * model.n}
+    if name == "N":
+        return model.sparse_jacobian().size
     return sizes[name.rstrip("+").lstrip("dg")[0]]
 
 
