@@ -9,6 +9,7 @@ from adjoints.forward import ForwardSensitivity
 from adjoints.gauss import GaussAdjoint
 from adjoints.interpolating import InterpolatingAdjoint
 from adjoints.reversible import ReversibleAdjoint
+from adjoints.steady import SteadyStateAdjoint
 
 __all__ = [
     "Agreement",
@@ -19,6 +20,7 @@ __all__ = [
     "GaussNewton",
     "InterpolatingAdjoint",
     "ReversibleAdjoint",
+    "SteadyStateAdjoint",
     "check",
     "fisher",
     "gauss_newton",

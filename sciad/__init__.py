@@ -52,10 +52,10 @@ _ELSEWHERE = {
     **dict.fromkeys(("jit", "source"), "sciad.compiler.jitted"),
     "debug_nan": "sciad.compiler.debug",
     **dict.fromkeys(("sparse_jacobian", "sparsity"), "sciad.sparse"),
-    **dict.fromkeys(("solve_ivp", "solve_sde", "SolverError", "BrownianMotion"), "solvers"),
+    **dict.fromkeys(("solve_ivp", "solve_sde", "steady_state", "SolverError", "BrownianMotion"), "solvers"),
     **dict.fromkeys(
         ("DiscreteAdjoint", "InterpolatingAdjoint", "GaussAdjoint", "BacksolveAdjoint", "ForwardSensitivity",
-         "ReversibleAdjoint"),
+         "ReversibleAdjoint", "SteadyStateAdjoint"),
         "adjoints",
     ),
 }  # fmt: skip

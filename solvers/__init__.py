@@ -9,6 +9,7 @@ _NAMES = {
     "solve_ivp": "solvers.ivp",
     "Solution": "solvers.solution",
     "solve_sde": "solvers.sde",
+    **dict.fromkeys(("steady_state", "SteadyState"), "solvers.steady"),
     "BrownianMotion": "solvers.brownian",
     "Controller": "solvers.control",
     "RungeKutta": "solvers.tableau",
