@@ -52,9 +52,11 @@ class SteadyStateAdjoint:
 
     def _verified(self, problem: Steady, conserved, y0, y, p) -> bool:
         """Whether f changes none of the quantities, here and elsewhere; raises if it does."""
+        size = np.abs(y) + np.abs(y0)
+        size = np.where(size > 0.0, size, size.max(initial=0.0) or 1.0)
         for k, quantity in enumerate(conserved):
             rng = np.random.default_rng(k)
-            for trial in (y0, y + 0.1 * (np.abs(y) + np.abs(y0)) * rng.uniform(-1, 1, len(y))):
+            for trial in (y0, y + 0.1 * size * rng.uniform(-1, 1, len(y))):
                 f = problem.model.evaluate(problem.t, trial, p)
                 if not abs(quantity @ f) <= 1e-8 * max(np.abs(quantity * f).sum(), 1e-300):
                     raise SolverError(
