@@ -148,7 +148,15 @@ Complex numbers may appear inside of a function that takes and returns real ones
 `np.abs`, `np.real`, `np.linalg.eig`). Refused with an error: `np.linalg.svd` and `np.linalg.qr` of
 complex matrices, the extra columns of `svd(full_matrices=True)`. Eigenvectors and singular vectors have
 derivatives where eigenvalues are distinct. At a kink the derivative is the mean of both sides (`abs` at
-0, a tie of `maximum`); of a norm at zero it is zero.
+0, a tie of `maximum`); of a norm at zero it is zero. A slope that is infinite is returned as such
+(`np.sqrt` at 0), but a path of the program on which another factor is 0 contributes nothing, in both
+modes: `np.where(x > 0, np.sqrt(x), 0)` has the derivative 0 at 0.
+
+Arguments are passed by value and results share no memory with anything: what a program does to its arrays
+before, while or after it is differentiated changes no derivative, or raises. Gradients with respect to
+arrays are arrays of their shape and precision, those with respect to numbers of any kind (0-d arrays too)
+NumPy scalars. `float(x)`, and `float` of the text of a value, drop the derivative and warn;
+`np.float64(text)` and text put together of several parts cannot tell.
 """
 
 CREATING = """## Local arrays and writing

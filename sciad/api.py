@@ -10,7 +10,7 @@ from .errors import NotDifferentiable, NotScalar, SciadError
 from .ownership import fresh, private
 from .plain import np
 from .rebind import rebind
-from .tape import Tape, Var, backward, forward
+from .tape import Tape, Var, forward, has_nan, sweep
 from .tree import LEAF, describe, flatten, paths, unflatten
 from .value import Traced, next_level, operand
 
@@ -30,7 +30,8 @@ def grad(f: Callable, argnums: int | tuple[int, ...] = 0) -> Callable:
     -------
     callable
         Takes the arguments of `f`, returns the gradient in the structure of the argument (a tuple of them if
-        `argnums` is a tuple).
+        `argnums` is a tuple).  For an array it is a new array of its shape and precision, for a number of any
+        kind (Python's, NumPy's or a 0-d array) a NumPy scalar; integers count as float64.
 
     Raises
     ------
@@ -218,6 +219,10 @@ def jvp(f: Callable, primals: tuple, tangents: tuple) -> tuple[Any, Any]:
     mine = [leaf.__class__ is Dual and leaf.level == level for leaf in leaves]
     values = [a.value if m else a for a, m in zip(leaves, mine, strict=True)]
     moved = [a.tangent if m else _zero(a) for a, m in zip(leaves, mine, strict=True)]
+    for value, tangent in zip(values, moved, strict=True):
+        if has_nan(tangent) and not has_nan(value):  # a factor 0 and an infinite one: see `tape.sweep`
+            moved = flatten(linearize(f, *primals)[1](*tangents))[0]
+            break
     return unflatten(structure, fresh(values)), unflatten(structure, fresh(moved))
 
 
@@ -315,7 +320,8 @@ def _like(g, x, what):
 
 
 def _zero(x):
-    return np.zeros(np.shape(x))[()]
+    dtype = getattr(x, "dtype", _F64)
+    return np.zeros(np.shape(x), dtype if dtype.kind in "fc" else _F64)[()]
 
 
 def _scalar(f, out):
@@ -360,11 +366,11 @@ def _collect(tape, seeds, inputs, argnums):
     """Sweep backwards and put the gradients in the structure of the arguments."""
     if argnums.__class__ is int and inputs[0][0] is LEAF and inputs[0][1][0][0] is not None:
         ((index, x),) = inputs[0][1]
-        found = backward(tape, seeds, [index])
+        found = sweep(tape, seeds, [index])
         found[0] = _gradient(found[0], x)
         return fresh(found)[0]
     wanted = [index for _, places in inputs for index, _ in places if index is not None]
-    found = iter(backward(tape, seeds, wanted))
+    found = iter(sweep(tape, seeds, wanted))
     columns = [
         [_gradient(None if index is None else next(found), x) for index, x in places] for _, places in inputs
     ]

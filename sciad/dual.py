@@ -66,6 +66,29 @@ def scalar_tangent(partials, y, values, tangents):
     return total
 
 
+def careful_tangent(partials, y, values, tangents):
+    """`scalar_tangent` in which a factor 0 makes a term 0, whatever the other is."""
+    terms = [product(t, partials[k](y, *values)) for k, t in enumerate(tangents) if t is not None]
+    total = sum(terms[1:], terms[0])
+    if total.shape != y.shape:
+        total = np.broadcast_to(total, y.shape)
+    return np.real(total) if total.dtype.kind == "c" and y.dtype.kind != "c" else total
+
+
+def product(t, p):
+    """``t * p``, 0 where a factor is 0, infinite or NaN though the other be."""
+    return np.where(_is_zero(t) | _is_zero(p), 0.0, t * p)[()]
+
+
+def _is_zero(x):
+    """Where a factor is 0 and does not move, to the values of other transforms."""
+    if x.__class__ is Dual:
+        return _is_zero(x.value) & _is_zero(x.tangent)
+    if isinstance(x, Traced):  # that of a tape may move; what `vmap` runs over is as its elements are
+        return x.rewrap(_is_zero(x.value)) if x.batched else False
+    return x == 0
+
+
 def array_tangent(record, y, values, tangents, kwargs):
     """Sum the derivatives along the tangents of the active arguments of an array function."""
     if record.joint:

@@ -396,14 +396,17 @@ def to_float(x):
     operation = frame.f_code.co_code[frame.f_lasti : frame.f_lasti + 2]
     if dis.opname[operation[0]] == "BINARY_OP" and operation[1] == _REMAINDER:  # "%.3f" % x
         return float(raw(value))
+    warn_dropped("float() of a value", 4)
+    return float(raw(value))
+
+
+def warn_dropped(what, stacklevel):
     warnings.warn(
-        "float() of a value being differentiated drops its derivative: what is computed from this "
-        "number is a "
+        f"{what} being differentiated drops its derivative: what is computed from this number is a "
         "constant. Leave float() away, or write float(ad.stop_gradient(x)) to say it is meant",
         DerivativeDropped,
-        stacklevel=3,
+        stacklevel=stacklevel,
     )
-    return float(raw(value))
 
 
 _REMAINDER = next(

@@ -32,7 +32,7 @@ _Function = types.FunctionType
 def rebind(f):
     """Return `f` as a transform runs it: the same code with another view of its global names."""
     if f.__class__ is _Function:
-        return _copies.get(f) or _copy(f)
+        return _copies.get(f) or _versions().get(f) or _copy(f)
     if f.__class__ is types.MethodType:
         return types.MethodType(rebind(f.__func__), f.__self__)
     if f.__class__ is functools.partial:

@@ -123,6 +123,16 @@ def _without_nan(fn, fill):
     return reduced
 
 
+def _nan_extreme(fn, fill):
+    def extreme(x, axis=None, out=None, keepdims=False, **kwargs):
+        x = operand(x)
+        absent = np.isnan(strip(x))
+        y = fn(np.where(absent, fill, x), axis, keepdims=keepdims, **kwargs)
+        return y + np.where(np.all(absent, axis=_axis(axis), keepdims=bool(keepdims)), np.nan, 0.0)
+
+    return extreme
+
+
 def _nanmean(x, axis=None, keepdims=False):
     return np.mean(x, axis=axis, keepdims=keepdims, where=~np.isnan(strip(x)))
 
@@ -133,8 +143,8 @@ def _nanvar(x, axis=None, dtype=None, out=None, ddof=0, keepdims=False):
 
 composite(np.nansum, _without_nan(np.sum, 0.0))
 composite(np.nanprod, _without_nan(_prod, 1.0))
-composite(np.nanmax, _without_nan(_max, -np.inf))
-composite(np.nanmin, _without_nan(_min, np.inf))
+composite(np.nanmax, _nan_extreme(_max, -np.inf))
+composite(np.nanmin, _nan_extreme(_min, np.inf))
 composite(np.nancumsum, _without_nan(np.cumsum, 0.0))
 composite(np.nancumprod, _without_nan(_cumprod, 1.0))
 composite(np.nanmean, _nanmean)

@@ -9,14 +9,14 @@ however long the tape.
 from __future__ import annotations
 
 from . import table
-from .dual import add_results, array_tangent, scalar_tangent
+from .dual import add_results, array_tangent, careful_tangent, product, scalar_tangent
 from .errors import EscapedValue, UnsupportedWrite
 from .operators import BINARY
 from .ownership import private
 from .plain import np
 from .table import TABLE, Push, Repeat
 from .tree import register_leaf
-from .value import PLAIN, Traced, apply, next_level
+from .value import PLAIN, Traced, apply, next_level, raw
 
 _F64 = np.dtype(np.float64)
 _ndarray = np.ndarray
@@ -147,8 +147,53 @@ def backward(tape, seeds, wanted):
     return [grads[i] if i < len(grads) else None for i in wanted]
 
 
+def sweep(tape, seeds, wanted):
+    """`backward`, once more and carefully where that gives NaN.
+
+    A path of the program on which one factor is 0 contributes nothing, though another be infinite or NaN:
+    ``np.where(x > 0, np.sqrt(x), 0)`` at 0.  So both modes agree there; `forward` does the same.
+    """
+    found = backward(tape, seeds, wanted)
+    if any(map(has_nan, found)) and not any(map(has_nan, seeds.values())):
+        found = _backward_carefully(tape, seeds, wanted)
+    return found
+
+
+def has_nan(g) -> bool:
+    """True if a cotangent, or the array at the bottom of a traced one, has a NaN in it."""
+    g = raw(g)
+    return g is not None and bool(np.isnan(g).any() if g.__class__ is _ndarray else g != g)
+
+
+def _backward_carefully(tape, seeds, wanted):
+    grads = [None] * (max(seeds, default=-1) + 1)
+    for index, g in seeds.items():
+        grads[index] = g
+    owned = set()
+    for i in range(len(grads) - 1, -1, -1):
+        g = grads[i]
+        rule, y, args, parents = tape[i]
+        if g is None or rule is None:
+            continue
+        if rule.__class__ is tuple:
+            for k, j in enumerate(parents):
+                if j is not None:
+                    accumulate(grads, j, product(g, rule[k](y, *args)), args[k])
+        else:
+            rule.pull(g, y, args, parents, grads, owned)
+        grads[i] = None
+    return [grads[i] if i < len(grads) else None for i in wanted]
+
+
 def forward(tape, tangents, wanted):
     """Sweep the tape forwards: tangents by tape index in, tangents of the `wanted` entries out."""
+    found = _forward(tape, tangents, wanted, scalar_tangent)
+    if any(map(has_nan, found)) and not any(map(has_nan, tangents.values())):
+        found = _forward(tape, tangents, wanted, careful_tangent)
+    return found
+
+
+def _forward(tape, tangents, wanted, scalar_tangent):
     if tape.kept:
         _check_kept(tape)
     moved = [None] * len(tape)

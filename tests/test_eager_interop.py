@@ -141,6 +141,35 @@ def test_float_drops_the_derivative_loudly():
         assert ad.grad(lambda x: x * float(ad.stop_gradient(x)))(3.0) == 3.0
 
 
+def test_text_turned_into_a_number_drops_the_derivative_loudly():
+    for text in (str, "{}".format, lambda x: f"{x}", lambda x: f"{x:25.17g}".strip()):
+        with pytest.warns(ad.DerivativeDropped, match="text"):
+            assert ad.grad(lambda x, text=text: x * float(text(x)))(3.0) == 3.0
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        texts = []
+        ad.grad(lambda x: (texts.append(f"x = {x:.2f}" + str(x)), x)[1])(3.0)
+    assert texts == ["x = 3.003.0"]
+
+
+@pytest.mark.parametrize(
+    "f", [lambda x: x, lambda x: x * x, lambda x: np.where(x > 0, x, 0.0), lambda x: np.array(x)]
+)
+@pytest.mark.parametrize(
+    "kind", [float, np.float64, np.float32, np.array, int, lambda x: np.array(x, np.float32)]
+)
+def test_numbers_of_every_kind_have_numpy_scalars_for_results(f, kind):
+    x = kind(3)
+    dtype = np.asarray(x).dtype if np.asarray(x).dtype.kind == "f" else np.dtype(float)
+    value, gradient = ad.value_and_grad(f)(x)
+    out, tangent = ad.jvp(f, (x,), (kind(1),))
+    (cotangent,) = ad.vjp(f, x)[1](kind(1))
+    (nothing,) = ad.vjp(lambda x: 2.0, x)[1](1.0)
+    for number in (value, gradient, out, tangent, cotangent, nothing):
+        assert isinstance(number, np.floating)
+    assert {gradient.dtype, cotangent.dtype, nothing.dtype} == {dtype}
+
+
 def test_numpy_is_unchanged_by_a_transform():
     before = {name: getattr(np, name) for name in ("zeros", "array", "empty", "asarray")}
     sine = math.sin

@@ -1,0 +1,76 @@
+# ruff: noqa: E501  tables read best one call to a line
+"""Derivatives where functions have none, are infinite or hold NaN: the same in both modes, and documented."""
+
+import warnings
+
+import numpy as np
+import pytest
+import scipy.special
+
+import sciad as ad
+
+inf, nan = np.inf, np.nan
+
+# function, argument, its derivative (of elementwise functions the diagonal of the Jacobian)
+EDGES = {
+    # infinite where the slope is
+    "sqrt": (np.sqrt, [0.0, 4.0], [inf, 0.25]), "cbrt": (np.cbrt, [0.0, 1.0], [inf, 1 / 3]), "power": (lambda x: x**0.5, [0.0, 4.0], [inf, 0.25]),
+    "log": (np.log, [0.0, 1.0], [inf, 1.0]), "arccos": (np.arccos, [1.0, 0.0], [-inf, -1.0]),
+    # a factor 0 on the path: no contribution, though another factor is infinite or NaN
+    "where, sqrt": (lambda x: np.where(x > 0, np.sqrt(x), 0.0), [0.0, 4.0, -1.0], [0.0, 0.25, 0.0]),
+    "where, log": (lambda x: np.where(x > 0, np.log(x), 0.0), [0.0, 4.0, -1.0], [0.0, 0.25, 0.0]),
+    "where, quotient": (lambda x: np.where(x != 0, x * x / x, 1.0), [0.0, 2.0], [0.0, 1.0]),
+    "where, isfinite": (lambda x: np.where(np.isfinite(1 / x), 1 / x, 0.0), [0.0, 2.0], [0.0, -0.25]),
+    "select": (lambda x: np.select([x > 0, x < 0], [np.log(x), np.log(-x)], 0.0), [0.0, 2.0, -4.0], [0.0, 0.5, -0.25]),
+    "mask as a factor": (lambda x: (x > 0) * np.sqrt(x), [0.0, 4.0], [0.0, 0.25]), "root of a square": (lambda x: np.sqrt(x * x), [0.0, 2.0], [0.0, 1.0]),
+    "norm": (np.linalg.norm, [0.0, 0.0], [0.0, 0.0]), "root of a sum": (lambda x: np.sqrt(np.sum(x * x)), [0.0, 0.0], [0.0, 0.0]),
+    "masked entries": (lambda x: np.sum(np.log(x)[x > 0]), [0.0, 4.0], [0.0, 0.25]), "nan_to_num": (lambda x: np.nan_to_num(1 / x, posinf=0.0), [0.0, 2.0], [0.0, -0.25]),
+    "standard deviation": (np.std, [2.0, 2.0], [0.0, 0.0]),
+    # kinks and ties: the mean of the sides, or of the winners
+    "abs": (np.abs, [0.0, -2.0], [0.0, -1.0]), "maximum": (lambda x: np.maximum(x, 0.0), [0.0, 1.0], [0.5, 1.0]), "clip": (lambda x: np.clip(x, 0.0, 1.0), [0.0, 1.0, 2.0], [0.5, 0.5, 0.0]),
+    "max": (np.max, [3.0, 3.0, 1.0], [0.5, 0.5, 0.0]), "min": (np.min, [3.0, 1.0, 1.0], [0.0, 0.5, 0.5]), "max, inf": (np.max, [1.0, inf], [0.0, 1.0]),
+    "hypot": (lambda x: np.hypot(x, x), [0.0, 1.0], [0.0, 2**0.5]),
+    # NaN left out
+    "nanmax": (np.nanmax, [1.0, nan, 3.0], [0.0, 0.0, 1.0]), "nanmin": (np.nanmin, [1.0, nan, 1.0], [0.5, 0.0, 0.5]), "nanmax of none": (np.nanmax, [nan, nan], [0.0, 0.0]),
+    "nanmin, axis": (lambda x: np.nansum(np.nanmin(np.reshape(x, (2, 2)), axis=1)), [nan, nan, 2.0, nan], [0.0, 0.0, 1.0, 0.0]),
+    "nanmax, kept": (lambda x: np.nanmax(np.reshape(x, (1, 2)), axis=1, keepdims=True)[0, 0], [nan, 2.0], [0.0, 1.0]),
+    "nansum": (np.nansum, [1.0, nan], [1.0, 0.0]), "nanprod": (np.nanprod, [2.0, nan, 3.0], [3.0, 0.0, 2.0]), "nanmean": (np.nanmean, [2.0, nan, 3.0], [0.5, 0.0, 0.5]),
+    "nanstd": (np.nanstd, [2.0, nan, 4.0], [-0.5, 0.0, 0.5]), "product with zeros": (np.prod, [0.0, 2.0, 3.0], [6.0, 0.0, 0.0]),
+    "logsumexp": (scipy.special.logsumexp, [-inf, 0.0], [0.0, 1.0]), "sinc": (np.sinc, [0.0], [0.0]),
+}  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", EDGES)
+def test_both_modes_agree(name):
+    f, x, expected = EDGES[name]
+    x, expected = np.array(x), np.array(expected)
+    value, gradient = ad.value_and_grad(lambda x: np.sum(f(x)))(x)
+    assert np.array_equal(value, np.sum(f(x)), equal_nan=True)
+    assert gradient == pytest.approx(expected, rel=1e-14)
+    for k, unit in enumerate(np.eye(x.size)):
+        for tangent in (ad.jvp(f, (x,), (unit,))[1], ad.linearize(f, x)[1](unit)):
+            assert np.sum(tangent) == pytest.approx(expected[k], rel=1e-14)
+    for mode in ("forward", "reverse"):
+        jacobian = ad.jacobian(f, mode=mode)(x)
+        assert np.sum(np.reshape(jacobian, (-1, x.size)), axis=0) == pytest.approx(expected, rel=1e-14)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_second_derivatives_beside_an_infinite_one():
+    def f(x):
+        return np.sum(np.where(x > 0, x * np.sqrt(x), 0.0))
+
+    x = np.array([0.0, 4.0])
+    expected = np.diag([0.0, 0.375])
+    assert ad.hessian(f)(x) == pytest.approx(expected)
+    assert ad.vmap(ad.grad(f))(x[None])[0] == pytest.approx([0.0, 3.0])
+
+
+def test_nothing_is_hidden():
+    """A NaN that no factor 0 excuses is returned."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert np.isnan(ad.grad(lambda x: np.log(x) * x)(-1.0))
+        assert np.isnan(ad.jvp(lambda x: np.sqrt(x), (-1.0,), (1.0,))[1])
+        assert np.isnan(ad.grad(lambda x: np.sum(x * nan))(np.ones(2))).all()
