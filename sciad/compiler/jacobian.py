@@ -10,7 +10,7 @@ from . import linalg
 from .activity import remove_dead, varied
 from .build import Builder
 from .forward import Forward, pushforward
-from .ir import Address, Alloc, Block, Call, Input, Load, Loop, Op, Operand, Program, Store, Value
+from .ir import Address, Alloc, Block, Call, Input, Load, Loop, Op, Operand, Program, Store, Value, View
 from .normal import normalize_loops
 from .regions import blocks, copy_program, is_arena, walk
 
@@ -96,13 +96,21 @@ def _loop(program: Program, wrt: str, size: int) -> Program:
     """A loop over the columns round the pushforward, with seeds that ask for the column's number."""
     push = pushforward(program, {wrt})
     column = Value("i", "column", 0)
-    body = _seeded(push.body, wrt, size, column)
+    body, seeds = Block(), f"{wrt}_dot"
+    place = None
+    with Builder(body) as b:
+        if any(isinstance(n, Call) and any(v.mem == seeds for v in n.args) for n in walk(push.body)):
+            alias = push.new_class()  # calls take the column as an array
+            place = b.alloc(size, alias), alias
+            linalg.fill(b, "T", place[0], size, alias)
+            b.store("T", Address() + place[0] + column, 1.0, alias)
+    body.extend(_seeded(push.body, wrt, size, column, place))
     push.body = Block([Loop(body, index=column, count=size, scratch=True)])
     push.inputs = list(program.inputs)
     return push
 
 
-def _seeded(block: Block, wrt: str, size: int, column: Value) -> Block:
+def _seeded(block: Block, wrt: str, size: int, column: Value, seeds) -> Block:
     out = Block()
     with Builder(out) as b:
         for node in block:
@@ -114,8 +122,24 @@ def _seeded(block: Block, wrt: str, size: int, column: Value) -> Block:
                 b.emit(Op(node.out, "select", (hit, 1.0, 0.0), line=node.line))
             elif isinstance(node, Store | Load) and node.mem == "out_dot":
                 b.emit(dataclasses.replace(node, mem="J", address=node.address * size + column))
+            elif isinstance(node, Call):
+                views = [
+                    tuple(_window(v, wrt, size, column, seeds) for v in part)
+                    for part in (node.outs, node.args)
+                ]
+                b.emit(dataclasses.replace(node, outs=views[0], args=views[1]))
             else:
                 for inner in blocks(node):
-                    inner[:] = _seeded(inner, wrt, size, column)
+                    inner[:] = _seeded(inner, wrt, size, column, seeds)
                 b.emit(node)
     return out
+
+
+def _window(view: View, wrt: str, size: int, column: Value, seeds) -> View:
+    if view.mem == f"{wrt}_dot":
+        at, alias = seeds
+        return dataclasses.replace(view, mem="T", address=view.address + at, alias=alias)
+    if view.mem == "out_dot":
+        strides = tuple(s * size for s in view.strides)
+        return dataclasses.replace(view, mem="J", address=view.address * size + column, strides=strides)
+    return view

@@ -77,6 +77,9 @@ def _array(program: Program, shape: tuple[int, ...], node) -> tuple[Alloc, View]
     return alloc, View("T", Address() + at, shape, strides, alias)
 
 
+_ACCUMULATING = ("matmul_add", "matmul_sub", "add")
+
+
 def reverse(owner, node: Call) -> None:
     """Emit the reverse of a call into the builder of the reverse transform `owner`."""
     b, program = owner.builder, owner.program
@@ -105,27 +108,33 @@ def reverse(owner, node: Call) -> None:
 
     (out,) = node.outs
     g = bar(out)
-    if node.fn == "matmul":
+    if node.fn in ("matmul", "matmul_add", "matmul_sub"):
         a, c = node.args
+        add = "matmul_sub" if node.fn == "matmul_sub" else "matmul_add"
         if active(a):
-            call("matmul_add", bar(a), g, _transposed(_matrix(kept(c), True)))
+            call(add, bar(a), _matrix(g, True), _transposed(_matrix(kept(c), True)))
         if active(c):
-            call("matmul_add", bar(c), _transposed(_matrix(kept(a), False)), g)
-    elif node.fn == "lu_solve":
+            call(add, bar(c), _transposed(_matrix(kept(a), False)), _matrix(g, True))
+    elif node.fn in ("lu_solve", "lu_solve_t"):
         lu, rhs, a = node.args
+        plain = node.fn == "lu_solve"
         alloc, w = _array(program, out.shape, node)
         owner.before(node).append(alloc)
-        call("lu_solve_t", w, kept(lu), g, kept(a))
+        call("lu_solve_t" if plain else "lu_solve", w, kept(lu), g, kept(a))
         if active(rhs):
             call("add", bar(rhs), w)
         if active(a):
-            call("matmul_sub", bar(a), _matrix(w, True), _transposed(_matrix(kept(out), True)))
-    elif node.fn == "copy":
-        call("add", bar(node.args[0]), g)
-    else:
-        assert node.fn == "factor", node.fn
+            left, right = (w, kept(out)) if plain else (kept(out), w)
+            call("matmul_sub", bar(a), _matrix(left, True), _transposed(_matrix(right, True)))
+    elif node.fn in ("copy", "add"):
+        if active(node.args[0]):
+            call("add", bar(node.args[0]), g)
+    elif node.fn == "factor":
         return
-    call("zero", g, g)
+    else:
+        assert node.fn == "zero", node.fn
+    if node.fn not in _ACCUMULATING:
+        call("zero", g, g)
 
 
 def forward(owner, node: Call) -> None:
