@@ -22,7 +22,7 @@ __all__ = ["Algebra", "algebra_of", "dense_algebra"]
 LOOK = 6  # unknowns from which on the pattern of the Jacobian is looked for
 STATIC = 6000  # operations of an elimination that is written out: a second of compiling, once
 OWN = 28  # unknowns up to which the own dense LU is faster than LAPACK's
-LARGE = 100_000_000  # numbers in a dense matrix, at most
+LARGE = 200_000_000  # numbers in a dense matrix, at most
 
 
 @dataclass(eq=False)

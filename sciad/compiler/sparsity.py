@@ -22,6 +22,7 @@ from .regions import defined
 __all__ = ["sparsity"]
 
 WORK = 300_000  # nodes executed, with what they cost beyond the first thousand set elements
+LARGEST = 50_000_000  # elements of all sets of one value
 ROUNDS = 200  # of a loop whose number of iterations is not known; its sets grow in each
 
 
@@ -102,6 +103,8 @@ class _Run:
             raise _TooLong
 
     def union(self, *sets: np.ndarray) -> np.ndarray:
+        if max(len(s) for s in sets) * sum(s.shape[1] for s in sets) > LARGEST:
+            raise _TooLong
         return index_sets.union(self.n, sets)
 
     def address(self, address: Address):
@@ -127,7 +130,9 @@ class _Run:
             cond, a, b = self.get(node.args[0]), self.sets(node.args[1]), self.sets(node.args[2])
             self.put(node.out, self.choose(cond, a, b))
         else:
-            self.put(node.out, self.union(*(self.sets(node.args[k]) for k in differentiated(node))))
+            self.put(
+                node.out, self.union(self.empty, *(self.sets(node.args[k]) for k in differentiated(node)))
+            )
 
     def whole(self, node):
         """An int or bool where all it is computed from is known."""
