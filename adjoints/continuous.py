@@ -169,7 +169,7 @@ class _Plan:
         key = (method, *kernels.values())
         if key not in _kernels:
             _kernels[key] = native.link(backward.backward_solve, backward.SIGNATURE, constants)
-        self.kernel = _kernels[key]
+        self.kernel = _kernels[key].enter
 
 
 _kernels: dict = {}

@@ -101,7 +101,7 @@ class Plan:
             self.table = model.table(*self.kinds)
             self.work_size = model.work_size_of(*self.kinds)
         size = model.n if model.specialised else 0
-        self.kernel = linked(method, self.controller.kernel, size)
+        self.kernel = linked(method, self.controller.kernel, size).serving(model.codes(*self.kinds))
         self.real = np.zeros(state.REAL_SIZE)
         self.controller.write(self.real, method)
         self.desks: list[Desk] = []

@@ -75,6 +75,10 @@ class Model:
         """Addresses of ``kinds`` as kernels take them."""
         return np.array([self.address(kind) for kind in kinds], dtype=np.int64)
 
+    def codes(self, *kinds: str) -> list | None:
+        """Native code of ``kinds`` to link kernels with, where that pays."""
+        return None
+
     def work_size_of(self, *kinds: str) -> int:
         """Workspace enough for any of ``kinds``; at least one float64."""
         return max(1, *(self.work_size(kind) for kind in kinds))
@@ -124,6 +128,10 @@ class CompiledModel(Model):
 
     def address(self, kind: str) -> int:
         return self.function.address(kind)
+
+    def codes(self, *kinds: str) -> list | None:
+        code = getattr(self.function, "code", None)
+        return [code(kind) for kind in kinds] if code and self.specialised else None
 
     def work_size(self, kind: str) -> int:
         return self.function.work_size(kind)

@@ -15,7 +15,7 @@ from collections.abc import Callable
 import numpy as np
 
 import sciad as ad
-from sciad.compiler.native import load_module
+from sciad.compiler.code import compiled
 from sciad.errors import NotDifferentiable
 from sciad.tree import flatten, unflatten
 from solvers.sde_loop import LANES
@@ -112,7 +112,7 @@ _entries: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()  # of programs
 
 
 def _lane_address(text, kind: str, sizes: dict[str, int]) -> int:
-    return load_module(lane_text(text, kind, sizes), f"{text.name}_lanes").lanes.address
+    return compiled(lane_text(text, kind, sizes), f"{text.name}_lanes", "lanes").address
 
 
 def lane_text(text, kind: str, sizes: dict[str, int]) -> str:
@@ -147,7 +147,7 @@ def lane_text(text, kind: str, sizes: dict[str, int]) -> str:
     return "\n".join(
         [
             head,
-            "from sciad.compiler.runtime import stack_f64",
+            "from sciad.compiler.intrinsics import stack_f64",
             "from sciad.compiler.vectormath import pointer_to, shift",
             "",
             f"@njit({options}, forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)",
@@ -196,7 +196,7 @@ class _Lanes:
     def text(self, arrays: list[str]) -> str:
         kinds = ", ".join(["types.int64", "double", "double"] + ["pointer"] * (len(arrays) + 1))
         lines = [
-            f"@cfunc(types.int64({kinds}), cache=True, {self.options})",
+            f"@cfunc(types.int64({kinds}), {self.options})",
             f"def lanes(count, t, h, {', '.join(arrays)}, w):",
             *("    " + line for line in self.before),
             "    status = 0",

@@ -3,13 +3,13 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 from numba import carray, cfunc
 
-from sciad.compiler import cache, native
+from sciad.compiler import cache, code, native
+from sciad.compiler.code import compiled
 from sciad.compiler.runtime import call, row, stack_f64, unroll, view
 
 WEIGHT = 2.0
@@ -58,11 +58,35 @@ def expected(x):
     return 0.5 * z[0] + z[1] + 10
 
 
+@native.kernel
+def calls_table(model, x):
+    return call(model[0], (x, view(x, 1, 1)))
+
+
+MODEL_TEXT = """from numba import cfunc, types
+pointer = types.CPointer(types.float64)
+@cfunc(types.int64(pointer, pointer))
+def model(x, out):
+    out[0] = {factor} * x[0]
+    return 7
+"""
+
+
 @pytest.fixture
 def fresh_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("SCIAD_CACHE_DIR", str(tmp_path))
     monkeypatch.setattr(cache, "_modules", {})
+    for name in ("_codes", "_makers"):
+        monkeypatch.setattr(code, name, {})
     return tmp_path
+
+
+def forget(ending=""):
+    """What a new process does not know; and files with that ending are deleted."""
+    for remembered in (cache._modules, code._codes, code._makers):
+        remembered.clear()
+    for path in cache.cache_folder().glob(f"*{ending}") if ending else ():
+        path.unlink()
 
 
 def test_linked_and_interpreted_kernels_agree(fresh_cache):
@@ -108,15 +132,56 @@ def test_an_unmarked_function_and_a_missing_constant_are_named():
 def test_damaged_entries_are_rebuilt(fresh_cache):
     x = np.array([1.5, -2.0])
     native.link(stage_sum, SIGNATURE, CONSTANTS)
-    compiled = [p for p in Path(cache.cache_folder()).rglob("stage_sum_*") if p.suffix in {".nbi", ".nbc"}]
-    assert len(compiled) == 2
-    for path in (*compiled, *Path(cache.cache_folder()).glob("stage_sum_*.py")):
+    folder = cache.cache_folder()
+    files = [next(folder.glob(pattern)) for pattern in ("stage_sum_*.o", "stage_sum_*.py", "known_*.txt")]
+    for path in files:
         whole = path.read_bytes()
         for damaged in (b"", whole[: len(whole) // 2], bytes(len(whole))):
             path.write_bytes(damaged)
-            cache._modules.clear()
+            forget()
             linked = native.link(stage_sum, SIGNATURE, CONSTANTS)
             assert abs(linked(native_model.address, x, np.zeros(4)) - expected(x)) <= 1e-13
+
+
+def test_a_kernel_serves_a_model_linked_into_it(fresh_cache):
+    kernel = native.link(calls_table, "int64(int64[::1], float64[::1])")
+    text = MODEL_TEXT.format(factor=3.0)
+    model = compiled(text, "triple", "model")
+    table, x = np.array([model.address]), np.array([2.0, 0.0])
+    assert kernel(table, x) == 7 and x[1] == 6.0
+    nothing = np.zeros(1, dtype=np.int64)  # where the kernel would jump, were the model not in it
+    for _ in range(2):
+        x[1] = 0.0
+        assert kernel.serving([model])(nothing, x) == 7 and x[1] == 6.0
+        for path in cache.cache_folder().glob("calls_table_*.bc"):  # linked again from damaged bitcode
+            path.write_bytes(b"no bitcode")
+        forget(".o")
+        kernel = native.link(calls_table, "int64(int64[::1], float64[::1])")
+        model = compiled(text, "triple", "model")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        [1.0, 2.0],
+        np.zeros(4, dtype=np.float32),
+        np.zeros(4, dtype=">f8"),
+        np.zeros(8)[::2],
+        np.zeros((2, 2)),
+        np.matrix([1.0]),
+        np.broadcast_to(1.0, (4,)),
+        None,
+    ],
+    ids=repr,
+)
+def test_only_the_right_kind_of_array_is_taken(wrong):
+    linked = native.link(stage_sum, SIGNATURE, CONSTANTS)
+    with pytest.raises(TypeError, match=r"argument 2 .*1 dimensions, float64"):
+        linked(native_model.address, wrong, np.zeros(4))
+    with pytest.raises(TypeError):
+        linked("address", np.zeros(2), np.zeros(4))
+    with pytest.raises(TypeError, match="takes 3 arguments"):
+        linked(native_model.address, np.zeros(2))
 
 
 def test_a_folder_that_cannot_be_written_gives_a_temporary_one(tmp_path, monkeypatch):
@@ -138,5 +203,5 @@ def test_two_processes_share_one_cold_cache(tmp_path):
         for _ in range(2)
     ]
     assert [run.communicate()[0].strip() for run in runs] == [b"ok", b"ok"]
-    assert len(list(tmp_path.rglob("stage_sum_*.nbc"))) == 1
+    assert len(list(tmp_path.rglob("stage_sum_*.o"))) == 1
     assert not list(tmp_path.rglob("*.tmp"))

@@ -1,7 +1,6 @@
-"""Files of generated Python on disk: where they live, how they are written, locked, loaded and rebuilt.
+"""Files of generated Python on disk: where they live, how they are written, locked and loaded.
 
-Every generated module is one file whose name carries the hash of its text, so a file is never stale and
-numba's own on-disk cache (kept in ``__pycache__`` beside it) makes the second process start fast. The
+Every generated module is one file whose name carries the hash of its text, so a file is never stale. The
 folder is, in this order:
 
 - ``$SCIAD_CACHE_DIR``;
@@ -14,6 +13,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import functools
 import hashlib
 import importlib.util
 import os
@@ -24,56 +24,55 @@ import threading
 from pathlib import Path
 from types import ModuleType
 
-__all__ = ["cache_folder", "load_known", "load_module", "write_atomically"]
+__all__ = ["cache_folder", "digest", "import_text", "load_module", "locked", "write_atomically"]
 
 
-def load_module(text: str, name: str, key: str | None = None) -> ModuleType:
+def load_module(text: str, name: str) -> ModuleType:
     """Write ``text`` as a module of the cache folder (unless it is there already) and import it.
 
     Parameters
     ----------
     text : str
-        Source of the module. Functions in it that ask numba for ``cache=True`` and an explicit signature
-        are compiled on the first import on this machine and read from disk afterwards.
+        Source of the module.
     name : str
         An identifier that begins the file's name, for people who look into the folder or at a traceback.
-    key : str, optional
-        A hash of what the text was made from, by which `load_known` finds the module without its text.
 
     Returns
     -------
     module : ModuleType
         The same object whenever the same text is asked for in one process.
-
-    Notes
-    -----
-    The hash covers ``text`` and the package's own runtime module. Whatever else the text imports and lets
-    numba inline must be mentioned in the text by its version or hash, for numba does not notice a change
-    in it.
     """
-    digest = _digest(text)
-    module = _modules.get(digest)
+    stem = f"{name}_{digest(text)}"
+    module = _modules.get(stem)
     if module is None:
         with _guard:
-            module = _modules.get(digest)
+            module = _modules.get(stem)
             if module is None:
-                module = _modules[digest] = _load(text, f"{name}_{digest}")
-    if key is not None:
-        with contextlib.suppress(OSError):
-            write_atomically(cache_folder() / f"known_{key}.txt", f"{name}_{digest}")
+                path = cache_folder() / f"{stem}.py"
+                with locked(path.with_suffix(".lock")):
+                    if not _holds(path, text):
+                        write_atomically(path, text.encode())
+                    module = _modules[stem] = import_text(path)
     return module
 
 
-def load_known(key: str) -> ModuleType | None:
-    """The module that `load_module` once made for ``key``; None if there is none, or not a whole one."""
-    folder = cache_folder()
+def import_text(path: Path) -> ModuleType:
+    """Import a file of the cache folder."""
+    name = f"_sciad_generated.{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
     try:
-        stem = (folder / f"known_{key}.txt").read_text(encoding="utf-8")
-        text = (folder / f"{stem}.py").read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError, ValueError):
-        return None
-    name, _, digest = stem.rpartition("_")
-    return load_module(text, name) if _digest(text) == digest else None
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def digest(text: str) -> str:
+    """Hash of a text and of what every generated text may use of this package."""
+    return hashlib.sha256(_runtime_text() + text.encode()).hexdigest()[:20]
 
 
 def cache_folder() -> Path:
@@ -88,45 +87,6 @@ def cache_folder() -> Path:
 _modules: dict[str, ModuleType] = {}
 _folders: dict[str, Path] = {}
 _guard = threading.RLock()
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(_runtime_text() + text.encode()).hexdigest()[:20]
-
-
-def _load(text: str, stem: str) -> ModuleType:
-    path = cache_folder() / f"{stem}.py"
-    with _locked(path.with_suffix(".lock")):
-        if not _holds(path, text):
-            _forget_compiled(path)
-            write_atomically(path, text)
-        try:
-            return _import_file(path)
-        except Exception as error:
-            # A torn index or object file shows as an unpickling error of one kind or another; anything
-            # numba itself has to say is about the text and would only come twice.
-            if _is_compile_error(error) or not _forget_compiled(path):
-                raise
-            return _import_file(path)
-
-
-def _import_file(path: Path) -> ModuleType:
-    name = f"_sciad_generated.{path.stem}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[name]
-        raise
-    return module
-
-
-def _is_compile_error(error: Exception) -> bool:
-    from numba.core.errors import NumbaError
-
-    return isinstance(error, NumbaError | SyntaxError | NameError)
 
 
 def _holds(path: Path, text: str) -> bool:
@@ -150,18 +110,8 @@ def write_atomically(path: Path, text: str | bytes) -> None:
         raise
 
 
-def _forget_compiled(path: Path) -> int:
-    """Delete what Python and numba keep beside the module; how many files that were."""
-    count = 0
-    for stale in (path.parent / "__pycache__").glob(f"{path.stem}*"):
-        with contextlib.suppress(OSError):
-            stale.unlink()
-            count += 1
-    return count
-
-
 @contextlib.contextmanager
-def _locked(path: Path):
+def locked(path: Path):
     """One process at a time compiles a module; the others wait and then read what it wrote."""
     try:
         file = open(path, "a+b")  # noqa: SIM115
@@ -204,18 +154,16 @@ def _make_folder(wish: Path) -> Path:
 
 
 def _platform() -> str:
-    import llvmlite.binding
-    import numba
+    from importlib.metadata import version
 
-    cpu = llvmlite.binding.get_host_cpu_name() or "generic"
-    return f"numba{numba.__version__}-py{sys.version_info.major}.{sys.version_info.minor}-{cpu}"
+    from . import machine
+
+    cpu, features = machine.host()
+    mark = hashlib.sha256(features.encode()).hexdigest()[:6]
+    return f"numba{version('numba')}-py{sys.version_info.major}.{sys.version_info.minor}-{cpu}-{mark}"
 
 
+@functools.cache
 def _runtime_text() -> bytes:
-    global _runtime
-    if _runtime is None:
-        _runtime = Path(__file__).with_name("runtime.py").read_bytes()
-    return _runtime
-
-
-_runtime: bytes | None = None
+    files = ("intrinsics", "code", "entries", "machine")
+    return b"".join(Path(__file__).with_name(f"{name}.py").read_bytes() for name in files)

@@ -10,12 +10,13 @@ import numpy as np
 
 from ..rebind import original
 from ..tree import flatten
+from .code import Code
 from .derived import along
 from .emit import Text, emit
 from .forward import pushforward
 from .ir import Program
 from .jacobian import jacobian
-from .module import native_address, python_function, source_text, trampoline
+from .module import native_code, python_function, source_text, trampoline
 from .optimize import finish, optimize
 from .reverse import pullback
 from .trace import Group, Traced, trace
@@ -97,6 +98,10 @@ class CompiledFunction:
         """Address of the C entry."""
         return self.shared.address(kind)
 
+    def code(self, kind: str) -> Code:
+        """The native code, for kernels to be linked with."""
+        return self.shared.code(kind)
+
     def work_size(self, kind: str) -> int:
         """Length of the workspace ``w``."""
         return self.shared.text(kind).layout.work_size
@@ -137,7 +142,7 @@ class _Shared:
         inputs = self.primal.inputs
         names = [g.name for g in inputs]
         self.wrt = "y" if "y" in names else next((g.name for g in inputs if not g.scalar), names[0])
-        for name in ("program", "text", "address", "entry", "source", "interpreted"):  # one of each per kind
+        for name in ("program", "text", "code", "entry", "source", "interpreted"):  # one of each per kind
             setattr(self, name, functools.cache(getattr(self, name)))
 
     def program(self, kind: str) -> Program:
@@ -168,7 +173,10 @@ class _Shared:
         return source_text(self.text(kind), kind)
 
     def address(self, kind: str) -> int:
-        return native_address(self.text(kind))
+        return self.code(kind).address
+
+    def code(self, kind: str) -> Code:
+        return native_code(self.text(kind))
 
     def interpreted(self, kind: str) -> Callable:
         return python_function(self.text(kind))

@@ -10,7 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
+from . import code
+from .cache import digest
+from .code import Code, compiled
 from .emit import Text
+from .entries import signature
 from .regions import ARENAS
 
 FLAGS = ("contract", "nsz")
@@ -18,9 +22,14 @@ FLAGS = ("contract", "nsz")
 
 def native_address(text: Text) -> int:
     """Compile (or read from the cache folder) and return the address of the C entry."""
-    from .cache import load_module
+    return native_code(text).address
 
-    return getattr(load_module(module_text(text), text.name), text.name).address
+
+def native_code(text: Text) -> Code:
+    """The same as an object that kernels can be linked with."""
+    # Where the functions called are found is known only after importing them, and numba with them.
+    key = digest("\n".join([_version(), *sorted(text.functions), _definitions(text)]))
+    return compiled(lambda: module_text(text), text.name, text.name, key=key)
 
 
 def python_function(text: Text) -> Callable:
@@ -31,8 +40,7 @@ def python_function(text: Text) -> Callable:
         function = getattr(_module_of(name), name)
         names[name] = getattr(function, "py_func", function)
     names |= {"inf": math.inf, "nan": math.nan, "C": text.constants, "int": _int, "float": np.float64}
-    code = compile(_function(text, ""), f"<{text.name}>", "exec")
-    exec(code, names)
+    exec(compile(_function(text, ""), f"<{text.name}>", "exec"), names)
     function, layout = names[text.name], text.layout
 
     def call(*arguments) -> int:
@@ -71,25 +79,30 @@ def source_text(text: Text, kind: str = "") -> str:
 
 def module_text(text: Text) -> str:
     """A module whose function `text.name` is a `cfunc` with the calling convention of compiled programs."""
+    functions = set(text.functions) | ({"pointer_to"} if text.grows else set())
+    modules = {name: _module_of(name).__name__ for name in sorted(functions)}
+    head = [
+        f"# Generated.  Functions called: version {_version()}.",
+        "import numpy as np",
+        "from numba import cfunc, njit, types",
+    ]
+    for module in sorted(set(modules.values())):
+        head.append(f"from {module} import {', '.join(f for f in modules if modules[f] == module)}")
+    return "\n".join(head) + "\n\n" + _definitions(text)
+
+
+def _definitions(text: Text) -> str:
+    """All of the module but what it imports."""
     kinds = ", ".join("double" if scalar else "pointer" for _, scalar in [*text.parameters, ("w", False)])
     flags = "{" + ", ".join(f'"{f}"' for f in FLAGS) + "}"
     options = f'error_model="numpy", fastmath={flags}'
-    functions = set(text.functions) | ({"pointer_to"} if text.grows else set())
-    head = [f"# Generated.  Functions called: version {_version()}.", "from numba import cfunc, njit, types"]
-    if text.grows:
-        head.append("import numpy as np")
-    modules = {name: _module_of(name).__name__ for name in sorted(functions)}
-    for module in sorted(set(modules.values())):
-        head.append(f"from {module} import {', '.join(f for f in modules if modules[f] == module)}")
-    head += [
-        "",
+    head = [
         'inf, nan = float("inf"), float("nan")',
         "double, pointer = types.float64, types.CPointer(types.float64)",
     ]
     if text.constants.size:
         head.append(f"C = np.array({_array(text.constants)})")
-        head.insert(1, "import numpy as np")
-    entry = f"@cfunc(types.int64({kinds}), cache=True, {options})\n"
+    entry = f"@cfunc(types.int64({kinds}), {options})\n"
     if not text.grows:
         return "\n".join(head) + "\n\n\n" + entry + _function(text, "")
     inner = f"@njit({options}, no_cpython_wrapper=True, no_cfunc_wrapper=True)\n" + _function(text, "_body")
@@ -140,17 +153,5 @@ def _version() -> str:
 @functools.cache
 def trampoline(pattern: str) -> Callable:
     """A compiled function that calls an address with scalars ("s") and arrays ("a") as the pattern says."""
-    from .cache import load_module
-
-    names = [f"x{k}" for k in range(len(pattern))]
     kinds = ["float64" if kind == "s" else "float64[::1]" for kind in pattern]
-    text = f"""# Generated.  Calls a compiled program from Python.
-from numba import njit
-from sciad.compiler.runtime import call
-
-
-@njit("int64(int64, {", ".join(kinds)})", cache=True, nogil=True)
-def enter(address, {", ".join(names)}):
-    return call(address, ({", ".join(names)},))
-"""
-    return load_module(text, "enter").enter
+    return code.trampoline(signature(f"int64({', '.join(kinds)})"))

@@ -3,7 +3,7 @@ compiled once.
 
 ``link(entry, signature, constants)`` gathers the sources of ``entry`` and of every function marked
 ``@kernel`` that it reaches, writes them with the constants as literals into one module of the cache
-folder, and returns the compiled function. ``interpret(entry, constants)`` runs the same text as ordinary
+folder, and returns the compiled function; ``Kernel.serving`` puts the models it calls into it. ``interpret(entry, constants)`` runs the same text as ordinary
 Python.
 """
 
@@ -16,17 +16,22 @@ import functools
 import inspect
 import math
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
 
-from sciad.compiler.cache import cache_folder, load_known, load_module
+from sciad.compiler import runtime
+from sciad.compiler.cache import cache_folder, digest, load_module
+from sciad.compiler.code import Code, bound, compiled
+from sciad.compiler.entries import Signature
+from sciad.compiler.entries import signature as read_signature
 from sciad.compiler.fingerprint import fingerprint
 from sciad.compiler.specialize import specialize
 
 __all__ = [
+    "Kernel",
     "apart",
     "cache_folder",
     "interpret",
@@ -59,7 +64,7 @@ def link(
     signature: str,
     constants: dict[str, Any] | None = None,
     fastmath: tuple[str, ...] = FASTMATH,
-) -> Callable:
+) -> Kernel:
     """Compile ``entry`` and the kernels it reaches, with ``constants`` as literals.
 
     Parameters
@@ -67,7 +72,7 @@ def link(
     entry : callable
         A function marked ``@kernel``.
     signature : str
-        Explicit numba signature, such as ``"int64(float64[::1], int64)"``.
+        Such as ``"int64(float64[::1], int64)"``: arrays are C-contiguous.
     constants : dict, optional
         Values of global names used by the kernels: numbers, strings, nested tuples of numbers, NumPy
         arrays, or other kernels to be called under that name. Module-level numbers and tuples of the
@@ -78,16 +83,17 @@ def link(
 
     Returns
     -------
-    compiled : callable
+    kernel : Kernel
         Releases the GIL. Compiled at the first call on this machine, read from the cache folder afterwards.
     """
     constants = constants or {}
-    flags = "{" + ", ".join(repr(flag) for flag in sorted(fastmath)) + "}"
-    options = f"error_model='numpy', fastmath={flags}"
-    key = fingerprint(entry, signature, constants, options)
-    name = entry.__name__
-    module = load_known(key) or load_module(_linked_module(entry, signature, constants, options), name, key)
-    return getattr(module, name)
+    options = _options(fastmath)
+    form = read_signature(signature)
+    key = digest(fingerprint(entry, signature, constants, options))
+    code = compiled(
+        lambda: _linked_module(entry, form, constants, options), entry.__name__, _ENTRY, form, key
+    )
+    return Kernel(code, form)
 
 
 def link_entry(entry: Callable, signature: str, constants: dict[str, Any] | None = None) -> int:
@@ -99,29 +105,70 @@ def link_entry(entry: Callable, signature: str, constants: dict[str, Any] | None
         Pointers are ``CPointer(float64)`` and the like; kernels make arrays of them by ``numba.carray``.
     """
     constants = constants or {}
-    options = "error_model='numpy', fastmath={" + ", ".join(repr(flag) for flag in sorted(FASTMATH)) + "}"
-    key = fingerprint(entry, f"C {signature}", constants, options)
-    module = load_known(key)
-    if module is None:
-        module = load_module(
-            _linked_module(entry, signature, constants, options, "cfunc"), entry.__name__, key
-        )
-    return getattr(module, entry.__name__).address
+    options = _options(FASTMATH)
+    key = digest(fingerprint(entry, f"C {signature}", constants, options))
+
+    def text() -> str:
+        *inner, last = _parts(entry, constants, options)
+        return "\n\n".join([*inner, f"@cfunc({signature!r}, {options})\n" + last.split("\n", 1)[1]])
+
+    return compiled(text, entry.__name__, entry.__name__, None, key).address
 
 
-def _linked_module(
-    entry: Callable, signature: str, constants: dict[str, Any], options: str, outermost: str = "njit"
-) -> str:
-    """Text of the module with its decorators."""
-    text = linked_source(entry, constants)
+def _options(fastmath: tuple[str, ...]) -> str:
+    return "error_model='numpy', fastmath={" + ", ".join(repr(flag) for flag in sorted(fastmath)) + "}"
+
+
+class Kernel:
+    """A compiled kernel, to be called with NumPy arrays and numbers.
+
+    Attributes
+    ----------
+    enter : callable
+        The same without this object's own overhead.
+    """
+
+    def __init__(self, code: Code, form: Signature):
+        self.code, self.form = code, form
+        self.enter = code.enter
+
+    def __call__(self, *arguments):
+        return self.enter(*arguments)
+
+    def serving(self, models: Sequence[Code] | None) -> Callable:
+        """This kernel with the models in it, to be called with the same arguments; what is passed as the
+        first one, the table of their addresses, is not read. Without models, the kernel as it is.
+        """
+        return bound(self.code, self.form, models).enter if models else self.enter
+
+
+def _linked_module(entry: Callable, form: Signature, constants: dict[str, Any], options: str) -> str:
+    """Text of the module with its decorators, and a C function that makes arrays of pointers."""
+    parts = _parts(entry, constants, options)
+    names, kinds, arguments = [], [], []
+    for k, parameter in enumerate(form.parameters):
+        sizes = [f"a{k}_{j}" for j in range(parameter.dimensions)]
+        kind = f"types.{parameter.kind}"
+        names += [f"a{k}", *sizes]
+        kinds += [f"types.CPointer({kind})" if sizes else kind, *["types.int64"] * len(sizes)]
+        arguments.append(f"carray(a{k}, ({', '.join(sizes)},))" if sizes else f"a{k}")
+    parts.append(
+        f"@cfunc(types.{form.result}({', '.join(kinds)}), {options})\n"
+        f"def {_ENTRY}({', '.join(names)}):\n    return {entry.__name__}({', '.join(arguments)})\n"
+    )
+    return "\n\n".join(parts)
+
+
+def _parts(entry: Callable, constants: dict[str, Any], options: str) -> list[str]:
+    """Head of the module and its functions, each with its decorator in the first line."""
+    text = linked_source(entry, constants).replace(runtime.__name__, f"{runtime.__package__}.intrinsics")
     head, *functions = text.split(_MARK)
     inner = f"@njit({options}, forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)\n"
     alone = inner.replace("forceinline=True, ", "")
-    nogil = "nogil=True, " if outermost == "njit" else ""
-    outer = f"@{outermost}({signature!r}, cache=True, {nogil}{options})\n"
-    parts = [head, "from numba import cfunc, njit\n" if outermost == "cfunc" else "from numba import njit\n"]
-    parts += [(alone if part.startswith(_APART) else inner) + part for part in functions[:-1]]
-    parts += [outer + functions[-1]]
+    head += "from numba import carray, cfunc, njit, types\n"
+    return [head, *((alone if part.startswith(_APART) else inner) + part for part in functions)]
+
+
     return "\n\n".join(parts)
 
 
@@ -140,6 +187,7 @@ def linked_source(entry: Callable, constants: dict[str, Any] | None = None) -> s
     return linker.text()
 
 
+_ENTRY = "c_entry"
 _MARK = "# -- kernel\n"
 _APART = "# apart\n"
 
@@ -179,7 +227,7 @@ class _Linker:
                 self.imports[key] = f"import {value.__name__} as {key}"
             elif _is_data(value):
                 self.table(key, value)
-            elif isinstance(value, FunctionType) and not value.__module__.startswith("numba."):
+            elif isinstance(value, FunctionType) and value.__module__ != runtime.__name__:
                 raise TypeError(f"kernel {name!r} calls {key!r}, which is not marked @kernel")
             else:
                 self.imports[key] = f"from {value.__module__} import {_name(value)} as {key}"

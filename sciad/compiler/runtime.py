@@ -1,8 +1,8 @@
 """What generated code and kernels call besides NumPy: raw calls of models, stack arrays, views without
 bookkeeping.
 
-Every name here works twice: in compiled code it is a numba intrinsic, called from Python it does the same
-thing in plain Python. So a kernel is ordinary Python that can be stepped through in a debugger.
+This is their meaning in plain Python, so that a kernel can be stepped through in a debugger; `intrinsics` has
+the same names for compiled code.
 """
 
 from __future__ import annotations
@@ -10,33 +10,8 @@ from __future__ import annotations
 import ctypes
 
 import numpy as np
-from llvmlite import ir
-from numba.core import cgutils, types
-from numba.core.extending import _Intrinsic
-from numba.np.arrayobj import make_array, populate_array
 
-__all__ = ["at_address", "call", "row", "stack_f64", "unroll", "view"]
-
-
-class _Twin(_Intrinsic):
-    """An intrinsic that can also be called from Python."""
-
-    def __call__(self, *args):
-        return self.python(*args)
-
-
-def _intrinsic(python):
-    """Pair the Python meaning of a function with the numba intrinsic that follows it."""
-
-    def pair(typing):
-        twin = _Twin(python.__name__, typing, prefer_literal=True)
-        twin._register()
-        twin.python = python
-        twin.__doc__ = python.__doc__
-        twin.__module__ = __name__
-        return twin
-
-    return pair
+__all__ = ["at_address", "call", "carray", "row", "stack_f64", "unroll", "view"]
 
 
 def unroll(values):
@@ -44,10 +19,7 @@ def unroll(values):
     return values
 
 
-# -- calling a model -------------------------------------------------------------------------------
-
-
-def _call(f, args):
+def call(f, args):
     """Call ``f``, an address (int64) in compiled code and a callable in Python, with the items of a tuple.
 
     Arrays are passed as the address of their first element, floats and ints by value; the result is an
@@ -56,136 +28,29 @@ def _call(f, args):
     return f(*args)
 
 
-@_intrinsic(_call)
-def call(typing_context, f, args):
-    if not isinstance(f, types.Integer) or not isinstance(args, types.BaseTuple):
-        return None
-    for kind in args:
-        if isinstance(kind, types.Array):
-            if kind.layout != "C":
-                return None
-        elif not isinstance(kind, types.Float | types.Integer):
-            return None
-
-    def generate(context, builder, signature, values):
-        address, pack = values
-        kinds = signature.args[1]
-        native = []
-        for k, kind in enumerate(kinds):
-            item = builder.extract_value(pack, k)
-            if isinstance(kind, types.Array):
-                item = make_array(kind)(context, builder, item).data
-                item = builder.bitcast(item, ir.DoubleType().as_pointer())
-            elif isinstance(kind, types.Float):
-                item = context.cast(builder, item, kind, types.float64)
-            else:
-                item = context.cast(builder, item, kind, types.int64)
-            native.append(item)
-        shape = ir.FunctionType(ir.IntType(64), [item.type for item in native])
-        return builder.call(builder.inttoptr(address, shape.as_pointer()), native)
-
-    return types.int64(types.int64, args), generate
-
-
-# -- arrays without reference counts ---------------------------------------------------------------
-
-
-def _stack_f64(*shape):
+def stack_f64(*shape):
     """An uninitialised float64 array on the stack; ``shape`` is literal. It dies with the function that
     made it.
     """
     return np.empty(shape)
 
 
-@_intrinsic(_stack_f64)
-def stack_f64(typing_context, *shape):
-    if len(shape) == 1 and isinstance(shape[0], types.BaseTuple):
-        shape = tuple(shape[0])
-    if not all(isinstance(n, types.IntegerLiteral) for n in shape):
-        return None
-    sizes = [n.literal_value for n in shape]
-    kind = types.Array(types.float64, len(sizes), "C")
-
-    def generate(context, builder, signature, values):
-        memory = cgutils.alloca_once(builder, ir.ArrayType(ir.DoubleType(), int(np.prod(sizes))))
-        data = builder.bitcast(memory, ir.DoubleType().as_pointer())
-        return _array(context, builder, kind, data, [context.get_constant(types.intp, n) for n in sizes])
-
-    return kind(types.StarArgTuple(shape)), generate
-
-
-def _row(a, i):
+def row(a, i):
     """Row ``i`` (not negative, in range) of a matrix, as a view that must not outlive it."""
     return a[i]
 
 
-@_intrinsic(_row)
-def row(typing_context, a, i):
-    if not isinstance(a, types.Array) or a.layout != "C" or a.ndim < 2 or not isinstance(i, types.Integer):
-        return None
-    kind = types.Array(a.dtype, a.ndim - 1, "C")
-
-    def generate(context, builder, signature, values):
-        source = make_array(signature.args[0])(context, builder, values[0])
-        index = context.cast(builder, values[1], signature.args[1], types.intp)
-        shape = cgutils.unpack_tuple(builder, source.shape)[1:]
-        size = shape[0]
-        for n in shape[1:]:
-            size = builder.mul(size, n)
-        data = builder.gep(source.data, [builder.mul(index, size)])
-        return _array(context, builder, kind, data, shape)
-
-    return kind(a, types.intp), generate
-
-
-def _view(a, start, size):
+def view(a, start, size):
     """``a[start:start + size]`` of a flat array, unchecked, as a view that must not outlive it."""
     return a[start : start + size]
 
 
-@_intrinsic(_view)
-def view(typing_context, a, start, size):
-    if not isinstance(a, types.Array) or a.layout != "C" or a.ndim != 1:
-        return None
-    kind = types.Array(a.dtype, 1, "C")
-
-    def generate(context, builder, signature, values):
-        source = make_array(signature.args[0])(context, builder, values[0])
-        return _array(context, builder, kind, builder.gep(source.data, [values[1]]), [values[2]])
-
-    return kind(a, types.intp, types.intp), generate
-
-
-def _at_address(address, rows, columns):
+def at_address(address, rows, columns):
     """The float64 matrix of that shape at a memory address, as a view that must not outlive it."""
     flat = (ctypes.c_double * (int(rows) * int(columns))).from_address(int(address))
     return np.frombuffer(flat).reshape(int(rows), int(columns))
 
 
-@_intrinsic(_at_address)
-def at_address(typing_context, address, rows, columns):
-    kind = types.Array(types.float64, 2, "C")
-
-    def generate(context, builder, signature, values):
-        data = builder.inttoptr(values[0], ir.DoubleType().as_pointer())
-        return _array(context, builder, kind, data, [values[1], values[2]])
-
-    return kind(types.intp, types.intp, types.intp), generate
-
-
-def _array(context, builder, kind, data, shape):
-    """A C-contiguous array over memory that nobody counts references to."""
-    itemsize = context.get_constant(types.intp, context.get_abi_sizeof(context.get_data_type(kind.dtype)))
-    strides = [itemsize]
-    for n in reversed(shape[1:]):
-        strides.insert(0, builder.mul(strides[0], n))
-    array = make_array(kind)(context, builder)
-    populate_array(
-        array,
-        data=builder.bitcast(data, array.data.type),
-        shape=cgutils.pack_array(builder, shape),
-        strides=cgutils.pack_array(builder, strides),
-        itemsize=itemsize,
-        meminfo=None,
-    )
-    return array._getvalue()
+def carray(pointer, shape):
+    """The C-contiguous array of that shape at a pointer."""
+    return np.ctypeslib.as_array(pointer, shape if isinstance(shape, tuple) else (shape,))

@@ -11,7 +11,7 @@ from numba.core import cgutils, types
 from numba.np.arrayobj import make_array
 
 from . import elementary
-from .runtime import _intrinsic
+from .intrinsics import intrinsic
 
 __all__ = ["fill", "pointer_to", "shift", "where"]  # and what is declared at the end
 
@@ -21,7 +21,7 @@ def _shift(pointer, n):
     return pointer[n:]
 
 
-@_intrinsic(_shift)
+@intrinsic(_shift)
 def shift(typing_context, pointer, n):
     if not isinstance(pointer, types.CPointer):
         return None
@@ -37,7 +37,7 @@ def _where(cond, a, b):
     return a if cond else b
 
 
-@_intrinsic(_where)
+@intrinsic(_where)
 def where(typing_context, cond, a, b):
     kind = types.int64 if all(isinstance(x, types.Integer) for x in (a, b)) else types.float64
     if isinstance(a, types.Boolean) and isinstance(b, types.Boolean):
@@ -56,7 +56,7 @@ def _fill(memory, start, size, value):
     memory[start : start + size] = value
 
 
-@_intrinsic(_fill)
+@intrinsic(_fill)
 def fill(typing_context, memory, start, size, value):
     def generate(context, builder, signature, values):
         pointer = builder.gep(values[0], [values[1]])
@@ -72,7 +72,7 @@ def _pointer_to(array):
     return array
 
 
-@_intrinsic(_pointer_to)
+@intrinsic(_pointer_to)
 def pointer_to(typing_context, array):
     def generate(context, builder, signature, values):
         return make_array(signature.args[0])(context, builder, values[0]).data
@@ -95,7 +95,7 @@ def _special(name):
 def declared(name: str, python, arity: int, build, kind=types.float64):
     """A function of floats; `build` makes its LLVM value from those of its arguments."""
 
-    @_intrinsic(python)
+    @intrinsic(python)
     def function(typing_context, *arguments):
         def generate(context, builder, signature, values):
             values = [builder.extract_value(values[0], k) for k in range(arity)]
