@@ -251,7 +251,7 @@ class _Plan:
             self.table = model.table(*self.kinds)
             self.work_size = model.work_size_of(*self.kinds)
         self.rows = sweep.sweep_rows(method)
-        self.kernel = _kernel(method, direction, model).serving(model.codes(*self.kinds))
+        self.kernel = model.served(_kernel(method, direction, model), self.kinds, self.table, self.algebra)
         self.desks: list[_Desk] = []
 
     def take(self) -> _Desk:

@@ -101,7 +101,8 @@ class Plan:
             self.table = model.table(*self.kinds)
             self.work_size = model.work_size_of(*self.kinds)
         size = model.n if model.specialised else 0
-        self.kernel = linked(method, self.controller.kernel, size).serving(model.codes(*self.kinds))
+        kernel = linked(method, self.controller.kernel, size)
+        self.kernel = model.served(kernel, self.kinds, self.table, self.algebra)
         self.real = np.zeros(state.REAL_SIZE)
         self.controller.write(self.real, method)
         self.desks: list[Desk] = []
@@ -133,15 +134,52 @@ class Desk:
         self.closing, self.y1, self.rtol, self.atol = (
             self.z[k] for k in (rows - 1, rows + 1, rows + 3, rows + 4)
         )
-        work = plan.work_size
-        self.blank = self.whole.copy()
-        self.blank[state.SIZE] = n
-        self.blank[state.LINEAR_ALGEBRA] = work
-        self.blank[state.BUDGET] = -1
+        work = self.work = plan.work_size
+        self.served = (None,)
         self.scratch = np.zeros(work + plan.family.workspace(plan.model, plan.algebra))
         if plan.mass is not None:
             start = work + plan.algebra.jacobian_size + plan.algebra.factor_size
             self.scratch[start : start + plan.algebra.mass_size] = plan.mass
+
+    def start(self, options: Options, record: int, watched: bool, events: bool, span) -> np.ndarray:
+        """Set the state to the start of a solve; returns ``real``, longer where there are times to hit."""
+        whole, real = self.whole, self.real
+        if self.served[0] is not options or self.served[1:] != (record, watched, events):
+            self._serve(options, record, watched, events)
+        whole[:] = self.first_whole
+        t0, t1 = span
+        if options.stops:
+            real = np.append(self.first_real[:-1], [*_inside(options.stops, t0, t1), t1])
+        else:
+            real[:] = self.first_real
+            real[-1] = t1
+        real[state.T0] = real[state.T1] = t0
+        real[state.END] = t1
+        if t1 < t0:
+            real[state.DIRECTION] = -1.0
+        return real
+
+    def _serve(self, options: Options, record: int, watched: bool, events: bool) -> None:
+        """What solves with these options have in common."""
+        plan, n = self.plan, self.plan.model.n
+        whole = np.zeros_like(self.whole)
+        whole[state.SIZE] = n
+        whole[state.LINEAR_ALGEBRA] = self.work
+        whole[state.BUDGET] = -1
+        whole[state.RECORD_LEVEL] = record
+        whole[state.DENSE_ALWAYS] = options.dense_always
+        whole[state.MAX_STEPS] = -1 if options.max_steps is None else options.max_steps
+        whole[state.EVENTS] = events
+        whole[state.WATCHED] = watched
+        whole[state.MASS] = options.mass is not None
+        real = np.append(plan.real, 0.0)
+        real[state.DIRECTION] = 1.0
+        real[state.LARGEST] = options.max_step
+        real[state.STEP] = _first_step(plan.method, options)
+        self.first_whole, self.first_real = whole, real
+        self.rtol[:] = options.rtol
+        self.atol[:] = options.atol
+        self.served = (options, record, watched, events)
 
     def prepare_dense(self, p, whole, real) -> None:
         """Extra stages and the rows of the dense output of the last step."""
@@ -174,34 +212,6 @@ class Desk:
         return solution
 
 
-def _start(plan: Plan, desk: Desk, span, y0, options: Options, record: int, events: bool, watched: bool):
-    """The state of the loop before its first step; returns its two small arrays."""
-    whole, real = desk.whole, desk.real
-    t0, t1 = span
-    whole[:] = desk.blank
-    whole[state.RECORD_LEVEL] = record
-    whole[state.DENSE_ALWAYS] = options.dense_always
-    whole[state.MAX_STEPS] = -1 if options.max_steps is None else options.max_steps
-    whole[state.EVENTS] = events
-    whole[state.WATCHED] = watched
-    if options.stops:
-        real = np.append(plan.real, [*_inside(options.stops, t0, t1), t1])
-    else:
-        real[:-1] = plan.real
-        real[-1] = t1
-    real[state.T0] = real[state.T1] = t0
-    real[state.END] = t1
-    real[state.DIRECTION] = 1.0 if t1 >= t0 else -1.0
-    real[state.LARGEST] = options.max_step
-    real[state.STEP] = _first_step(plan.method, options)
-    if options.mass is not None:
-        whole[state.MASS] = 1
-    desk.y1[:] = y0
-    desk.rtol[:] = options.rtol
-    desk.atol[:] = options.atol
-    return whole, real
-
-
 def _run(
     plan: Plan,
     desk: Desk,
@@ -219,7 +229,8 @@ def _run(
 ) -> Trajectory:
     method, n = plan.method, plan.model.n
     t0, t1 = span
-    whole, real = _start(plan, desk, span, y0, options, record, events is not None, watched)
+    whole, real = desk.whole, desk.start(options, record, watched, events is not None, span)
+    desk.y1[:] = y0
     ys = np.empty((len(ts), n))
     recording, rows, place = None, _NOTHING, _NOTHING
     if record:
@@ -290,7 +301,8 @@ def _again(plan: Plan, span, y0, p, ts, options: Options, record: int, watched: 
 
     def again(part: Part, memory: float) -> list[Part]:
         desk = plan.take()
-        whole, real = _start(plan, desk, span, y0, options, record, False, watched)
+        whole, real = desk.whole, desk.start(options, record, watched, False, span)
+        desk.y1[:] = y0
         if part.begin is not None:
             for array, saved in zip((whole, real, desk.z, desk.scratch), part.begin, strict=True):
                 if saved is not None:

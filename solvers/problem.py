@@ -79,6 +79,11 @@ class Model:
         """Native code of ``kinds`` to link kernels with, where that pays."""
         return None
 
+    def served(self, kernel, kinds: tuple[str, ...], table: np.ndarray, algebra=None) -> Callable:
+        """A kernel with this model's code in it, where that pays; ``table`` is what it would be given."""
+        codes = self.codes(*kinds) if algebra is None or algebra.kind == "inline" else None
+        return kernel.serving(codes and [*codes, *table[len(codes) :].tolist()])
+
     def work_size_of(self, *kinds: str) -> int:
         """Workspace enough for any of ``kinds``; at least one float64."""
         return max(1, *(self.work_size(kind) for kind in kinds))

@@ -55,9 +55,9 @@ class Code:
     def _loaded(self) -> None:
         if self.stem not in _loaded:
             content = _read(cache_folder() / f"{self.stem}.o") or _made_again(self.stem, ".o")
-            flag, code = content[:1], content[1:]
-            if flag == _NUMBA:
-                _prepare_numba()
+            needs, _, code = content.partition(b"\n")
+            for need in needs.decode().split():
+                _provide(need)
             machine.load(code)
             _loaded.add(self.stem)
 
@@ -95,11 +95,13 @@ def compiled(
     return code
 
 
-def bound(kernel: Code, form: Signature, models: Sequence[Code]) -> Code:
-    """A kernel linked with the models it calls; the first argument, a table of addresses, is ignored."""
-    parts = "\n".join([kernel.stem, *(model.stem for model in models)])
+def bound(kernel: Code, form: Signature, table: Sequence[Code | int]) -> Code:
+    """A kernel linked with the code it calls; its first argument, a table of addresses and numbers, is this
+    one whatever is passed.
+    """
+    parts = "\n".join([kernel.stem, *(getattr(item, "stem", str(item)) for item in table)])
     stem = f"{kernel.stem.rpartition('_')[0]}_bound_{digest(parts)}"
-    return _once(stem, lambda: _bind(stem, kernel, form, models))
+    return _once(stem, lambda: _bind(stem, kernel, form, table))
 
 
 def trampoline(form: Signature) -> Callable:
@@ -113,7 +115,6 @@ _codes: dict[str, Code] = {}
 _makers: dict[str, Callable[[], None]] = {}
 _loaded: set[str] = set()
 _guard = threading.RLock()
-_NUMBA, _ALONE = b"N", b"A"  # first byte of object code: whether it needs numba's runtime
 
 
 def _once(stem: str, make: Callable[[], None]) -> Code:
@@ -164,19 +165,24 @@ def _compile(text: str, stem: str, entry: str, form: Signature | None) -> None:
         _finish(unit, stem, keep, bitcode=True)
 
 
-def _bind(stem: str, kernel: Code, form: Signature, models: Sequence[Code]) -> None:
-    with locked(cache_folder() / f"{stem}.lock"):
+def _bind(stem: str, kernel: Code, form: Signature, table: Sequence[Code | int]) -> None:
+    folder = cache_folder()
+    with locked(folder / f"{stem}.lock"):
+        if _read(folder / f"{stem}.o") is not None:  # another process was faster
+            return
         unit = machine.parse(kernel.bitcode)
-        for model in dict.fromkeys(models):
+        models = [item for item in dict.fromkeys(table) if isinstance(item, Code)]
+        for model in models:
             part = machine.parse(model.bitcode)
             _inline_small(part.get_function(model.stem))
-        unit.link_in(part)
-        addresses = ", ".join(f"i64 ptrtoint (ptr @{model.stem} to i64)" for model in models)
+            unit.link_in(part)
+        numbers = (f"ptrtoint (ptr @{x.stem} to i64)" if isinstance(x, Code) else str(x) for x in table)
+        values = ", ".join(f"i64 {number}" for number in numbers)
         head = [
-            f"@models = internal constant [{len(models)} x i64] [{addresses}]",
-            *(f"declare {_declaration(unit, model.stem)}" for model in dict.fromkeys(models)),
+            f"@table = internal constant [{len(table)} x i64] [{values}]",
+            *(f"declare {_declaration(unit, model.stem)}" for model in models),
         ]
-        entry = python_entry(_python_symbol(stem), kernel.stem, form, ("models", len(models)))
+        entry = python_entry(_python_symbol(stem), kernel.stem, form, ("table", len(table)))
         unit.link_in(machine.parse("\n".join([*head, entry])))
         _finish(unit, stem, {_python_symbol(stem)}, bitcode=False)
 
@@ -191,8 +197,9 @@ def _finish(unit, stem: str, keep: set[str], bitcode: bool) -> None:
     machine.optimize(unit, keep)
     if bitcode:
         _write(folder / f"{stem}.bc", unit.as_bitcode())
-    flag = _NUMBA if any(_is_numbas(f.name) for f in unit.functions if f.is_declaration) else _ALONE
-    _write(folder / f"{stem}.o", flag + machine.emit(unit))
+    outside = [f.name for f in unit.functions if f.is_declaration]
+    needs = sorted(_NUMBA if "numba" in f or f.startswith("NRT_") else f for f in outside if _is_ours(f))
+    _write(folder / f"{stem}.o", " ".join(dict.fromkeys(needs)).encode() + b"\n" + machine.emit(unit))
 
 
 def _lifted(function, stem: str):
@@ -218,13 +225,22 @@ def _inline_small(function) -> None:
 INLINED = 200  # instructions of a model that is inlined wherever it is called
 
 
-def _is_numbas(symbol: str) -> bool:
-    return symbol.startswith(("numba_", "NRT_", "_numba", "nrt_")) or "numba" in symbol
+# The first line of object code names what must be entered among LLVM's symbols before it is loaded.
+_NUMBA = "numba"
+_SPECIAL = "sciad_special_"
+
+
+def _is_ours(symbol: str) -> bool:
+    return "numba" in symbol or symbol.startswith(("NRT_", _SPECIAL))
 
 
 @functools.cache
-def _prepare_numba() -> None:
-    """Have numba enter its own functions among LLVM's symbols."""
+def _provide(need: str) -> None:
+    if need.startswith(_SPECIAL):
+        from . import special
+
+        special.provide(need.removeprefix(_SPECIAL))
+        return
     from numba.core.registry import cpu_target
     from numba.core.runtime import rtsys
 

@@ -135,11 +135,11 @@ class Kernel:
     def __call__(self, *arguments):
         return self.enter(*arguments)
 
-    def serving(self, models: Sequence[Code] | None) -> Callable:
-        """This kernel with the models in it, to be called with the same arguments; what is passed as the
-        first one, the table of their addresses, is not read. Without models, the kernel as it is.
+    def serving(self, table: Sequence[Code | int] | None) -> Callable:
+        """This kernel with code it calls in it, to be called with the same arguments; what is passed as the
+        first one, the table of addresses and numbers, is not read. Without a table, the kernel as it is.
         """
-        return bound(self.code, self.form, models).enter if models else self.enter
+        return bound(self.code, self.form, table).enter if table else self.enter
 
 
 def _linked_module(entry: Callable, form: Signature, constants: dict[str, Any], options: str) -> str:
