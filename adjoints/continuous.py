@@ -13,7 +13,6 @@ from adjoints.discrete import Cotangents, check_finite
 from sciad import NotDifferentiable
 from sciad.compiler import native
 from solvers import control, state
-from solvers.algebra import dense_algebra
 from solvers.errors import SolverError
 from solvers.integrate import failure_message, loop_constants
 from solvers.problem import Model
@@ -89,6 +88,8 @@ class ContinuousAdjoint:
         table = plan.table
         work = np.empty(head)
         if plan.stiff:
+            from solvers.algebra import dense_algebra
+
             algebra = dense_algebra(size)
             table = algebra.table_behind(list(table))
             work = np.empty(head + algebra.size + size)

@@ -10,7 +10,6 @@ import numpy as np
 from adjoints import sweep, sweep_explicit, sweep_rosenbrock
 from sciad.compiler import native
 from sciad.compiler.runtime import call
-from solvers.algebra import algebra_of
 from solvers.errors import SolverError
 from solvers.families import FAMILIES as FORWARD
 from solvers.linear import linked_algebra
@@ -243,6 +242,8 @@ class _Plan:
         self.kinds = family.pull_kinds if direction == "pull" else family.push_kinds
         self.algebra = None
         if FORWARD[method.family].factored:
+            from solvers.algebra import algebra_of
+
             self.algebra = model.algebra(mass) if hasattr(model, "algebra") else algebra_of(model, mass)
             self.mass = self.algebra.mass_values(mass)
             self.table = self.algebra.table(model, self.kinds)

@@ -18,7 +18,6 @@ from adjoints import discrete
 from adjoints.sweep_rosenbrock import factor, recorded
 from sciad.compiler.native import kernel
 from sciad.compiler.runtime import call, view
-from solvers.algebra import algebra_of
 from solvers.linear import FACTOR_SIZE, JACOBIAN_SIZE, MASS_SIZE
 from solvers.problem import Model
 
@@ -76,6 +75,8 @@ class PairModel(Model):
 
     def algebra(self, mass):
         """That of the model itself, called by address."""
+        from solvers.algebra import algebra_of
+
         return algebra_of(self.model, mass, inline=False)
 
     @property

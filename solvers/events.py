@@ -8,7 +8,6 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import brentq
 
 from sciad.tree import tree_leaves
 from sciad.value import Traced, operand
@@ -213,6 +212,8 @@ class Events:
         if last == 0.0:
             return t1
         eps = 4 * np.finfo(float).eps
+        from scipy.optimize import brentq
+
         return float(brentq(g, t0, t1, xtol=eps, rtol=eps, maxiter=1000))
 
 

@@ -12,7 +12,6 @@ from collections.abc import Callable
 import numpy as np
 
 from solvers import control, state
-from solvers.algebra import algebra_of
 from solvers.errors import SolverError
 from solvers.families import FAMILIES, linked, loop_constants
 from solvers.messages import failure_message, refuse_times
@@ -93,6 +92,8 @@ class Plan:
         self.kinds = self.family.kinds
         self.algebra = self.mass = None
         if self.family.factored:
+            from solvers.algebra import algebra_of  # brings SciPy, which explicit methods do not need
+
             self.algebra = algebra_of(model, mass)
             self.mass = self.algebra.mass_values(mass)
             self.table = self.algebra.table(model, self.kinds)

@@ -12,10 +12,9 @@ from __future__ import annotations
 
 import functools
 
-from numba import carray
 
 from sciad.compiler.native import kernel, link_entry
-from sciad.compiler.runtime import call, view
+from sciad.compiler.runtime import call, carray, view
 from solvers.linear import ALGEBRA, JACOBIAN_SIZE, lu_factor, lu_solve, lu_solve_transposed
 
 __all__ = ["entries"]

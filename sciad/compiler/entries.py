@@ -21,7 +21,7 @@ __all__ = ["Signature", "c_types", "python_entry", "signature", "trampoline_entr
 
 @dataclass(frozen=True)
 class Parameter:
-    """A number (``dimensions`` 0) or an array of float64 or int64."""
+    """A number (``dimensions`` 0) or an array."""
 
     kind: str
     dimensions: int
@@ -40,7 +40,7 @@ def signature(text: str) -> Signature:
     Raises
     ------
     ValueError
-        For anything but float64, int64 and C-contiguous arrays of them; only numbers are returned.
+        For anything but float64, int64, uint64 and C-contiguous arrays of them; a number is returned.
     """
     whole = re.fullmatch(r"(float64|int64)\((.*)\)", text.strip())
     items = re.findall(r"(\w+)(\[[^\]]*\])?\s*(?:,|$)", whole[2]) if whole else []
@@ -92,7 +92,7 @@ def trampoline_entry(name: str, form: Signature) -> str:
     return "\n".join([*_RUNTIME, *writer.function("%target", arguments)])
 
 
-_LLVM = {"float64": "double", "int64": "i64"}
+_LLVM = {"float64": "double", "int64": "i64", "uint64": "i64"}
 _LETTER = {kind: np.dtype(kind).char for kind in _LLVM}
 
 _RUNTIME = (
@@ -193,8 +193,8 @@ class _Writer:
     def fail(self, k: int, parameter: Parameter) -> None:
         self.lines.append(f"e{k}:")
         self.line(
-            f"call ptr (ptr, ptr, ...) @PyErr_Format(ptr @sciad_TypeError, ptr @{self.name}.array, i32 {k + 1}, "
-            f"i32 {parameter.dimensions}, ptr @{self.name}.{parameter.kind})"
+            f"call ptr (ptr, ptr, ...) @PyErr_Format(ptr @sciad_TypeError, ptr @{self.name}.array, "
+            f"i32 {k + 1}, i32 {parameter.dimensions}, ptr @{self.name}.{parameter.kind})"
         )
         self.line("br label %raised")
 

@@ -3,8 +3,8 @@ compiled once.
 
 ``link(entry, signature, constants)`` gathers the sources of ``entry`` and of every function marked
 ``@kernel`` that it reaches, writes them with the constants as literals into one module of the cache
-folder, and returns the compiled function; ``Kernel.serving`` puts the models it calls into it. ``interpret(entry, constants)`` runs the same text as ordinary
-Python.
+folder, and returns the compiled function; ``Kernel.serving`` puts the models it calls into it.
+``interpret(entry, constants)`` runs the same text as ordinary Python.
 """
 
 from __future__ import annotations

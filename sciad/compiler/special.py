@@ -34,7 +34,7 @@ def __getattr__(name: str):
     if name.startswith("__") or not available(name):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     if name not in _made:
-        _made[name] = zeta if name == "_zeta" else _declare(name, *_entries()[name])
+        _made[name] = zeta if name == "_zeta" else _declare(name, _entries()[name][0])
     return _made[name]
 
 
@@ -57,11 +57,16 @@ def _entries() -> dict[str, tuple[int, int]]:
     return found
 
 
-def _declare(name: str, arity: int, address: int):
+def provide(name: str) -> None:
+    """Enter SciPy's function of this name among LLVM's symbols."""
+    binding.add_symbol(f"sciad_special_{name}", _entries()[name][1])
+
+
+def _declare(name: str, arity: int):
     import scipy.special
 
     symbol = f"sciad_special_{name}"
-    binding.add_symbol(symbol, address)
+    provide(name)
 
     def build(builder, *values):
         kind = ir.FunctionType(_DOUBLE, [_DOUBLE] * arity + [_INT])
