@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import functools
 
-
 from sciad.compiler.native import kernel, link_entry
 from sciad.compiler.runtime import call, carray, view
 from solvers.linear import ALGEBRA, JACOBIAN_SIZE, lu_factor, lu_solve, lu_solve_transposed

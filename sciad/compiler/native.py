@@ -169,9 +169,6 @@ def _parts(entry: Callable, constants: dict[str, Any], options: str) -> list[str
     return [head, *((alone if part.startswith(_APART) else inner) + part for part in functions)]
 
 
-    return "\n\n".join(parts)
-
-
 def interpret(entry: Callable, constants: dict[str, Any] | None = None) -> Callable:
     """The same text as ``link`` would compile, run by Python: for debugging, and for models that are
     Python callables.
