@@ -22,7 +22,8 @@ contiguous memory.
 from __future__ import annotations
 
 from sciad.compiler.native import kernel
-from sciad.compiler.runtime import call, view
+from sciad.compiler.runtime import call as call_entry
+from sciad.compiler.runtime import view
 
 __all__ = ["linked_algebra", "lu_factor", "lu_solve", "lu_solve_transposed"]
 
@@ -65,10 +66,10 @@ def linked_algebra(n: int) -> dict:
 @kernel
 def entry_jacobian(model, n, t, y, p, jacobian, spare, work):
     if model[COLOURS] == 0:
-        return call(model[JACOBIAN], (t, y, p, jacobian, work))
+        return call_entry(model[JACOBIAN], (t, y, p, jacobian, work))
     for c in range(model[COLOURS]):
         seed = model[SEEDS] + 8 * n * c
-        status = call(model[JACOBIAN], (t, y, p, seed, spare, view(jacobian, c * n, n), work))
+        status = call_entry(model[JACOBIAN], (t, y, p, seed, spare, view(jacobian, c * n, n), work))
         if status != 0:
             return status
     return 0
@@ -76,27 +77,27 @@ def entry_jacobian(model, n, t, y, p, jacobian, spare, work):
 
 @kernel
 def entry_factor(model, n, shift, jacobian, mass, factors):
-    return call(model[FACTOR], (n, shift, jacobian, mass, factors, model))
+    return call_entry(model[FACTOR], (n, shift, jacobian, mass, factors, model))
 
 
 @kernel
 def entry_solve(model, n, factors, x):
-    return call(model[SOLVE], (n, factors, x, model))
+    return call_entry(model[SOLVE], (n, factors, x, model))
 
 
 @kernel
 def entry_solve_transposed(model, n, factors, x):
-    return call(model[SOLVE_TRANSPOSED], (n, factors, x, model))
+    return call_entry(model[SOLVE_TRANSPOSED], (n, factors, x, model))
 
 
 @kernel
 def entry_mass_times(model, n, mass, x, out):
-    return call(model[MASS_TIMES], (n, mass, x, out, model))
+    return call_entry(model[MASS_TIMES], (n, mass, x, out, model))
 
 
 @kernel
 def dense_jacobian(model, n, t, y, p, jacobian, spare, work):
-    return call(model[JACOBIAN], (t, y, p, jacobian, work))
+    return call_entry(model[JACOBIAN], (t, y, p, jacobian, work))
 
 
 @kernel
