@@ -1,5 +1,9 @@
 """Gradients of what is read off a solve: any time, any slice, the ends of the span, integrals."""
 
+import re
+import runpy
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -182,3 +186,12 @@ def test_integral_losses():
     relative(ad.grad(area)(p), ad.grad(closed)(p), 1e-8)
     with pytest.raises(ValueError, match="dense_output=True"):
         solve_ivp(decay, (0, 1), np.ones(1), "Tsit5", args=(1.0,)).integral(lambda t, y: y[0])
+
+
+def test_code_of_the_page_on_gradients_runs(tmp_path):
+    page = (Path(__file__).parents[1] / "docs" / "adjoints.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
+    assert len(blocks) >= 2
+    script = tmp_path / "page.py"
+    script.write_text("\n".join(blocks), encoding="utf-8")
+    runpy.run_path(str(script))
