@@ -88,14 +88,15 @@ def solve_ivp(
         depend on values; it serves those, and models that are called in Python.
     mass_matrix : array_like (n, n), optional
         M of M y' = f(t, y), constant, maybe singular (a differential-algebraic system of index 1);
-        Rosenbrock methods only.
+        Rosenbrock methods only. What of y0 M y does not hold is a guess: it is made consistent.
     vectorized : bool
         Accepted for SciPy's sake; without effect.
     controller : Controller, optional
     adjoint : "auto" or an adjoint
         How derivatives of this solve are computed; see the package ``adjoints``.
     events : callable or list of callables
-        ``event(t, y, *args) -> float`` whose zeros are found; see ``solvers.events.Events``.
+        ``event(t, y, *args) -> float`` whose zeros are found. With an attribute ``terminal`` the solve
+        ends there, with ``apply`` it goes on from a changed state; see ``solvers.events.Events``.
     progress : bool
         Show the time reached and the step size.
 
