@@ -2,9 +2,10 @@
 
 from adjoints import rules as _rules
 from adjoints.backsolve import BacksolveAdjoint
-from adjoints.checking import Agreement, check
+from adjoints.checking import Agreement, check, value_and_grad
 from adjoints.curvature import GaussNewton, fisher, gauss_newton
 from adjoints.discrete import DiscreteAdjoint
+from adjoints.explaining import Cost, Explanation, explain
 from adjoints.forward import ForwardSensitivity
 from adjoints.gauss import GaussAdjoint
 from adjoints.interpolating import InterpolatingAdjoint
@@ -14,7 +15,9 @@ from adjoints.steady import SteadyStateAdjoint
 __all__ = [
     "Agreement",
     "BacksolveAdjoint",
+    "Cost",
     "DiscreteAdjoint",
+    "Explanation",
     "ForwardSensitivity",
     "GaussAdjoint",
     "GaussNewton",
@@ -22,8 +25,10 @@ __all__ = [
     "ReversibleAdjoint",
     "SteadyStateAdjoint",
     "check",
+    "explain",
     "fisher",
     "gauss_newton",
+    "value_and_grad",
 ]
 
 del _rules

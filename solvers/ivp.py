@@ -25,6 +25,7 @@ from solvers.pieces import chain
 from solvers.primitive import Problem, array, check, contiguous, flat
 from solvers.progress import showing
 from solvers.solution import DenseOutput, Solution
+from solvers.tolerance import SMALLEST_RTOL, factor, tightened
 
 __all__ = ["solve_ivp"]
 
@@ -139,6 +140,8 @@ def solve_ivp(
             return solve_complex(solve_ivp, fun, np.asarray(y0), args, events, tolerances, **options)
         y0 = array(y0, "y0")
     tableau = method_named(method)
+    if factor() != 1.0:
+        rtol, atol, first_step, max_step = tightened(tableau, rtol, atol, first_step, max_step)
     shape = np.shape(y0)
     sparsity = None if jac_sparsity is None else pattern_given(jac_sparsity, np.size(y0))
     if jac is not None:
@@ -157,7 +160,7 @@ def solve_ivp(
 
     inputs = (problem, rebuild, t0, t1, ts, y0, p, args, events, dense_output)
     if any(isinstance(x, Traced) for x in (t0, t1, ts, y0, p)):
-        return differentiable(*inputs)
+        return _with_inputs(differentiable(*inputs), inputs)
 
     level = 2 if dense_output else int(ts is None)
     y0, p = flat(y0), contiguous(p)
@@ -168,16 +171,22 @@ def solve_ivp(
         if watch is not None or options.mass is not None:
             pieces = chain(problem, (t0, t1), y0, p, ts, level, watch, rebuild, shown)
             if watch is not None and watch.traced:
-                return differentiable(*inputs)
+                return _with_inputs(differentiable(*inputs), inputs)
             segments = [part for piece in pieces for part in piece.parts]
         elif tableau is AUTO:
             segments = integrate_auto(model, (t0, t1), y0, p, ts, options, level, None, shown)
         else:
             segments = [integrate(model, tableau, (t0, t1), y0, p, ts, options, level, None, shown)]
-    return _solution(segments, shape, t_eval is not None, dense_output, watch)
+    return _with_inputs(_solution(segments, shape, t_eval is not None, dense_output, watch), inputs)
 
 
 # -- solutions -----------------------------------------------------------------------------------------
+
+
+def _with_inputs(solution: Solution, inputs: tuple) -> Solution:
+    """Let `adjoints.explain` know what the solve was of."""
+    solution._inputs = inputs
+    return solution
 
 
 def _solution(segments, shape, timed: bool, dense_output: bool, watch) -> Solution:
@@ -298,5 +307,4 @@ def _options(model, rtol, atol, first_step, max_step, max_steps, tstops, control
     return options
 
 
-SMALLEST_RTOL = 100 * np.finfo(float).eps
 _common: dict = {}

@@ -44,7 +44,7 @@ class Solution:
             raise KeyError(name) from None
 
     def keys(self):
-        return [*self.__dict__, "success"]
+        return [*(name for name in self.__dict__ if not name.startswith("_")), "success"]
 
     def __repr__(self) -> str:
         shape = np.shape(self.y)
