@@ -21,6 +21,25 @@ def writes_during_an_expression(t, y):
     return a, b, c, u
 
 
+def comparisons_in_turn(t, y):
+    count = [0]
+
+    def seen(v):
+        count[0] += 1
+        return v
+
+    results = [seen(y[0]) > 100 > seen(y[1]), 0 < seen(y[0]) < seen(1.5), y[1] > 5 < y[int(100 * y[0])]]
+    return results, count[0]
+
+
+def updates_through_masks(t, y):
+    u = y.copy()
+    u[u < 0.5] *= 2
+    u[u > 0.7] -= t
+    u[(u > 0.6) & (u < 0.9)] **= 2
+    return u, y
+
+
 def alias_of_argument(t, y):
     x = y
     y += 1
@@ -356,6 +375,8 @@ def write_in_inner_loop_of_an_arm(t, y):
 PROGRAMS = [
     write_in_inner_loop_of_an_arm,
     writes_during_an_expression,
+    comparisons_in_turn,
+    updates_through_masks,
     alias_of_argument,
     alias_of_list,
     nonlocal_in_loop,

@@ -40,9 +40,10 @@ class Arithmetic:
         """A scalar operation; truth values count as 0 and 1 in arithmetic."""
         if fn in _ARITHMETIC:
             args = [self.builder.to_int(a) if type_of(a) == "b" else a for a in args]
-        if isinstance(fn, (np.ufunc, str)):
-            return self.builder.op(fn, *args)
-        return fn(*args)
+        try:
+            return self.builder.op(fn, *args) if isinstance(fn, (np.ufunc, str)) else fn(*args)
+        except (ValueError, ArithmeticError) as error:
+            raise Refusal(f"{type(error).__name__}: {error}") from None
 
     def of_truths(self, fn, args):
         """The function that NumPy's `fn` is on truth values."""

@@ -169,6 +169,9 @@ class Expressions(Containers, Comparisons, Arithmetic):
         return self.builder.op(np.logical_not, cond)
 
     def _compare(self, node):
+        later = node.comparators[1:]
+        if any(isinstance(n, (ast.Call, ast.Subscript)) for c in later for n in ast.walk(c)):
+            return self._compare_in_turn(self.settled(self.eval(node.left)), node.ops, node.comparators)
         values = self.eval_all([node.left, *node.comparators])
         result = True
         for op, a, b in zip(node.ops, values, values[1:], strict=False):
@@ -180,6 +183,18 @@ class Expressions(Containers, Comparisons, Arithmetic):
             else:
                 result = self.builder.op(np.logical_and, result, one)
         return result
+
+    def _compare_in_turn(self, a, ops, nodes):
+        """A chain whose later operands are only looked at while the comparisons before them hold."""
+        b = self.settled(self.eval(nodes[0]))
+        one = self.compare(ops[0], self.unwrapped(a), self.unwrapped(b))
+        if len(nodes) == 1:
+            return one
+        if is_array(one):
+            raise Refusal("a chained comparison of arrays")
+        if not isinstance(one, Value):
+            return self._compare_in_turn(b, ops[1:], nodes[1:]) if one else one
+        return self.branch(one, lambda: self._compare_in_turn(b, ops[1:], nodes[1:]), lambda: False)
 
     # ----------------------------------------------------------------------------------------------
 

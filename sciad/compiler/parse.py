@@ -120,6 +120,9 @@ class Statements(Expressions):
                 self.set_name(target.id, self.binary(s.op, fn, old, value))
         elif isinstance(target, ast.Subscript):
             owner, key = self.eval(target.value), self.subscript(target.slice)
+            if self._masked(owner, key):
+                self._aug_masked(s, fn, owner, key)
+                return
             old = self.get_item(owner, key)
             value = self.eval(s.value)
             self.node = s
@@ -139,6 +142,18 @@ class Statements(Expressions):
                 self.set_attribute(owner, target.attr, new)
         else:
             raise Refusal("augmented assignment to this")
+
+    def _masked(self, owner, key) -> bool:
+        return is_array(owner) and is_array(key) and key.kind == "b" and len(key.shape) == len(owner.shape)
+
+    def _aug_masked(self, s, fn, owner, key):
+        """``x[mask] op= number``: every element is written, those outside of the mask as they were."""
+        value = self.eval(s.value)
+        self.node = s
+        if is_array(value):
+            raise Refusal("an array in an update through a mask", "Use np.where(mask, ..., x).")
+        new = self._kept_kind(owner, self.binary(s.op, fn, owner, value))
+        self.set_item(owner, Ellipsis, self.call(np.where, [key, new, owner], {}))
 
     def _kept_kind(self, old, new):
         kind = new.kind if is_array(new) else type_of(new)

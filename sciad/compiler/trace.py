@@ -147,6 +147,10 @@ class _Trace:
                 raise located(refusal, filename, t.node or node) from refusal
             except NeedUnroll as need:
                 raise (need.error or located(need.refusal, filename, t.node or node)) from need
+            except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:  # ours
+                refusal = Refusal(f"the compiler does not get through here ({type(error).__name__}: {error})")
+                filename = t.frame.source.filename if t.node is not None else filename
+                raise located(refusal, filename, t.node or node) from error
         self.program.body[:0] = t.prologue
         self.program.filename, self.program.bases = filename, t.bases
         self.program.constants = np.array(t._constants, dtype=float)
