@@ -244,6 +244,8 @@ def _lift(f, args, argnums, variable):
     """Replace the leaves of the chosen arguments by variables; return the arguments and what to collect."""
     args = list(args)
     inputs = []
+    if argnums.__class__ is not int and len({n % max(len(args), 1) for n in argnums}) < len(argnums):
+        raise ValueError(f"argnums={argnums} names an argument of {_name(f)} twice")
     for n in (argnums,) if argnums.__class__ is int else argnums:
         try:
             arg = args[n]

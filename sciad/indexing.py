@@ -43,7 +43,7 @@ def astype(x, dtype, copy=True):
     """Convert the numbers of a traced value; to integers or booleans it becomes a constant."""
     dtype = np.dtype(dtype)
     if dtype.kind not in "fc":
-        return strip(x).astype(dtype)
+        return astype_(strip(x), dtype)
     return x if not copy and dtype == x.dtype else astype_(x, dtype)
 
 
@@ -167,6 +167,11 @@ def places_of(home, index):
     if not is_mapped(index):
         return home[index]
     return plainly(_fetch, home, *(index if index.__class__ is tuple else (index,)))
+
+
+def fetch(x, index):
+    """``x[index]``, where either may be traced."""
+    return x[index] if isinstance(x, Traced) or not isinstance(index, Traced) else getitem_(x, index)
 
 
 def masked(x, mask, value):

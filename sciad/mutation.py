@@ -83,15 +83,15 @@ class Buffer(np.ndarray):
             index, value = Ellipsis, masked(self._current(), index, value)
         if np.iscomplexobj(raw(value)) and self.dtype.kind != "c":
             raise UnsupportedWrite(COMPLEX_INTO_REAL)
-        root = self._root()
-        if state is None:
-            window = root._window()
-            state = scatter_(root.view(np.ndarray), window.places, (root.size,))
-            root.view(np.ndarray)[...] = np.nan
+        root, first = self._root(), state is None
         places = places_of(self._window().places, index)
+        value = fitted(value, places)
+        if first:
+            state = scatter_(root.view(np.ndarray), root._window().places, (root.size,))
         self.__dict__.pop("_seen", None)  # it would hold the memory that is written into
-        root.__dict__["_flat"] = None
-        root.__dict__["_flat"] = written(state, fitted(value, places), places)
+        root.__dict__["_flat"] = written(state, value, places)
+        if first:  # not before all that may fail is done
+            root.view(np.ndarray)[...] = np.nan
 
     def __getitem__(self, index):
         index = strip_nested(index)
@@ -356,8 +356,9 @@ for _fn in (np.zeros_like, np.ones_like, np.empty_like):
 composite(np.full_like, lambda *args, **kwargs: _full_like(*args, **kwargs), note="a local array")
 
 
-def _full_like(x, fill_value, *args, shape=None, **kwargs):
-    return np.copy(np.broadcast_to(operand(fill_value), np.shape(x) if shape is None else shape))
+def _full_like(x, fill_value, dtype=None, order="K", subok=True, shape=None, *, device=None):
+    y = np.copy(np.broadcast_to(operand(fill_value), np.shape(x) if shape is None else shape))
+    return y.astype(operand(x).dtype if dtype is None else dtype, copy=False)
 
 
 def _plain(x):

@@ -241,6 +241,8 @@ def _creating(name, fn):
 
     @wraps(fn)
     def create(*args, **kwargs):
+        if name == "fromiter" and args:
+            args = (list(args[0]), *args[1:])
         if traced_version is not None:
             if any(map(holds_traced, args)) or any(map(holds_traced, kwargs.values())):
                 return traced_version(*args, **kwargs)
@@ -295,17 +297,23 @@ def _laid_out(y, order):
 
 
 def _full(shape, fill_value, dtype=None, order="C", *, device=None, like=None):
-    return np.copy(np.broadcast_to(operand(fill_value), shape))
+    y = np.copy(np.broadcast_to(operand(fill_value), shape))
+    return y if dtype is None else y.astype(dtype, copy=False)
 
 
 def _full_like(a, fill_value, dtype=None, order="K", subok=True, shape=None, *, device=None):
-    return _full(np.shape(a) if shape is None else shape, fill_value)
+    return _full(
+        np.shape(a) if shape is None else shape, fill_value, operand(a).dtype if dtype is None else dtype
+    )
 
 
 _FROM_TRACED = {
     **dict.fromkeys(("asarray", "asanyarray"), _asarray),
     "ascontiguousarray": _ascontiguousarray,
     "array": _array,
+    "fromiter": lambda items, dtype, count=-1, *, like=None: _array(
+        items[: len(items) if count < 0 else count], dtype
+    ),
     "full": _full,
     "full_like": _full_like,
 }

@@ -47,23 +47,23 @@ linear(sum_, lambda g, x, axis=None, keepdims=False: _spread(g, x.shape, axis, k
 
 
 def _sum(x, axis=None, dtype=None, out=None, keepdims=False, initial=None, where=True):
-    x = operand(x) if where is True else np.where(where, x, 0.0)
+    x = _as(operand(x) if where is True else np.where(where, x, 0.0), dtype)
     y = sum_(x) if axis is None and not keepdims else sum_(x, axis=_axis(axis), keepdims=bool(keepdims))
     return y if initial is None or initial is np._NoValue else y + initial
 
 
 def _mean(x, axis=None, dtype=None, out=None, keepdims=False, where=True):
-    x = operand(x)
+    x = _as(operand(x), dtype)
     n = (
         _count(x, _axis(axis))
         if where is True
         else np.sum(np.broadcast_to(where, x.shape), axis=axis, keepdims=keepdims)
     )
-    return _sum(x, axis, keepdims=keepdims, where=where) / n
+    return _as(_sum(x, axis, keepdims=keepdims, where=where) / n, dtype)
 
 
 def _var(x, axis=None, dtype=None, out=None, ddof=0, keepdims=False, where=True, mean=None, correction=None):
-    x = operand(x)
+    x = _as(operand(x), dtype)
     ddof = ddof if correction is None else correction
     d = x - (_mean(x, axis, keepdims=True, where=where) if mean is None else mean)
     d = np.real(d * np.conjugate(d)) if d.dtype.kind == "c" else d * d
@@ -114,12 +114,17 @@ linear(cumsum_, _cumsum_transpose)
 
 
 def _cumsum(x, axis=None, dtype=None, out=None):
-    x = operand(x)
+    x = _as(operand(x), dtype)
     return cumsum_(np.ravel(x), 0) if axis is None else cumsum_(x, axis)
 
 
+def _as(x, dtype):
+    """The numbers a reduction works with."""
+    return x if dtype is None else x.astype(dtype, copy=False)
+
+
 composite(np.cumsum, _cumsum)
-composite((np.add, "accumulate"), lambda x, axis=0: _cumsum(x, axis))
+composite((np.add, "accumulate"), lambda array, axis=0, dtype=None, out=None: _cumsum(array, axis, dtype))
 
 # ---------------------------------------------------------------------- shapes: the transpose is the way back
 
@@ -381,7 +386,7 @@ def _nan_to_num(x, copy, nan, posinf, neginf):
 constant(
     np.argmax, np.argmin, np.argsort, np.argpartition, np.nonzero, np.flatnonzero, np.argwhere,
     np.searchsorted, np.any, np.all, np.isclose, np.allclose, np.array_equal, np.count_nonzero, np.isreal,
-    np.round, np.fix, np.isin, np.digitize, np.bincount, np.iscomplex, np.array_repr, np.array_str,
+    np.round, np.around, np.fix, np.isin, np.digitize, np.iscomplex, np.array_repr, np.array_str,
     np.array2string, np.unravel_index, np.nanargmax, np.nanargmin, np.array_equiv, np.lexsort,
     np.histogram_bin_edges, np.isneginf, np.isposinf
 )  # fmt: skip

@@ -2,6 +2,7 @@
 polynomials.
 """
 
+from .indexing import fetch
 from .plain import np
 from .rules_select import _flip
 from .table import composite, linear
@@ -94,7 +95,7 @@ def _interp(x, xp, fp, left=None, right=None, period=None):
         inside = np.broadcast_to(fp[0], np.shape(x))
     else:
         k = np.clip(np.searchsorted(strip(xp), strip(x), side="right") - 1, 0, n - 2)
-        x0, x1, f0, f1 = xp[k], xp[k + 1], fp[k], fp[k + 1]
+        x0, x1, f0, f1 = fetch(xp, k), fetch(xp, k + 1), fetch(fp, k), fetch(fp, k + 1)
         inside = f0 + (f1 - f0) / (x1 - x0) * (x - x0)
     return np.where(x < xp[0], low, np.where(x > xp[n - 1], high, inside))
 

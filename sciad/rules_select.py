@@ -4,9 +4,9 @@ that have one.
 
 import itertools
 
-from .indexing import stop_gradient
+from .indexing import fetch, scatter_, stop_gradient
 from .plain import np
-from .rules_array import _axis, _count
+from .rules_array import _as, _axis, _count
 from .table import composite
 from .value import operand, plainly, strip
 
@@ -59,7 +59,7 @@ composite((np.minimum, "accumulate"), _running(np.minimum))
 
 
 def _prod(x, axis=None, dtype=None, out=None, keepdims=False, initial=None, where=True):
-    x = operand(x)
+    x = _as(operand(x), dtype)
     if where is not True:
         x = np.where(where, x, 1.0)
     shape, n = np.shape(x), np.ndim(x)
@@ -77,7 +77,7 @@ def _prod(x, axis=None, dtype=None, out=None, keepdims=False, initial=None, wher
 
 
 def _cumprod(x, axis=None, dtype=None, out=None):
-    x = operand(x)
+    x = _as(operand(x), dtype)
     y = np.ravel(x) if axis is None else np.moveaxis(x, axis, 0)
     step, n = 1, len(y)
     while step < n:
@@ -89,7 +89,8 @@ def _cumprod(x, axis=None, dtype=None, out=None):
 composite(np.prod, _prod)
 composite((np.multiply, "reduce"), lambda x, axis=0, **kw: _prod(x, axis, **kw))
 composite(np.cumprod, _cumprod)
-composite((np.multiply, "accumulate"), lambda x, axis=0: _cumprod(x, axis))
+composite((np.multiply, "accumulate"), lambda array, axis=0, dtype=None, out=None: _cumprod(
+    array, axis, dtype))  # fmt: skip
 
 
 def logsumexp(x, axis=None, b=None, keepdims=False):
@@ -173,16 +174,18 @@ def _quantile(x, q, axis=None, out=None, overwrite_input=False, method="linear",
         raise NotImplementedError(f"np.quantile is differentiable for method='linear', not {method!r}")
     x = operand(x)
     shape = np.shape(x)
-    y = np.ravel(x) if axis is None else np.moveaxis(x, axis, 0)
+    axes = range(len(shape)) if axis is None else [k % len(shape) for k in np.atleast_1d(axis)]
+    rest = [k for k in range(len(shape)) if k not in axes]
+    y = np.reshape(np.transpose(x, [*axes, *rest]), (-1, *[shape[k] for k in rest]))
     y = np.sort(y, axis=0)
     place = operand(q) * (len(y) - 1.0)
     below = np.clip(np.floor(strip(place)).astype(int), 0, max(len(y) - 2, 0))
     above = np.minimum(below + 1, len(y) - 1)
     weight = place - below
     weight = np.reshape(weight, np.shape(weight) + (1,) * (np.ndim(y) - 1))
-    out = y[below] * (1.0 - weight) + y[above] * weight
+    out = fetch(y, below) * (1.0 - weight) + fetch(y, above) * weight
     if keepdims:
-        kept = [1 if axis is None or k == axis % len(shape) else m for k, m in enumerate(shape)]
+        kept = [1 if k in axes else m for k, m in enumerate(shape)]
         out = np.reshape(out, list(np.shape(q)) + kept)
     return out
 
@@ -203,7 +206,7 @@ def _rearranged(fn):
     def moved(x, *args, **kwargs):
         x = operand(x)
         places = plainly(fn, np.arange(x.size).reshape(x.shape), *args, **kwargs)
-        return np.ravel(x)[places]
+        return fetch(np.ravel(x), places)
 
     return moved
 
@@ -327,5 +330,13 @@ def _choose(index, choices, out=None, mode="raise"):
     return _select([index == k for k in range(len(choices))], list(choices))
 
 
+def _bincount(x, weights=None, minlength=0):
+    x = strip(operand(x))
+    if weights is None:
+        return plainly(np.bincount, x, None, minlength)
+    return scatter_(operand(weights) * 1.0, x, (max(int(np.max(x, initial=-1)) + 1, minlength),))
+
+
+composite(np.bincount, _bincount)
 composite(np.select, _select)
 composite(np.choose, _choose)

@@ -86,6 +86,7 @@ scalar(
     lambda y, a, b: 0,
     also=[math.copysign],
 )
+scalar(np.nextafter, lambda y, a, b: 1, lambda y, a, b: 0)
 scalar(np.ldexp, lambda y, a, b: np.exp2(b), None, also=[math.ldexp])
 
 # parts of complex numbers: linear over the reals
@@ -99,7 +100,7 @@ composite(np.frexp, lambda x: _frexp(x), also=[math.frexp])
 # derivative zero on purpose
 constant(
     np.sign, np.floor, np.ceil, np.rint, np.trunc, np.floor_divide, np.heaviside, np.signbit, np.spacing,
-    np.nextafter, np.less, np.less_equal, np.greater, np.greater_equal, np.equal, np.not_equal,
+    np.less, np.less_equal, np.greater, np.greater_equal, np.equal, np.not_equal,
     np.logical_and, np.logical_or, np.logical_not, np.logical_xor, np.isfinite, np.isinf, np.isnan,
     np.isnat, np.bitwise_and, np.bitwise_or, np.bitwise_xor, np.invert, np.left_shift, np.right_shift,
     np.gcd, np.lcm

@@ -39,6 +39,9 @@ class Traced:
             from .mutation import at
 
             return at(ufunc, *inputs)
+        if method == "outer" and out is None and not kwargs:
+            a, b = map(operand, inputs)
+            return ufunc(np.reshape(a, np.shape(a) + (1,) * np.ndim(b)), b)
         key = ufunc if method == "__call__" else (ufunc, method)
         record = TABLE.get(key) or lookup(key)
         if record is None:

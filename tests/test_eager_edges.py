@@ -67,6 +67,33 @@ def test_second_derivatives_beside_an_infinite_one():
     assert ad.vmap(ad.grad(f))(x[None])[0] == pytest.approx([0.0, 3.0])
 
 
+# what once was dropped on the way: the value as NumPy's, the derivative by central differences
+CONVERTED = {
+    "fromiter": lambda x: np.fromiter((a * a for a in x), float), "fromiter, count": lambda x: np.fromiter((a * a for a in x), float, 2),
+    "full_like of integers": lambda x: np.full_like(np.arange(3), x[2]) * x, "full, int": lambda x: np.full(3, x[2], dtype=int) * x,
+    "bincount": lambda x: np.bincount([0, 1, 1], weights=x), "bincount, sizes": lambda x: np.bincount([1, 1], x[:2] ** 2, 5), "nextafter": lambda x: np.nextafter(x, 9.0),
+    "sum, int": lambda x: np.sum(10 * x, dtype=int) * x, "prod, int": lambda x: np.prod(3 * x, dtype=int) * x, "mean, int": lambda x: np.mean(7 * x, dtype=int) * x,
+    "cumsum, int": lambda x: np.cumsum(3 * x, dtype=int) * x, "astype(int)": lambda x: x.astype(int) * x, "astype(bool)": lambda x: x.astype(bool) * x,
+    "array of int": lambda x: np.array([x[0], 1], dtype=int) * x[1], "add.outer": lambda x: np.add.outer(x, np.outer(x, x))[1, 2], "multiply.outer": lambda x: np.multiply.outer(np.outer(x, x), x),
+    "subtract.outer": lambda x: np.subtract.outer(2.0, x), "median of axes": lambda x: np.median(np.multiply.outer(x, np.outer(x, x)), axis=(0, 2), keepdims=True),
+    "interp between constants": lambda x: np.interp(x, [-2, 0.0, 2], [1.0, 3.0, 4.0]), "extract": lambda x: np.extract([True, False, True], x),
+    "accumulate, keyword": lambda x: np.add.accumulate(x, dtype=float),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CONVERTED)
+def test_conversions(name):
+    f, x = CONVERTED[name], np.array([0.73, -1.21, 1.93])
+    assert np.shape(ad.jvp(f, (x,), (x,))[0]) == np.shape(f(x))
+    assert ad.vjp(f, x)[0] == pytest.approx(f(x), rel=1e-14)
+    moved = np.stack([(f(x + 1e-6 * u) - f(x - 1e-6 * u)) / 2e-6 for u in np.eye(3)], axis=-1)
+    for mode in ("forward", "reverse"):
+        assert ad.jacobian(f, mode=mode)(x) == pytest.approx(moved, rel=1e-7, abs=1e-7)
+    rows = np.stack([x, 1.01 * x])
+    assert ad.vmap(f)(rows) == pytest.approx(np.stack([f(r) for r in rows]), rel=1e-14)
+    assert ad.vmap(ad.jacobian(f))(rows)[0] == pytest.approx(moved, rel=1e-7, abs=1e-7)
+
+
 def test_nothing_is_hidden():
     """A NaN that no factor 0 excuses is returned."""
     with warnings.catch_warnings():

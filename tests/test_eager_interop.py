@@ -221,6 +221,8 @@ def test_error(name):
 def test_errors_of_the_call_itself():
     with pytest.raises(ValueError, match="argnums=2"):
         ad.grad(lambda a: a, 2)(1.0)
+    with pytest.raises(ValueError, match="twice"):
+        ad.grad(lambda a: a, (0, 0))(1.0)
     with pytest.raises(ValueError, match="structure"):
         ad.jvp(lambda x: x, ({"a": 1.0},), (1.0,))
     with pytest.raises(ValueError, match=r"shape \(2,\)"):

@@ -1,6 +1,8 @@
 # ruff: noqa: E501  tables read best one call to a line
 """In-place writes in differentiated functions: NumPy's answer and the right gradient, or an error."""
 
+import contextlib
+
 import numpy as np
 import pytest
 
@@ -310,6 +312,25 @@ def test_write_in_a_method_is_right_or_raises():
         assert "method" in str(error)
     else:
         assert gradient == pytest.approx([2.0, 2.0, 2.0])
+
+
+def writes_that_fail_at_first(p):
+    x, y = np.zeros(3, p.dtype), p * 1.0
+    for target in (x, y, y[1:]):
+        for index in (10, slice(None, 2)):
+            with contextlib.suppress(IndexError, ValueError):
+                target[index] = np.outer(p, p)
+    total = np.sum(x * p)
+    x[:] = p
+    try:
+        x[7] = p[0]
+    except IndexError:
+        x[0] = 2 * p[1]
+    return total + np.sum(x * x * y)
+
+
+def test_a_failed_write_changes_nothing():
+    _agrees(writes_that_fail_at_first, P)
 
 
 def test_integer_array_refuses_a_traced_value():
