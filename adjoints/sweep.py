@@ -14,7 +14,7 @@ LAM (or Y1DOT), YBAR (or YDOT), U, O, F, then ``DENSE_ROWS`` rows from Q.
 from __future__ import annotations
 
 from sciad.compiler.native import kernel
-from sciad.compiler.runtime import row, stack_f64, unroll
+from sciad.compiler.runtime import combine, combine_from, row, scatter, stack_f64, unroll
 
 __all__ = ["PULL_SIGNATURE", "PUSH_SIGNATURE", "pull_sweep", "push_sweep", "sweep_rows"]
 
@@ -113,16 +113,14 @@ def pull_sweep(model, whole, record, place, gout, gtimes, state, p, gp, gt, work
                 gtimes[i] = total
             i -= 1
         for k in range(n):
-            for j in unroll(range(ROWS)):
+            for j in range(ROWS):
                 if j != CARRIED:
                     z[j, k] = 0.0
         if looked:
             for k in range(n):
                 for m in unroll(range(DENSE_ROWS)):
                     weight = h * z[Q + m, k] if SCALED else z[Q + m, k]
-                    for j in unroll(range(len(DENSE[m]))):
-                        if DENSE[m][j] != 0.0:
-                            z[j, k] += DENSE[m][j] * weight
+                    scatter(DENSE[m], z, k, weight)
         status = pull_step(model, n, t, h, looked, z, saved, p, gp, gt, work, scratch, mass)
         if status != 0:
             break
@@ -175,15 +173,12 @@ def push_sweep(model, whole, record, place, dtimes, dout, drecord, state, p, dp,
         if r < drecord.shape[0]:
             for k in range(n):
                 drecord[r, k] = z[YDOT, k]
-                for j in unroll(range(ROWS)):
+                for j in range(ROWS):
                     drecord[r, (1 + j) * n + k] = z[j, k]
         if looked:
             for k in range(n):
                 for m in unroll(range(DENSE_ROWS)):
-                    total = 0.0
-                    for j in unroll(range(len(DENSE[m]))):
-                        if DENSE[m][j] != 0.0:
-                            total += DENSE[m][j] * z[j, k]
+                    total = combine(DENSE[m], z, k)
                     z[Q + m, k] = h * total if SCALED else total
         while i < last:
             theta = place[i, 1]
@@ -222,16 +217,10 @@ def dense_slope(n, h, theta, saved, record, r, k):
     p = 0.0
     dp = 0.0
     for m in unroll(range(DENSE_ROWS - 1, -1, -1)):
-        total = 0.0
-        for j in unroll(range(len(DENSE[m]))):
-            if DENSE[m][j] != 0.0:
-                total += DENSE[m][j] * saved[2 + (1 + j) * n + k]
+        total = combine_from(DENSE[m], saved, 2 + n + k, n)
         dp = dp * theta + p
         p = p * theta + (h * total if SCALED else total)
-    change = 0.0
-    for j in unroll(range(STAGES)):
-        if B[j] != 0.0:
-            change += B[j] * saved[2 + (1 + j) * n + k]
+    change = combine_from(B, saved, 2 + n + k, n)
     if SCALED:
         change *= h
     return (change + (1.0 - 2.0 * theta) * p + theta * (1.0 - theta) * dp) / h

@@ -11,7 +11,7 @@ so its (co)tangent goes from one to the other.
 from __future__ import annotations
 
 from sciad.compiler.native import kernel
-from sciad.compiler.runtime import call, row, unroll
+from sciad.compiler.runtime import call, combine, combine_from, row, scatter, unroll
 
 __all__ = ["pull_first", "pull_step", "push_first", "push_step"]
 
@@ -33,11 +33,7 @@ def pull_step(model, n, t, h, looked, z, saved, p, gp, gt, work, scratch, mass):
     for i in unroll(range(ROWS - 1, 0, -1)):
         if i <= STAGES or looked:
             for k in range(n):
-                total = 0.0
-                for j in unroll(range(i)):
-                    if A[i][j] != 0.0:
-                        total += A[i][j] * saved[2 + (1 + j) * n + k]
-                z[U, k] = saved[2 + k] + h * total
+                z[U, k] = saved[2 + k] + h * combine_from(A[i], saved, 2 + n + k, n)
                 z[O, k] = z[LAM, k] if i == STAGES else 0.0
             status = call_pullback(
                 model[0], (t + C[i] * h, row(z, U), p, row(z, i), row(z, F), gt, row(z, O), gp, work)
@@ -47,9 +43,7 @@ def pull_step(model, n, t, h, looked, z, saved, p, gp, gt, work, scratch, mass):
             for k in range(n):
                 bar = z[O, k]
                 z[YBAR, k] += bar
-                for j in unroll(range(i)):
-                    if A[i][j] != 0.0:
-                        z[j, k] += h * A[i][j] * bar
+                scatter(A[i], z, k, h * bar)
     for k in range(n):
         z[LAM, k] = z[YBAR, k]
         z[STAGES, k] = z[0, k]
@@ -72,14 +66,8 @@ def push_step(model, n, t, h, looked, z, saved, p, dp, dt, work, scratch, mass):
     for i in unroll(range(1, ROWS)):
         if i <= STAGES or looked:
             for k in range(n):
-                total = 0.0
-                tangent = 0.0
-                for j in unroll(range(i)):
-                    if A[i][j] != 0.0:
-                        total += A[i][j] * saved[2 + (1 + j) * n + k]
-                        tangent += A[i][j] * z[j, k]
-                z[U, k] = saved[2 + k] + h * total
-                z[O, k] = z[YDOT, k] + h * tangent
+                z[U, k] = saved[2 + k] + h * combine_from(A[i], saved, 2 + n + k, n)
+                z[O, k] = z[YDOT, k] + h * combine(A[i], z, k)
                 if i == STAGES:
                     z[Y1DOT, k] = z[O, k]
             status = call(

@@ -19,7 +19,7 @@ Where the record has the factors of the forward solve (level 3), they are used a
 from __future__ import annotations
 
 from sciad.compiler.native import kernel
-from sciad.compiler.runtime import call, row, unroll, view
+from sciad.compiler.runtime import call, combine, combine_from, row, scatter, unroll, view
 from solvers.linear import DOUBT, FACTOR_SIZE, JACOBIAN_SIZE, KEPT_SIZE, MASS_SIZE
 
 __all__ = [
@@ -106,11 +106,7 @@ def pull_step(model, n, t, h, looked, z, saved, p, gp, gt, work, scratch, mass):
         if status != 0:
             return status
         for k in range(n):
-            total = y[k]
-            for j in unroll(range(i)):
-                if A[i][j] != 0.0:
-                    total += A[i][j] * saved[2 + (1 + j) * n + k]
-            z[U, k] = total
+            z[U, k] = y[k] + combine_from(A[i], saved, 2 + n + k, n)
             z[O, k] = 0.0
         status = call_pullback(
             model[0], (t + NODES[i] * h, row(z, U), p, v, row(z, F), gt, row(z, O), gp, work)
@@ -141,11 +137,8 @@ def pull_step(model, n, t, h, looked, z, saved, p, gp, gt, work, scratch, mass):
         for k in range(n):
             z[YBAR, k] += z[O, k]
             pulled = z[i, k] if mass.shape[0] == 0 else mass_row(n, mass, v, k, True)
-            for j in unroll(range(i)):
-                if A[i][j] != 0.0:
-                    z[j, k] += A[i][j] * z[O, k]
-                if C[i][j] != 0.0:
-                    z[j, k] += C[i][j] / h * pulled
+            scatter(A[i], z, k, z[O, k])
+            scatter(C[i], z, k, pulled / h)
     for k in range(n):
         z[LAM, k] = z[YBAR, k]
     return 0
@@ -182,18 +175,9 @@ def push_step(model, n, t, h, looked, z, saved, p, dp, dt, work, scratch, mass):
     for i in unroll(range(STAGES)):
         x = row(z, i)
         for k in range(n):
-            total = y[k]
-            tangent = z[YDOT, k]
-            carried = 0.0
-            for j in unroll(range(i)):
-                if A[i][j] != 0.0:
-                    total += A[i][j] * saved[2 + (1 + j) * n + k]
-                    tangent += A[i][j] * z[j, k]
-                if C[i][j] != 0.0:
-                    carried += C[i][j] * z[j, k]
-            z[U, k] = total
-            z[O, k] = tangent
-            total_c[k] = carried / h
+            z[U, k] = y[k] + combine_from(A[i], saved, 2 + n + k, n)
+            z[O, k] = z[YDOT, k] + combine(A[i], z, k)
+            total_c[k] = combine(C[i], z, k) / h
         status = call(model[0], (t + NODES[i] * h, row(z, U), p, dt, row(z, O), dp, row(z, F), x, work))
         if status != 0:
             return status
@@ -206,11 +190,7 @@ def push_step(model, n, t, h, looked, z, saved, p, dp, dt, work, scratch, mass):
             x[k] += z[O, k] + carried
         system_solve(model, n, factors, x)
     for k in range(n):
-        total = z[YDOT, k]
-        for i in unroll(range(STAGES)):
-            if B[i] != 0.0:
-                total += B[i] * z[i, k]
-        z[Y1DOT, k] = total
+        z[Y1DOT, k] = z[YDOT, k] + combine(B, z, k)
     return 0
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 
 from sciad.compiler.native import kernel
-from sciad.compiler.runtime import call, row, stack_f64, unroll, view
+from sciad.compiler.runtime import call, combine, row, stack_f64, unroll, view
 from solvers.linear import JACOBIAN_SIZE, KEPT_SIZE
 from solvers.state import *
 
@@ -249,10 +249,7 @@ def prepare_dense(model, t, h, z, p, whole, scratch):
             return status
         for k in range(n):
             for m in unroll(range(DENSE_ROWS)):
-                total = 0.0
-                for j in unroll(range(len(DENSE[m]))):
-                    if DENSE[m][j] != 0.0:
-                        total += DENSE[m][j] * z[j, k]
+                total = combine(DENSE[m], z, k)
                 z[D + m, k] = h * total if SCALED else total
         whole[DENSE_DONE] = 1
     return 0

@@ -9,7 +9,7 @@ Constants put in by the linker: ``N`` (number of unknowns, or 0 where it is know
 from __future__ import annotations
 
 from sciad.compiler.native import kernel
-from sciad.compiler.runtime import call, row, unroll
+from sciad.compiler.runtime import call, combine, row, unroll
 from solvers.state import EXTRA_DONE, NFEV, RAISED, SIZE
 
 __all__ = ["rk_attempt", "rk_begin", "rk_close", "rk_complete"]
@@ -33,21 +33,13 @@ def rk_attempt(model, t, h, z, p, whole, scratch):
     f = model[0]
     for i in unroll(range(1, STAGES)):
         for k in range(n):
-            total = 0.0
-            for j in unroll(range(i)):
-                if A[i][j] != 0.0:
-                    total += A[i][j] * z[j, k]
-            z[U, k] = z[Y, k] + h * total
+            z[U, k] = z[Y, k] + h * combine(A[i], z, k)
         status = call(f, (t + C[i] * h, row(z, U), p, row(z, i), scratch))
         if status != 0:
             whole[RAISED] = status
             return 0.0
     for k in range(n):
-        total = 0.0
-        for j in unroll(range(STAGES)):
-            if B[j] != 0.0:
-                total += B[j] * z[j, k]
-        z[Y1, k] = z[Y, k] + h * total
+        z[Y1, k] = z[Y, k] + h * combine(B, z, k)
     whole[NFEV] += STAGES - 1
     if CLOSED:
         status = rk_close(model, t + h, z, p, whole, scratch)
@@ -57,19 +49,11 @@ def rk_attempt(model, t, h, z, p, whole, scratch):
     damping = 0.0
     if ADAPTIVE:
         for k in range(n):
-            error = 0.0
-            for j in unroll(range(len(ESTIMATE))):
-                if ESTIMATE[j] != 0.0:
-                    error += ESTIMATE[j] * z[j, k]
             scale = z[ATOL, k] + z[RTOL, k] * max(abs(z[Y, k]), abs(z[Y1, k]))
-            error = error * (h / scale)
+            error = combine(ESTIMATE, z, k) * (h / scale)
             square += error * error
             if len(DAMPING) > 0:
-                error = 0.0
-                for j in unroll(range(len(DAMPING))):
-                    if DAMPING[j] != 0.0:
-                        error += DAMPING[j] * z[j, k]
-                error = error * (h / scale)
+                error = combine(DAMPING, z, k) * (h / scale)
                 damping += error * error
         if len(DAMPING) > 0 and square > 0.0:
             square = square * square / (square + 0.01 * damping)
@@ -93,11 +77,7 @@ def rk_complete(model, t, h, z, p, whole, scratch):
         whole[EXTRA_DONE] = 1
         for i in unroll(range(STAGES + 1, ROWS)):
             for k in range(n):
-                total = 0.0
-                for j in unroll(range(i)):
-                    if A[i][j] != 0.0:
-                        total += A[i][j] * z[j, k]
-                z[U, k] = z[Y, k] + h * total
+                z[U, k] = z[Y, k] + h * combine(A[i], z, k)
             status = call(model[0], (t + C[i] * h, row(z, U), p, row(z, i), scratch))
             if status != 0:
                 whole[RAISED] = status

@@ -11,7 +11,7 @@ matrix, zeros (n + m, directions of the pushforward).
 from __future__ import annotations
 
 from sciad.compiler.native import kernel
-from sciad.compiler.runtime import call, row, unroll, view
+from sciad.compiler.runtime import call, combine, row, unroll, view
 from solvers.linear import AUTONOMOUS, FACTOR_SIZE, JACOBIAN_SIZE, MASS_SIZE
 from solvers.state import *
 
@@ -55,21 +55,13 @@ def rosenbrock_attempt(model, t, h, z, p, whole, scratch):
         x = row(z, i)
         if i > 0:
             for k in range(n):
-                total = 0.0
-                for j in unroll(range(i)):
-                    if A[i][j] != 0.0:
-                        total += A[i][j] * z[j, k]
-                z[U, k] = z[Y, k] + total
+                z[U, k] = z[Y, k] + combine(A[i], z, k)
             status = call(f, (t + NODES[i] * h, row(z, U), p, x, scratch))
             if status != 0:
                 whole[RAISED] = status
                 return 0.0
         for k in range(n):
-            total = 0.0
-            for j in unroll(range(i)):
-                if C[i][j] != 0.0:
-                    total += C[i][j] * z[j, k]
-            z[U, k] = inverse * total
+            z[U, k] = inverse * combine(C[i], z, k)
         if whole[MASS] != 0 and i > 0:
             mass_times(model, n, mass, row(z, U), row(z, Y1))
             for k in range(n):
@@ -81,15 +73,8 @@ def rosenbrock_attempt(model, t, h, z, p, whole, scratch):
     whole[NFEV] += STAGES - 1
     square = 0.0
     for k in range(n):
-        total = 0.0
-        error = 0.0
-        for j in unroll(range(STAGES)):
-            if B[j] != 0.0:
-                total += B[j] * z[j, k]
-            if ERROR_WEIGHTS[j] != 0.0:
-                error += ERROR_WEIGHTS[j] * z[j, k]
-        z[Y1, k] = z[Y, k] + total
-        error = error / (z[ATOL, k] + z[RTOL, k] * max(abs(z[Y, k]), abs(z[Y1, k])))
+        z[Y1, k] = z[Y, k] + combine(B, z, k)
+        error = combine(ERROR_WEIGHTS, z, k) / (z[ATOL, k] + z[RTOL, k] * max(abs(z[Y, k]), abs(z[Y1, k])))
         square += error * error
     return square / n
 

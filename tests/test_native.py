@@ -10,7 +10,7 @@ from numba import carray, cfunc
 
 from sciad.compiler import cache, code, native
 from sciad.compiler.code import compiled
-from sciad.compiler.runtime import call, row, stack_f64, unroll, view
+from sciad.compiler.runtime import call, combine, combine_from, row, scatter, stack_f64, unroll, view
 
 WEIGHT = 2.0
 
@@ -98,6 +98,26 @@ def test_linked_and_interpreted_kernels_agree(fresh_cache):
         interpreted(python_model, x, np.zeros(4)),
     ):
         assert abs(value - expected(x)) <= 1e-13
+
+
+@native.kernel
+def sums(z, flat):
+    scatter(W, z, 1, 10.0)  # noqa: F821
+    return combine(W, z, 0) + 100.0 * combine_from(W, flat, 1, 2) + 1000.0 * combine((), z, 0)  # noqa: F821
+
+
+def test_sums_with_constant_weights():
+    weights = (0.5, 0.0, -2.0, 1.0 / 3.0)
+    z, flat = np.arange(8.0).reshape(4, 2), np.arange(9.0)
+    value = np.dot(weights, z[:, 0]) + 100.0 * np.dot(weights, flat[1:9:2])
+    changed = z + np.outer(np.multiply(weights, 10.0), [0.0, 1.0])
+    for run in (
+        native.link(sums, "float64(float64[:,::1], float64[::1])", {"W": weights}),
+        native.interpret(sums, {"W": weights}),
+    ):
+        mine = z.copy()
+        assert abs(run(mine, flat) - value) <= 1e-12
+        assert np.abs(mine - changed).max() <= 1e-13
 
 
 def test_constants_are_written_out_and_loops_unrolled():

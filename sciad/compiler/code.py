@@ -18,6 +18,7 @@ from pathlib import Path
 from . import machine
 from .cache import cache_folder, digest, import_text, locked, write_atomically
 from .entries import Signature, python_entry, trampoline_entry
+from .translating import translating
 
 __all__ = ["Code", "bound", "compiled", "trampoline"]
 
@@ -156,7 +157,8 @@ def _compile(text: str, stem: str, entry: str, form: Signature | None) -> None:
         if _read(folder / f"{stem}.o") is not None:  # another process was faster
             return
         write_atomically(folder / f"{stem}.py", text.encode())
-        function = getattr(import_text(folder / f"{stem}.py"), entry)
+        with translating():
+            function = getattr(import_text(folder / f"{stem}.py"), entry)
         unit = _lifted(function, stem)
         keep = {stem}
         if form is not None:

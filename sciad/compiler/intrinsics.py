@@ -11,7 +11,8 @@ from numba.np.arrayobj import make_array, populate_array
 
 from . import runtime
 
-__all__ = ["Twin", "at_address", "call", "carray", "intrinsic", "row", "stack_f64", "view"]
+__all__ = ["Twin", "at_address", "call", "carray", "combine", "combine_from", "intrinsic", "row", "scatter"]
+__all__ += ["stack_f64", "view"]
 
 
 class Twin(_Intrinsic):
@@ -130,6 +131,84 @@ def at_address(typing_context, address, rows, columns):
         return _array(context, builder, kind, data, [values[1], values[2]])
 
     return kind(types.intp, types.intp, types.intp), generate
+
+
+# -- sums with constant weights ------------------------------------------------------------------------
+
+_FLAGS = ("contract", "nsz")
+
+
+@intrinsic(runtime.combine)
+def combine(typing_context, weights, a, k):
+    if not isinstance(weights, types.StringLiteral) or not _is_matrix(a) or not isinstance(k, types.Integer):
+        return None
+    kind = types.float64(weights, a, types.intp)
+
+    def generate(context, builder, signature, values):
+        place = _entry(context, builder, signature.args[1], values[1], values[2])
+        return _sum(builder, weights, place)
+
+    return kind, generate
+
+
+@intrinsic(runtime.combine_from)
+def combine_from(typing_context, weights, a, start, stride):
+    if not isinstance(weights, types.StringLiteral) or not _is_row(a):
+        return None
+
+    def generate(context, builder, signature, values):
+        data = make_array(signature.args[1])(context, builder, values[1]).data
+        first = builder.gep(data, [values[2]])
+
+        def place(j):
+            return builder.gep(first, [builder.mul(values[3], ir.Constant(values[3].type, j))])
+
+        return _sum(builder, weights, place)
+
+    return types.float64(weights, a, types.intp, types.intp), generate
+
+
+@intrinsic(runtime.scatter)
+def scatter(typing_context, weights, a, k, value):
+    if not isinstance(weights, types.StringLiteral) or not _is_matrix(a) or not isinstance(k, types.Integer):
+        return None
+
+    def generate(context, builder, signature, values):
+        place = _entry(context, builder, signature.args[1], values[1], values[2])
+        for j, w in runtime.terms(weights.literal_value):
+            pointer = place(j)
+            change = builder.fmul(ir.Constant(ir.DoubleType(), w), values[3], flags=_FLAGS)
+            builder.store(builder.fadd(builder.load(pointer), change, flags=_FLAGS), pointer)
+        return context.get_dummy_value()
+
+    return types.none(weights, a, types.intp, types.float64), generate
+
+
+def _is_matrix(kind) -> bool:
+    return isinstance(kind, types.Array) and kind.ndim == 2 and kind.layout == "C"
+
+
+def _is_row(kind) -> bool:
+    return isinstance(kind, types.Array) and kind.ndim == 1 and kind.layout == "C"
+
+
+def _entry(context, builder, kind, matrix, k):
+    """From j to the address of matrix[j, k]."""
+    a = make_array(kind)(context, builder, matrix)
+    width = cgutils.unpack_tuple(builder, a.shape)[1]
+
+    def place(j):
+        return builder.gep(a.data, [builder.add(builder.mul(width, ir.Constant(width.type, j)), k)])
+
+    return place
+
+
+def _sum(builder, weights, place):
+    total = ir.Constant(ir.DoubleType(), 0.0)
+    for j, w in runtime.terms(weights.literal_value):
+        term = builder.fmul(ir.Constant(ir.DoubleType(), w), builder.load(place(j)), flags=_FLAGS)
+        total = builder.fadd(total, term, flags=_FLAGS)
+    return total
 
 
 def _array(context, builder, kind, data, shape):

@@ -8,10 +8,12 @@ the same names for compiled code.
 from __future__ import annotations
 
 import ctypes
+import functools
 
 import numpy as np
 
-__all__ = ["at_address", "call", "carray", "row", "stack_f64", "unroll", "view"]
+__all__ = ["at_address", "call", "carray", "combine", "combine_from", "row", "scatter", "stack_f64"]
+__all__ += ["unroll", "view"]
 
 
 def unroll(values):
@@ -54,3 +56,39 @@ def at_address(address, rows, columns):
 def carray(pointer, shape):
     """The C-contiguous array of that shape at a pointer."""
     return np.ctypeslib.as_array(pointer, shape if isinstance(shape, tuple) else (shape,))
+
+
+# -- sums with constant weights ------------------------------------------------------------------------
+
+# One call where a loop written out would be a statement for each weight, of which numba translates about
+# five hundred a second.
+WEIGHTED = frozenset({"combine", "combine_from", "scatter"})
+
+
+def combine(weights, a, k):
+    """sum_j w_j a[j, k]; the linker makes constant text of the weights."""
+    return sum((w * a[j, k] for j, w in terms(weights)), 0.0)
+
+
+def combine_from(weights, a, start, stride):
+    """sum_j w_j a[start + j stride] of a flat array."""
+    return sum((w * a[start + j * stride] for j, w in terms(weights)), 0.0)
+
+
+def scatter(weights, a, k, value):
+    """a[j, k] += w_j value for all j."""
+    for j, w in terms(weights):
+        a[j, k] += w * value
+
+
+def weights_text(weights) -> str:
+    """The weights that are not zero with their places, as text."""
+    return ";".join(f"{j}:{float(w)!r}" for j, w in enumerate(weights) if w != 0.0)
+
+
+@functools.lru_cache(maxsize=10000)
+def terms(weights) -> tuple[tuple[int, float], ...]:
+    """Places and values of the weights that are not zero, from a sequence or from text."""
+    text = weights if isinstance(weights, str) else weights_text(weights)
+    pairs = (item.split(":") for item in text.split(";") if item)
+    return tuple((int(j), float(w)) for j, w in pairs)

@@ -12,6 +12,8 @@ import copy
 import operator
 from typing import Any
 
+from .runtime import WEIGHTED, weights_text
+
 __all__ = ["specialize"]
 
 
@@ -126,6 +128,20 @@ class _Evaluate(ast.NodeTransformer):
         except _Unknown:
             return self.generic_visit(node)
         return self.visit(node.body if taken else node.orelse)
+
+    def visit_Call(self, node: ast.Call):
+        """Weights of the sums in `runtime` become text, which compiled code reads while it is compiled."""
+        if isinstance(node.func, ast.Name) and node.func.id in WEIGHTED:
+            try:
+                weights = self.value(node.args[0])
+            except _Unknown as unknown:
+                raise TypeError(
+                    f"line {node.lineno}: weights of {node.func.id}() are not constant: {unknown}"
+                ) from None
+            node.args[0] = ast.Constant(weights if isinstance(weights, str) else weights_text(weights))
+            node.args[1:] = [self.visit(a) for a in node.args[1:]]
+            return node
+        return self.generic_visit(node)
 
     def visit_BoolOp(self, node: ast.BoolOp):
         """Drop operands that are known not to decide."""
