@@ -219,10 +219,10 @@ def jvp(f: Callable, primals: tuple, tangents: tuple) -> tuple[Any, Any]:
     mine = [leaf.__class__ is Dual and leaf.level == level for leaf in leaves]
     values = [a.value if m else a for a, m in zip(leaves, mine, strict=True)]
     moved = [a.tangent if m else _zero(a) for a, m in zip(leaves, mine, strict=True)]
-    for value, tangent in zip(values, moved, strict=True):
-        if has_nan(tangent) and not has_nan(value):  # a factor 0 and an infinite one: see `tape.sweep`
-            moved = flatten(linearize(f, *primals)[1](*tangents))[0]
-            break
+    del leaves  # so that what nobody else holds need not be copied
+    if any(has_nan(t) and not has_nan(v) for v, t in zip(values, moved, strict=True)):
+        # a factor 0 and an infinite one: see `tape.sweep`
+        moved = flatten(linearize(f, *primals)[1](*tangents))[0]
     return unflatten(structure, fresh(values)), unflatten(structure, fresh(moved))
 
 
