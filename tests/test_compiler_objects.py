@@ -3,6 +3,7 @@
 import enum
 import functools
 import math
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,8 @@ import pytest
 
 import sciad as ad
 from sciad.errors import UnsupportedSyntax
+from solvers import solve_ivp
+from solvers.build import InterpretedModel
 from tests.tracing import Y, follows_python
 
 
@@ -223,6 +226,12 @@ def test_decorators_run():
     follows_python(lambda y: remembered(y[0]) * 2.0, Y)
 
 
+def test_rules_of_the_users_own_are_not_passed_over():
+    rounded = ad.custom(lambda x: np.round(x), pullback=lambda args: (np.round(args[0]), lambda g: (g,)))
+    with pytest.raises(UnsupportedSyntax, match="rules of its own"):
+        ad.jit(lambda x: rounded(x) * 2.0)(1.3)
+
+
 class Computed:
     def __getattr__(self, name):
         if name == "k":
@@ -282,3 +291,31 @@ def test_integer_arrays_as_arguments(tmp_path):
     kept = np.memmap(tmp_path / "kept", dtype=float, mode="w+", shape=(12,))
     kept[:] = Y
     assert not abs(fun(kept, INDICES) - plain(Y, INDICES)) > 1e-14
+
+
+def reads_an_array(t, y, a):
+    return -0.1 * y * (np.asarray(a) - 1).ravel()[:2]
+
+
+ARGUMENTS = {
+    "matrix": MATRIX,
+    "masked": MASKED,
+    "bytes": BYTES,
+    "ints": np.array([1, 3]),
+    "bools": MASKED > 1.5,
+}
+
+
+@pytest.mark.parametrize("name", ARGUMENTS)
+def test_arguments_of_a_model(name):
+    """Of any type the solution is right; what is not a plain array is seen by the model as it is."""
+    array = ARGUMENTS[name]
+    rates = 0.1 * (np.asarray(array) - 1).ravel()[:2].astype(float)
+    compiled = name == "ints"
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", InterpretedModel)
+        sol = solve_ivp(
+            reads_an_array, (0, 1), [1.0, 2.0], args=(array,), method="Tsit5", rtol=1e-8, atol=1e-10
+        )
+    assert compiled != any(w.category is InterpretedModel for w in caught)
+    np.testing.assert_allclose(sol.y[:, -1], [1.0, 2.0] * np.exp(-rates), rtol=1e-7, atol=1e-8)

@@ -147,6 +147,10 @@ class Captures:
             kwargs = {k: self.resolve(a, path.attr("keywords").item(k)) for k, a in obj.keywords.items()}
             self.guard(path, "partial", (len(args), tuple(kwargs)))
             return Bound(self.resolve(obj.func, path.attr("func")), args, kwargs)
+        if library == "sciad" and getattr(obj, "kind", None) == "custom":
+            raise Refusal(
+                f"{obj.name} has derivative rules of its own", "Call it outside of the compiled function."
+            )
         if library in _WRAPPERS or isinstance(obj, _CACHED):  # other decorators run: `__call__` is traced
             wrapped = getattr(obj, "__wrapped__", None)
             if callable(wrapped) and not isinstance(obj, type):

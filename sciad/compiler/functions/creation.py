@@ -253,9 +253,9 @@ def concatenate(t, arrays, axis=0):
     if not all(is_array(p) for p in pieces):
         raise Refusal("np.concatenate of numbers", "Use np.array([...]) or np.hstack.")
     if axis is None:
-        from .shaping import ravel
+        from .shaping import flattened
 
-        pieces, axis = [ravel(t, p) for p in pieces], 0
+        pieces, axis = [flattened(t, p) for p in pieces], 0
     pieces = [force(t, p) if isinstance(p, Lazy) and p.forced is not None else p for p in pieces]
     axis = axis % len(pieces[0].shape)
     kind = "f" if any(p.kind == "f" for p in pieces) else pieces[0].kind

@@ -243,9 +243,9 @@ def _where_extreme(better):
         a = t.settled(t.as_array(a))
         if axis is not None and len(a.shape) > 1:
             raise Refusal("argmax or argmin along an axis", "Write a loop over the rows.")
-        from .shaping import ravel
+        from .shaping import flattened
 
-        a = ravel(t, a)
+        a = flattened(t, a)
         n = a.shape[0]
         if type(n) is int and n == 0:
             raise Refusal("argmax or argmin of an array without elements")
@@ -310,9 +310,9 @@ def _cumulative(fn, one):
     def lowering(t, a, axis=None):
         a = t.settled(t.as_array(a))
         if axis is None:
-            from .shaping import ravel
+            from .shaping import flattened
 
-            a, axis = ravel(t, a), 0
+            a, axis = flattened(t, a), 0
         axis %= len(a.shape)
         kind = "i" if a.kind == "b" else a.kind
         start = float(one) if kind == "f" else one

@@ -44,6 +44,8 @@ def reshape(t, a, shape):
         shape[shape.index(-1)] = size // known if known else 0
     if math.prod(shape) != size:
         raise Refusal(f"cannot reshape an array of size {size} into shape {tuple(shape)}")
+    if tuple(shape) == tuple(a.shape):
+        return view(t, a, [Slice(None, None, None)] * len(shape))
     strides = strides_of(a)
     if strides is None:
         raise Refusal("reshaping an array whose place in memory is not known", "Copy it before.")
@@ -77,6 +79,10 @@ def ravel(t, a):
     a = t.settled(t.as_array(a))
     if is_scalar(a):
         return small(t, (1,), [a], type_of(a))
+    if len(a.shape) == 1 and isinstance(a, Array):  # of any length
+        if isinstance(a.strides[0], Value):
+            raise Refusal("ravel of an array whose place in memory is not known", "Copy it before.")
+        return view(t, a, [Slice(None, None, None)]) if a.strides[0] == 1 else copy(t, a)
     return reshape(t, a if contiguous(a) else copy(t, a), -1)
 
 
@@ -160,7 +166,7 @@ def roll(t, a, shift, axis=None):
         )
     if axis is None:
         if len(a.shape) > 1:
-            return reshape(t, roll(t, ravel(t, a), shift), a.shape)
+            return reshape(t, roll(t, flattened(t, a), shift), a.shape)
         axis = 0
     n = a.shape[axis]
     shift = shift % n if type(n) is int else shift
@@ -209,7 +215,7 @@ def diff(t, a, n=1, axis=-1):
 
 @lower(np.outer)
 def outer(t, a, b):
-    a, b = ravel(t, a), ravel(t, b)
+    a, b = flattened(t, a), flattened(t, b)
     everything = Slice(None, None, None)
     return elementwise(t, np.multiply, view(t, a, [everything, None]), view(t, b, [None, everything]))
 
@@ -279,6 +285,12 @@ ATTRIBUTES["dtype"] = lambda t, a: np.dtype(
 )
 ATTRIBUTES["real"] = lambda t, a: a
 ATTRIBUTES["flat"] = lambda t, a: _flat(t, a)
+
+
+def flattened(t, a):
+    """The elements of an array in a row, to be read: a view or a copy, whichever is at hand."""
+    a = t.settled(t.as_array(a))
+    return a if is_array(a) and len(a.shape) == 1 else ravel(t, a)
 
 
 def _flat(t, a):
