@@ -15,7 +15,7 @@ from adjoints.discrete import Cotangents, push
 from adjoints.second import pull_pair
 from sciad.value import is_traced
 from solvers.mass import slope_at
-from solvers.primitive import Problem, run, solve, time_last
+from solvers.primitive import Problem, contiguous, run, solve, time_last
 
 __all__ = ["pull_solve", "push_solve"]
 
@@ -184,10 +184,10 @@ def _refuse_third(*groups):
 
 def _rows(gys) -> np.ndarray:
     """Cotangents of outputs, time last, as rows (k, n)."""
+    if gys.__class__ is np.ndarray and gys.ndim == 2 and gys.dtype is _FLOAT and gys.T.flags.carray:
+        return gys.T
     return np.ascontiguousarray(np.reshape(gys, (-1, np.shape(gys)[-1])).T, dtype=float)
 
 
-def _plain(x) -> np.ndarray:
-    """float64, C-contiguous and writable, as kernels want their arrays."""
-    x = np.ascontiguousarray(x, dtype=float)
-    return x if x.flags.writeable else x.copy()
+_FLOAT = np.dtype(float)
+_plain = contiguous

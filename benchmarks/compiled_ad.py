@@ -19,7 +19,7 @@ sys.path.insert(0, str(ROOT))
 import sciad as ad  # noqa: E402
 from sciad import tree  # noqa: E402
 from sciad.compiler import Group, compile_function  # noqa: E402
-from sciad.compiler.runtime import call  # noqa: E402
+from sciad.compiler.intrinsics import call  # noqa: E402
 from tests.models import MODELS  # noqa: E402
 
 FAST = {"error_model": "numpy", "fastmath": {"contract", "nsz"}}

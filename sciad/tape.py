@@ -19,7 +19,7 @@ from .tree import register_leaf
 from .value import PLAIN, Traced, apply, next_level, raw
 
 _F64 = np.dtype(np.float64)
-_ndarray = np.ndarray
+_ndarray, _vdot = np.ndarray, np.vdot
 _OBJECT = np.dtype(object)
 
 
@@ -162,6 +162,9 @@ def sweep(tape, seeds, wanted):
 def has_nan(g) -> bool:
     """True if a cotangent, or the array at the bottom of a traced one, has a NaN in it."""
     g = raw(g)
+    if g.__class__ is _ndarray and g.dtype is _F64:
+        total = _vdot(g, g)  # a sum of squares is NaN only if one of them is
+        return total != total
     return g is not None and bool(np.isnan(g).any() if g.__class__ is _ndarray else g != g)
 
 

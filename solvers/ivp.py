@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 
 from sciad import tree
-from sciad.value import Traced, operand, raw
+from sciad.value import Traced, is_traced, operand, raw
 from solvers import state
 from solvers.auto import AUTO, integrate_auto
 from solvers.build import build_model
@@ -159,7 +159,7 @@ def solve_ivp(
     problem = Problem(model, tableau, options, adjoint)
 
     inputs = (problem, rebuild, t0, t1, ts, y0, p, args, events, dense_output)
-    if any(isinstance(x, Traced) for x in (t0, t1, ts, y0, p)):
+    if any(map(is_traced, (p, y0, ts, t0, t1))):
         return _with_inputs(differentiable(*inputs), inputs)
 
     level = 2 if dense_output else int(ts is None)
@@ -225,6 +225,7 @@ def _solution(segments, shape, timed: bool, dense_output: bool, watch) -> Soluti
 # -- arguments -----------------------------------------------------------------------------------------
 
 _FLOAT = np.dtype(float)
+_NUMBERS = frozenset({float, int})
 _NO_TIMES = np.empty(0)
 
 
@@ -248,6 +249,10 @@ def _trial(fun, t0, y0, args) -> None:
 
 
 def _span(t_span):
+    if t_span.__class__ is tuple and len(t_span) == 2:
+        t0, t1 = t_span
+        if t0.__class__ in _NUMBERS and t1.__class__ in _NUMBERS and math.isfinite(t0) and t1 == t1:
+            return float(t0), float(t1)
     t_span = operand(t_span) if isinstance(t_span, np.ndarray) else t_span
     if isinstance(t_span, Traced):
         t_span = [t_span[i] for i in range(len(t_span))]

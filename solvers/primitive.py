@@ -22,6 +22,8 @@ from solvers.solution import DenseOutput
 __all__ = ["Problem", "array", "check", "contiguous", "failed", "flat", "placed", "run", "solve", "strip"]
 __all__ += ["stripped", "time_last"]
 
+_FLOAT = np.dtype(float)
+
 
 class Problem:
     """What of a solve is not differentiated: model, method, options, adjoint.
@@ -168,11 +170,15 @@ def array(x, name: str):
 
 
 def flat(y0):
+    if y0.__class__ is np.ndarray and y0.dtype is _FLOAT and y0.ndim == 1 and y0.flags.c_contiguous:
+        return y0
     return np.ascontiguousarray(y0, dtype=float).reshape(-1)
 
 
 def contiguous(x):
     """float64, C-contiguous and writable, as kernels want their arrays."""
+    if x.__class__ is np.ndarray and x.dtype is _FLOAT and x.flags.carray:
+        return x
     x = np.ascontiguousarray(x, dtype=float)
     return x if x.flags.writeable else x.copy()
 
