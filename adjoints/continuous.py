@@ -58,6 +58,11 @@ class ContinuousAdjoint:
             raise NotDifferentiable(
                 f"{type(self).__name__} does not work with a mass matrix: use DiscreteAdjoint(), the default"
             )
+        if trajectory.method.family == "esdirk":
+            raise NotDifferentiable(
+                f"{type(self).__name__} does not work with {trajectory.method.name}: use DiscreteAdjoint(), "
+                "the default, or solve by a Rosenbrock method such as Rodas5P"
+            )
         plan = self._plan(model, trajectory.method)
         sizes = {"y": n, "lam": n, "mu": m}
         at, size = {}, 0

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from adjoints import sweep, sweep_explicit, sweep_rosenbrock
+from adjoints import sweep, sweep_esdirk, sweep_explicit, sweep_rosenbrock
 from sciad.compiler import native
 from sciad.compiler.runtime import call
 from solvers.errors import SolverError
@@ -233,6 +233,16 @@ FAMILIES = {
 }
 
 
+FAMILIES["esdirk"] = Family(
+    pull={"pull_step": sweep_esdirk.pull_step, "pull_first": sweep_esdirk.pull_first},
+    push={"push_step": sweep_esdirk.push_step, "push_first": sweep_esdirk.push_first},
+    pull_kinds=("pullback", "jacobian"),
+    push_kinds=("pushforward", "jacobian"),
+    workspace=sweep_esdirk.scratch_size,
+    direct={"call_pullback": call},
+)
+
+
 class _Plan:
     """What is made once per model, method, direction and mass matrix."""
 
@@ -241,7 +251,7 @@ class _Plan:
         self.model, self.method, self.family = model, method, family
         self.kinds = family.pull_kinds if direction == "pull" else family.push_kinds
         self.algebra = None
-        if FORWARD[method.family].factored:
+        if FORWARD[method.family].implicit:
             from solvers.algebra import algebra_of
 
             self.algebra = model.algebra(mass) if hasattr(model, "algebra") else algebra_of(model, mass)
@@ -295,7 +305,7 @@ def _kernel(method, direction: str, model):
             **method_constants(method),
             **sweep.sweep_rows(method),
             **(family.pull if direction == "pull" else family.push),
-            **(linked_algebra(n) if FORWARD[method.family].factored else {}),
+            **(linked_algebra(n) if FORWARD[method.family].implicit else {}),
             **{**direct, **links},
             "N": n,
         }
@@ -320,5 +330,5 @@ def method_constants(method) -> dict:
         "ROWS": method.rows,
         "DENSE": method.dense,
         "DENSE_ROWS": len(method.dense),
-        "CARRIED": method.stages if method.family == "explicit" else -1,
+        "CARRIED": -1 if method.family == "rosenbrock" else method.stages,
     }

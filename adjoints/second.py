@@ -16,6 +16,7 @@ import numpy as np
 
 from adjoints import discrete
 from adjoints.sweep_rosenbrock import factor, recorded
+from sciad import NotDifferentiable
 from sciad.compiler.native import kernel
 from sciad.compiler.runtime import call, view
 from solvers.linear import FACTOR_SIZE, JACOBIAN_SIZE, MASS_SIZE
@@ -47,6 +48,11 @@ def pull_pair(
         Of y0 and p, and their tangents.
     """
     n, m = model.n, model.m
+    if trajectory.method.family == "esdirk":
+        raise NotDifferentiable(
+            f"second derivatives of a solve by {trajectory.method.name} are not available; use a Rosenbrock "
+            "method such as Rodas5P, or differences of the gradient"
+        )
     if not len(trajectory.record):
         zero = np.zeros(m)
         return discrete.Cotangents(gys.sum(axis=0), zero), discrete.Cotangents(dgys.sum(axis=0), zero)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from sciad.compiler import native
-from solvers import loop, step_rk, step_rosenbrock
+from solvers import loop, step_esdirk, step_rk, step_rosenbrock
 from solvers.linear import linked_algebra
 
 __all__ = ["FAMILIES", "linked", "loop_constants"]
@@ -21,7 +21,8 @@ class Family:
     tables: Callable
     workspace: Callable  # of model and algebra: float64 of scratch space besides the model's own
     scaled: bool
-    factored: bool = False  # whether a step solves linear systems; a record can keep their factors
+    implicit: bool = False  # whether a step solves linear systems
+    factored: bool = False  # whether all of them have one matrix, whose factors a record can keep
 
     def constants(self, method) -> dict:
         own = {"SCALED": self.scaled, "FACTORED": self.factored}
@@ -86,7 +87,33 @@ FAMILIES["rosenbrock"] = Family(
     tables=_rosenbrock_tables,
     workspace=lambda model, algebra: algebra.size + model.n + model.m,
     scaled=False,
+    implicit=True,
     factored=True,
+)
+
+
+def _esdirk_tables(method) -> dict:
+    return {
+        **_explicit_tables(method),
+        "BEFORE": tuple(row[:i] for i, row in enumerate(method.a)),
+        "GAMMA": method.gamma,
+        "CLOSED": True,
+        "STIFFNESS_TEST": False,
+    }
+
+
+FAMILIES["esdirk"] = Family(
+    kinds=("primal", "jacobian"),
+    kernels={
+        "begin": step_esdirk.esdirk_begin,
+        "attempt": step_esdirk.esdirk_attempt,
+        "close": step_esdirk.esdirk_close,
+        "complete": step_esdirk.esdirk_complete,
+    },
+    tables=_esdirk_tables,
+    workspace=lambda model, algebra: algebra.size + step_esdirk.OWN,
+    scaled=True,
+    implicit=True,
 )
 
 
@@ -106,7 +133,7 @@ def loop_constants(method, propose, n: int) -> dict:
     family = FAMILIES[method.family]
     return {
         **family.constants(method),
-        **(linked_algebra(n) if family.factored else {}),
+        **(linked_algebra(n) if family.implicit else {}),
         "N": n,
         "ROWS": rows,
         "Y": rows,

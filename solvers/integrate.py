@@ -91,7 +91,7 @@ class Plan:
         self.family = FAMILIES[method.family]
         self.kinds = self.family.kinds
         self.algebra = self.mass = None
-        if self.family.factored:
+        if self.family.implicit:
             from solvers.algebra import algebra_of  # brings SciPy, which explicit methods do not need
 
             self.algebra = algebra_of(model, mass)

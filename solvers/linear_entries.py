@@ -110,7 +110,7 @@ def scattered_factor(n, shift, J, M, F, table):
     factors = carray(F, n * n + n + 1)
     for k in range(n * n):
         factors[k] = 0.0
-    scatter(n, shift, J, M, factors, table)
+    assemble(n, shift, J, M, factors, table)
     return getrf(n, factors, carray(table, SCATTER))
 
 
@@ -146,7 +146,7 @@ def getrs(n, letter, F, x, own):
 
 
 @kernel
-def scatter(n, shift, J, M, storage, table):
+def assemble(n, shift, J, M, storage, table):
     """Put the entries of W where they belong."""
     own = carray(table, SCATTER)
     count = own[COUNT]
@@ -182,7 +182,7 @@ def banded_factor(n, shift, J, M, F, table):
     factors = carray(F, end + 2 * n + 1)
     for k in range(end):
         factors[k] = 0.0
-    scatter(n, shift, J, M, factors, table)
+    assemble(n, shift, J, M, factors, table)
     pivots, info = view(factors, end, n), view(factors, end + n, 1)
     info[0] = 0.0
     call(own[ROUTINE_FACTOR], (size, size, size + 8, size + 12, factors, size + 16, pivots, info))
@@ -236,7 +236,7 @@ def static_factor(n, shift, J, M, F, table):
     lu, pivots = view(factors, size + 1, n * n), view(factors, size + 1 + n * n, n)
     for k in range(n * n):
         lu[k] = 0.0
-    scatter(n, shift, J, M, lu, table)
+    assemble(n, shift, J, M, lu, table)
     return lu_factor(n, lu, pivots)
 
 

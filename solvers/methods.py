@@ -19,6 +19,7 @@ NAMES = {
         name: ("solvers.stiff", name)
         for name in ("Rosenbrock23", "ROS3P", "Rodas3P", "Rodas4", "Rodas4P", "Rodas5", "Rodas5P", "ROS34PW2")
     },
+    "KenCarp4": ("solvers.esdirk", "KenCarp4"),
     "RK23": ("solvers.explicit", "BS3"),
     "RK45": ("solvers.explicit", "Dopri5"),
 }

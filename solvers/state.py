@@ -36,6 +36,8 @@ STIFF_STEPS = 23  # steps found so, and steps not found so since
 EASY_STEPS = 24
 SWITCHING = 25  # 1: the method should be changed
 MASS = 26  # 1: there is a mass matrix
+HAVE_JACOBIAN = 27  # 1: there is a Jacobian, maybe of an earlier step, that can be used
+HAVE_FACTORS = 28  # 1: and factors, maybe of another step size
 WHOLE_SIZE = 32
 
 # real[...]: floats

@@ -19,7 +19,8 @@ _TIMES = ctypes.CFUNCTYPE(_N, _N, _P, _P, _P, ctypes.c_void_p)
 
 
 class SuperLU:
-    """Entries for W of one pattern; the factors of each memory F are kept beside it, by its address.
+    """Entries for W of one pattern; the factors of each memory F are kept beside it, by its address, and F
+    holds their number.
 
     Parameters
     ----------
@@ -33,7 +34,8 @@ class SuperLU:
     def __init__(self, pattern: csc_array, source: np.ndarray, jacobian_size: int):
         self.pattern, self.source, self.size = pattern, np.maximum(source, 0), jacobian_size
         self.absent = source < 0
-        self.factors: dict[int, object] = {}
+        self.factors: dict[int, tuple[float, object]] = {}
+        self.count = 0
         # The pattern of W is nearly symmetric and its diagonal heavy: then minimum degree on W + W^T with
         # diagonal pivots wherever they are not small fills in much less (X. S. Li, ACM TOMS 31 (2005)).
         symmetric = _share_symmetric(pattern) > 0.7
@@ -64,14 +66,19 @@ class SuperLU:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                self.factors[ctypes.addressof(F.contents)] = splu(matrix, **self.options)
+                factors = splu(matrix, **self.options)
         except (RuntimeError, MemoryError):
             return 1
+        self.count += 1
+        F[0] = self.count
+        self.factors[ctypes.addressof(F.contents)] = self.count, factors
         return 0
 
     def solve(self, n, F, x, letter: str) -> int:
         vector = np.ctypeslib.as_array(x, (n,))
-        vector[:] = self.factors[ctypes.addressof(F.contents)].solve(vector, trans=letter)
+        ticket, factors = self.factors[ctypes.addressof(F.contents)]
+        # A copy of this memory that was put back speaks of factors that are no more.
+        vector[:] = factors.solve(vector, trans=letter) if ticket == F[0] else np.nan
         return 0
 
     def times(self, n, M, x, out, table) -> int:

@@ -9,7 +9,9 @@ from solvers import solve_ivp
 from solvers.methods import NAMES, method_named
 from tests.models import MODELS
 
-METHODS = sorted({method_named(name).name for name in NAMES if name != "auto"})
+# Of the ESDIRK method, whose Newton iterations follow the tolerance, see test_esdirk.
+EVERY = sorted({method_named(name).name for name in NAMES if name != "auto"})
+METHODS = [name for name in EVERY if method_named(name).family != "esdirk"]
 
 
 def entangled(t, y):
@@ -65,7 +67,7 @@ def test_dense_output_has_its_order(name):
 
 
 # The error estimate that ROS3P was published with is zero for linear problems.
-@pytest.mark.parametrize("name", [n for n in METHODS if method_named(n).adaptive and n != "ROS3P"])
+@pytest.mark.parametrize("name", [n for n in EVERY if method_named(n).adaptive and n != "ROS3P"])
 @pytest.mark.parametrize("backward", [False, True])
 def test_adaptive_solves_meet_the_tolerance(name, backward):
     model = MODELS["damped_oscillator"]
