@@ -195,7 +195,50 @@ class _Writer:
         s = self.rng.choice(self.scalars)
         self.add(depth, f"{s} = helper({self.leaf()}, {self.vector_name()})")
 
+    def reshaped(self, depth, loop):
+        """Views and copies of matrices in other shapes, one written, both read."""
+        m, r, s = self.rng.choice(self.matrices), self.fresh("r"), self.rng.choice(self.scalars)
+        form = self.rng.choice(
+            ["{m}.ravel()", "{m}.T.ravel()", "{m}.reshape(-1)", "{m}.T.reshape(-1)", "({m}.T * 0.5).ravel()"]
+            + [
+                "{m}[:, 1:].ravel()",
+                "{m}[:, :1].reshape(-1)",
+                "({m} + {m}).T.reshape(3, -1)[0]",
+                "{m}.T[::2].T[0]",
+            ]
+        )
+        self.add(
+            depth,
+            f"{r} = {form.format(m=m)}",
+            f"{r}[{self.rng.choice(['0', '-1'])}] += {self.scalar()}",
+            f"{s} = 0.1 * {r}.sum() + 0.1 * {m}.sum()",
+        )
+
+    def whole_number(self, depth, loop):
+        k, s = self.fresh("k"), self.rng.choice(self.scalars)
+        a, b, c = self.leaf(), self.rng.choice([-3, -2, 2, 3, 7]), self.rng.choice(["//", "%"])
+        self.add(depth, f"{k} = int(9 * np.tanh({a})) {c} {b}", f"{s} = {s} * 0.5 + 0.1 * {k} * ({k} > 0)")
+
+    def masked(self, depth, loop):
+        v, op = self.vector_name(), self.rng.choice(["*=", "+=", "-=", "="])
+        self.add(depth, f"{v}[{v} {self.rng.choice(['<', '>'])} {self.leaf()}] {op} {self.leaf()}")
+
+    def named(self, depth, loop):
+        s, n = self.rng.choice(self.scalars), self.fresh("s")
+        self.add(depth, f"if ({n} := {self.scalar()}) > {self.leaf()}:", f"    {s} = 0.5 * {n}")
+
+    def keyed(self, depth, loop):
+        d, k, s = self.fresh("d"), self.fresh("k"), self.rng.choice(self.scalars)
+        self.add(
+            depth,
+            f"{d} = {{}}",
+            f"for {k} in range(2):",
+            f'    {d}[f"a{{{k}}}"] = {self.scalar()} * ({k} + 1)',
+            f'{s} = {d}["a0"] - {d}["a1"]',
+        )
+
     simple = (assign, augment, item, vector, swap, slices, matrix, list, call)
+    simple += (reshaped, whole_number, masked, named, keyed)
 
     def branch(self, depth, loop):
         self.add(depth, f"if {self.condition()}:")
@@ -216,6 +259,12 @@ class _Writer:
         self.ints[k] = stop in ("n", "n - 1")
         self.inner(depth + 1, self.rng.randint(1, 3), True)
         self.ints = saved
+        self.otherwise(depth)
+
+    def otherwise(self, depth):
+        """What runs if a loop ends without a break."""
+        if self.rng.random() < 0.25:
+            self.add(depth, "else:", f"    {self.rng.choice(self.scalars)} = {self.scalar()}")
 
     def item_loop(self, depth, loop):
         e, k = self.fresh("e"), self.fresh("k")
@@ -245,6 +294,7 @@ class _Writer:
         if self.rng.random() < 0.5:
             self.add(depth + 1, f"{s} = {s} + 0.5")
         self.ints.pop(k, None)
+        self.otherwise(depth)
 
     def early_return(self, depth, loop):
         self.add(depth, f"if {self.leaf()} > 1.5:", f"    return {self.result()}")
