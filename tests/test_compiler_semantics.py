@@ -21,6 +21,22 @@ def writes_during_an_expression(t, y):
     return a, b, c, u
 
 
+class Writer:
+    def log(self, u):
+        u[0] = 3.0
+        return 1.0
+
+
+WRITER = Writer()
+
+
+def writes_by_a_method_or_out(t, y):
+    u = y.copy()
+    a = u * 2 + WRITER.log(u)
+    b = u * 2 + np.add(u, 1, out=u)
+    return a, b, u
+
+
 def comparisons_in_turn(t, y):
     count = [0]
 
@@ -376,6 +392,7 @@ PROGRAMS = [
     write_in_inner_loop_of_an_arm,
     writes_during_an_expression,
     comparisons_in_turn,
+    writes_by_a_method_or_out,
     updates_through_masks,
     alias_of_argument,
     alias_of_list,
