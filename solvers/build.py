@@ -63,6 +63,8 @@ def build_model(
     for model, shared in _models.get(key, ()):
         if shared.matches(fun):
             return model, _join(leaves, kinds, shared.traced.gather(fun))
+    if any(kind.__class__ is bytes for kind in kinds) and key not in _refused:
+        _count_contents(fun, key, (key[0], shape, structure))
     if key in _refused or getattr(fun, "interpreted", False):
         return _interpreted(fun, shape, leaves, structure, jac, sparsity), _join(leaves, kinds, ())
     template = tree.unflatten(
@@ -89,6 +91,22 @@ def build_model(
     return model, p
 
 
+def _count_contents(fun, key, form) -> None:
+    """The contents of integer arrays are compiled in: after several of them the model is called in Python."""
+    _contents[form] = _contents.get(form, 0) + 1
+    if _contents[form] <= CONTENTS:
+        return
+    if _contents[form] == CONTENTS + 1:
+        warnings.warn(
+            f"the right-hand side {getattr(fun, '__name__', fun)!r} is not compiled but called in Python "
+            "at every stage, which is slower; the result is the same. An integer array in args differs at "
+            "every solve: make it float, or keep it the same",
+            InterpretedModel,
+            stacklevel=4,
+        )
+    _refused.add(key)
+
+
 def is_parameter(leaf) -> bool:
     """Whether a leaf of ``args`` is a number or array that the model depends on smoothly."""
     return _kind(leaf).__class__ is tuple
@@ -96,6 +114,8 @@ def is_parameter(leaf) -> bool:
 
 _models: dict = {}
 _refused: set = set()
+_contents: dict = {}
+CONTENTS = 8  # of integer arrays, for which one model is compiled
 _NO_PARAMETERS = np.empty(0)
 _FLOAT = np.dtype(float)
 

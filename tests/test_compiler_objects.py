@@ -319,3 +319,19 @@ def test_arguments_of_a_model(name):
         )
     assert compiled != any(w.category is InterpretedModel for w in caught)
     np.testing.assert_allclose(sol.y[:, -1], [1.0, 2.0] * np.exp(-rates), rtol=1e-7, atol=1e-8)
+
+
+def test_integers_that_differ_at_every_solve(monkeypatch):
+    """After several contents the model is no longer compiled; the solution is right all the same."""
+    monkeypatch.setattr("solvers.build.CONTENTS", 2)
+    options = {"method": "Tsit5", "rtol": 1e-8, "atol": 1e-10}
+
+    def model(t, y, a):
+        return -0.2 * y * a
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", InterpretedModel)
+        for k in range(5):
+            sol = solve_ivp(model, (0, 1), [1.0, 2.0], args=(np.array([k, 1]),), **options)
+            np.testing.assert_allclose(sol.y[:, -1], [np.exp(-0.2 * k), 2 * np.exp(-0.2)], rtol=1e-7)
+    assert sum(w.category is InterpretedModel for w in caught) == 1
