@@ -11,13 +11,13 @@ adjoint equation
 from __future__ import annotations
 
 from sciad.compiler.native import kernel
-from sciad.compiler.runtime import at_address, row, unroll, view
+from sciad.compiler.runtime import at_address, combine_from, row, unroll, view
 from sciad.compiler.runtime import call as call_model
 from solvers.loop import advance
 from solvers.state import *
 
 __all__ = ["add_cotangent", "backward_solve", "forward_state", "linearise_adjoint", "no_quadrature"]
-__all__ += ["pull_model", "second_of_model", "stiff_begin", "transposed_columns"]
+__all__ += ["pull_model", "second_of_model", "stiff_begin", "transposed_columns", "transposed_jacobian"]
 
 # The parameters of the adjoint equation: what it needs to know of the forward solve, then the model's own
 # parameters.
@@ -29,8 +29,9 @@ CURSOR = 4  # the step looked at last
 UNKNOWNS = 5
 PARAMETERS = 6
 PRIMAL = 7  # address
-SECOND = 8  # address, where the backward solve needs Jacobians
-HEADER = 9
+SECOND = 8  # addresses, where the backward solve needs Jacobians
+JACOBIAN = 9
+HEADER = 10
 
 DRIFTED = -10  # the recomputed solution left the stored one
 ASTRAY = -11  # the loop stopped elsewhere than it was told to
@@ -209,13 +210,29 @@ def transposed_columns(t, y, p, jacobian, size, first, work):
 
 
 @kernel
+def transposed_jacobian(t, y, p, jacobian, size, first, work):
+    """The same where lambda is all of the state: no derivative with respect to parameters is asked for."""
+    n = int(p[UNKNOWNS])
+    m = int(p[PARAMETERS])
+    own = view(work, own_work(n, m), 1)
+    status = call_model(int(p[JACOBIAN]), (t, y, view(p, HEADER, m), jacobian, own))
+    for i in range(n):
+        jacobian[i * n + i] = -jacobian[i * n + i]
+        for k in range(i):
+            upper = -jacobian[k * n + i]
+            jacobian[k * n + i] = -jacobian[i * n + k]
+            jacobian[i * n + k] = upper
+    return status
+
+
+@kernel
 def linearise_adjoint(t, z, p, jacobian, size, slope, work):
     """Of lambda, and mu where it is in the state, along the dense forward solution."""
     n = int(p[UNKNOWNS])
     m = int(p[PARAMETERS])
     forward_state(t, p, work)
     y = view(work, 0, n)
-    status = transposed_columns(t, y, p, jacobian, size, 0, work)
+    status = columns(t, y, p, jacobian, size, 0, work)
     if status != 0:
         return status
     at = 3 * n + m + 1 + 2 * (n + m) + 2
@@ -251,15 +268,8 @@ def dense_state(n, saved, theta, y):
     for k in range(n):
         p = 0.0
         for m in unroll(range(DENSE_ROWS - 1, -1, -1)):
-            total = 0.0
-            for j in unroll(range(len(DENSE[m]))):
-                if DENSE[m][j] != 0.0:
-                    total += DENSE[m][j] * saved[2 + (1 + j) * n + k]
-            p = p * theta + total
-        change = 0.0
-        for j in unroll(range(STAGES)):
-            if B[j] != 0.0:
-                change += B[j] * saved[2 + (1 + j) * n + k]
+            p = p * theta + combine_from(DENSE[m], saved, 2 + n + k, n)
+        change = combine_from(B, saved, 2 + n + k, n)
         scale = h if SCALED else 1.0
         y[k] = saved[2 + k] + theta * scale * (change + (1.0 - theta) * p)
 
@@ -274,14 +284,7 @@ def dense_derivative(n, saved, theta, dy):
         p = 0.0
         dp = 0.0
         for m in unroll(range(DENSE_ROWS - 1, -1, -1)):
-            total = 0.0
-            for j in unroll(range(len(DENSE[m]))):
-                if DENSE[m][j] != 0.0:
-                    total += DENSE[m][j] * saved[2 + (1 + j) * n + k]
             dp = dp * theta + p
-            p = p * theta + total
-        change = 0.0
-        for j in unroll(range(STAGES)):
-            if B[j] != 0.0:
-                change += B[j] * saved[2 + (1 + j) * n + k]
+            p = p * theta + combine_from(DENSE[m], saved, 2 + n + k, n)
+        change = combine_from(B, saved, 2 + n + k, n)
         dy[k] = scale * (change + (1.0 - 2.0 * theta) * p + theta * (1.0 - theta) * dp) / h

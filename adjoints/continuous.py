@@ -73,7 +73,7 @@ class ContinuousAdjoint:
         packed = np.empty(backward.HEADER + m)
         packed[: backward.HEADER] = (
             *(plan.table[0], record.ctypes.data, len(record), record.shape[1], len(record) - 1),
-            *(n, m, plan.table[1], plan.table[2] if plan.stiff else 0),
+            *(n, m, *plan.table[1:], *([] if plan.stiff else [0, 0])),
         )
         packed[backward.HEADER :] = p[:m]
         whole = np.zeros(state.WHOLE_SIZE, dtype=np.int64)
@@ -96,7 +96,7 @@ class ContinuousAdjoint:
             from solvers.algebra import dense_algebra
 
             algebra = dense_algebra(size)
-            table = algebra.table_behind(list(table))
+            table = algebra.table_behind(list(plan.table[:1]))
             work = np.empty(head + algebra.size + size)
             mass = head + algebra.jacobian_size + algebra.factor_size
             work[mass : mass + algebra.mass_size] = algebra.mass_values()
@@ -161,7 +161,7 @@ class _Plan:
     def __init__(self, model: Model, method, kernels: dict):
         self.method = method
         self.stiff = method.family == "rosenbrock"
-        kinds = ("pullback", "primal", "second") if self.stiff else ("pullback", "primal")
+        kinds = ("pullback", "primal", "second", "jacobian")[: 4 if self.stiff else 2]
         self.table = model.table(*kinds)
         self.work_size = model.work_size_of(*kinds)
         controller = control.default(method)

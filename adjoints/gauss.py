@@ -15,6 +15,7 @@ from adjoints.backward import (
     forward_state,
     linearise_adjoint,
     pull_model,
+    transposed_jacobian,
 )
 from adjoints.continuous import ContinuousAdjoint
 from sciad.compiler.native import kernel
@@ -94,5 +95,6 @@ class GaussAdjoint(ContinuousAdjoint):
         "jump": add_cotangent,
         "quadrature": gauss_quadrature,
         "linearise": linearise_adjoint,
+        "columns": transposed_jacobian,
     }
     in_state = ("lam",)

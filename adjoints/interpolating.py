@@ -15,6 +15,7 @@ from adjoints.backward import (
     linearise_adjoint,
     no_quadrature,
     pull_model,
+    transposed_columns,
 )
 from adjoints.continuous import ContinuousAdjoint
 from sciad.compiler.native import kernel
@@ -48,7 +49,9 @@ class InterpolatingAdjoint(ContinuousAdjoint):
 
     It is as accurate as its own tolerance and the dense output of the forward solve allow; tighten both.
     Every output is a jump after which the step size must be found anew, so many outputs make it slow, and
-    stiff problems much slower than the discrete adjoint. It raises where the backward solve fails.
+    stiff problems much slower than the discrete adjoint. Along a Rosenbrock method its linear systems have
+    as many unknowns as states and parameters together: take `GaussAdjoint` for many parameters. It raises
+    where the backward solve fails.
 
     Parameters
     ----------
@@ -65,4 +68,5 @@ class InterpolatingAdjoint(ContinuousAdjoint):
         "jump": add_cotangent,
         "quadrature": no_quadrature,
         "linearise": linearise_adjoint,
+        "columns": transposed_columns,
     }

@@ -36,7 +36,7 @@ def _solve_pullback(args):
         gy0 = c.y0.reshape(np.shape(y0))
         if not problem.times:
             return None, None, None, None, gy0, c.p
-        return None, c.t0, None, c.ts, gy0, c.p
+        return None, np.float64(c.t0), None, c.ts, gy0, c.p
 
     return time_last(trajectory.ys, np.shape(y0)), pull
 

@@ -148,6 +148,11 @@ class DifferentiableOutput:
         values = self._values(times)
         return values[..., 0] if np.ndim(t) == 0 else values
 
+    def derivative(self, t):
+        raise sciad.NotDifferentiable(
+            "the slope of the dense output is not differentiable: call the right-hand side at sol.sol(t)"
+        )
+
     def _values(self, times):
         if len(self._stretches) == 1:
             return self._stretches[0].at(times)

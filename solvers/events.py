@@ -93,10 +93,9 @@ class Events:
         begin = dict.fromkeys(range(len(old)), t0)
         if self._past:
             # Zeros already dealt with lie at t0: the next ones are looked for from a little later on.
-            later = t0 + 1e-3 * (t1 - t0)
-            values = self._values(later, self._inside(desk, p, real, whole)(later))
+            solution = self._inside(desk, p, real, whole)
             for k in self._past:
-                begin[k], old[k] = later, values[k]
+                begin[k], old[k] = self._leaving(k, solution, t0, t1)
         active = self._active(old, new)
         self._g, self._past = new, set(np.flatnonzero(new == 0.0).tolist())
         if not len(active):
@@ -184,6 +183,24 @@ class Events:
         self._count[k] += 1
         self.found.append(Occurrence(k, t, y))
 
+    def _leaving(self, k: int, solution, t0: float, t1: float) -> tuple[float, float]:
+        """Where, on leaving a zero at t0, the sign of event ``k`` is certain, and its value there.
+
+        As early as rounding allows, so that the next zero may be much closer than the step is long.
+        """
+        y0 = solution(t0)
+        signs = np.where(np.arange(y0.size) % 2, -1.0, 1.0)
+        value = self._plain(k, t0, y0)
+        shifted = [(t0 * (1 + ROUNDING), y0), *((t0, y0 * (1 + ROUNDING * s)) for s in (1.0, signs))]
+        noise = max(abs(self._plain(k, t, y) - value) for t, y in shifted)
+        for part in (1e-12, 1e-9, 1e-6):
+            t = t0 + part * (t1 - t0)
+            found = self._plain(k, t, solution(t))
+            if t != t0 and abs(found) > 10.0 * noise:
+                return t, found
+        t = t0 + 1e-3 * (t1 - t0)
+        return t, self._plain(k, t, solution(t))
+
     def _inside(self, desk, p, real, whole):
         if whole[state.DENSE_DONE] == 0:
             desk.prepare_dense(p, whole, real)
@@ -217,6 +234,7 @@ class Events:
         return float(brentq(g, t0, t1, xtol=eps, rtol=eps, maxiter=1000))
 
 
+ROUNDING = 1e-14  # relative size of changes that mean nothing
 SAME = 16 * np.finfo(float).eps  # relative distance of times that are one and the same
 
 

@@ -87,6 +87,7 @@ def chain(
     pieces: list[Piece] = []
     (t, t1), first, used, stuck = span, 0, 0, 0
     y0 = _consistent(model, options, t, y0, p)
+    changed: dict[int, list[float]] = {}
     while True:
         seen = 0 if watch is None else len(watch.found)
         left = options if options.max_steps is None else replace(options, max_steps=options.max_steps - used)
@@ -105,6 +106,12 @@ def chain(
             return pieces
         stuck = stuck + 1 if last.t == t else 0
         t, y0 = last.t, last.y
+        times = changed.setdefault(changes, [])
+        if not times or times[-1] != t:
+            times.append(t)
+        if len(times) >= CLOSE and abs(t - times[-CLOSE]) < 1e-9 * max(abs(t), abs(t1 - span[0])):
+            parts[-1] = replace(last, code=state.TOO_SMALL, message=ACCUMULATE.format(t, changes))
+            return pieces
         while watch.due:
             args = watch.args
             y0, rest = watch.go_on(y0, t)
@@ -128,6 +135,11 @@ def chain(
             )
 
 
+CLOSE = 6  # changes of the state by one event within a billionth of the span that are one too many
+ACCUMULATE = (
+    "Event {1} changes the state ever more often, at times that accumulate at t = {0:.6g}, where the solve "
+    "cannot go on: end it there by a terminal event, or let apply leave the model in a state of rest."
+)
 STUCK = 100  # changes of the state at one time that are one too many
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from numpy.polynomial.polynomial import polyder
 
-from sciad.value import Traced, operand, raw
+import sciad
+from sciad.value import Traced, operand
 
 __all__ = ["DenseOutput", "Solution"]
 
@@ -180,43 +182,74 @@ class DenseOutput:
         return [(self.ts, self)]
 
     def __call__(self, t):
-        return self._evaluate(t, derivative=False)
+        t = operand(t)
+        return _interpolated(self, t, 0) if isinstance(t, Traced) else self.evaluate(t, 0)
 
     def derivative(self, t):
         """Time derivative of the interpolant."""
-        return self._evaluate(t, derivative=True)
+        t = operand(t)
+        return _interpolated(self, t, 1) if isinstance(t, Traced) else self.evaluate(t, 1)
 
-    def _evaluate(self, t, derivative: bool):
-        times = operand(t)
-        traced = isinstance(times, Traced)
-        times = times if traced else np.asarray(times, dtype=float)
+    def evaluate(self, t, order: int) -> np.ndarray:
+        """The interpolant's derivative of an order in time, at plain times."""
+        times = np.asarray(t, dtype=float)
         if times.ndim > 1:
             raise ValueError(f"t must be a number or one-dimensional, not of shape {times.shape}")
-        flat = np.reshape(times, (-1,))
+        flat = np.atleast_1d(times)
         if not len(self._h):
-            values = np.broadcast_to(self._ends, (len(flat), self._ends.shape[-1])) * (not derivative)
+            values = np.broadcast_to(self._ends, (len(flat), self._ends.shape[-1])) * (order == 0)
         else:
             forward = self.ts[-1] >= self.ts[0]
-            ends, plain = (self.ts if forward else -self.ts), raw(flat)
-            step = np.searchsorted(ends, plain if forward else -plain, side="left") - 1
+            ends = self.ts if forward else -self.ts
+            step = np.searchsorted(ends, flat if forward else -flat, side="left") - 1
             step = np.clip(step, 0, len(self._h) - 1)
             theta = ((flat - self.ts[step]) / self._h[step])[:, None]
-            if not traced:
-                # The end of a whole step is met exactly.
-                theta[(flat == self.ts[step + 1]) & (np.abs(theta[:, 0] - 1.0) < 1e-9)] = 1.0
+            # The end of a whole step is met exactly.
+            theta[(flat == self.ts[step + 1]) & (np.abs(theta[:, 0] - 1.0) < 1e-9)] = 1.0
             d, y, y1 = self._d[:, step], self._y[step], self._ends[step]
-            q = np.zeros_like(y)
-            slope = np.zeros_like(y)
-            for row in d[::-1]:
-                slope = slope * theta + q
-                q = q * theta + row
-            if derivative:
-                values = (y1 - y + (1 - 2 * theta) * q + theta * (1 - theta) * slope) / self._h[step][:, None]
+            if order == 0:
+                values = (1 - theta) * y + theta * (y1 + (1 - theta) * _horner(d, theta))
             else:
-                values = (1 - theta) * y + theta * (y1 + (1 - theta) * q)
+                # y + theta (y1 - y) + (theta - theta^2) sum_m theta^m d_m in powers of theta
+                powers = np.zeros((len(d) + 2, *y.shape))
+                powers[0], powers[1] = y, y1 - y
+                powers[1:-1] += d
+                powers[2:] -= d
+                values = _horner(polyder(powers, order), theta) / self._h[step][:, None] ** order
         if times.ndim == 0:
             return values[0].reshape(self._shape)
         return values.T.reshape(*self._shape, len(flat))
+
+
+def _horner(powers, theta):
+    total = np.zeros_like(powers[0]) if len(powers) else 0.0 * theta
+    for row in powers[::-1]:
+        total = total * theta + row
+    return total
+
+
+def _evaluated(output: DenseOutput, t, order: int):
+    return output.evaluate(t, order)
+
+
+_interpolated = sciad.custom(_evaluated)
+
+
+@_interpolated.def_pushforward
+def _push(args, tangents):
+    output, t, order = args
+    return _interpolated(output, t, order), _interpolated(output, t, order + 1) * tangents[1]
+
+
+@_interpolated.def_pullback
+def _pull(args):
+    output, t, order = args
+
+    def pull(bar):
+        product = bar * _interpolated(output, t, order + 1)
+        return None, np.sum(product, axis=tuple(range(np.ndim(product) - np.ndim(t)))), None
+
+    return _interpolated(output, t, order), pull
 
 
 def _polynomials(trajectory, depth: int):

@@ -393,3 +393,27 @@ def test_what_has_no_derivative_is_refused():
     event(sticks, apply=lambda t, y: np.array([0.5]))
     sol = solve_ivp(lambda t, y: np.ones(1), (0, 1), np.zeros(1), "Tsit5", events=sticks)
     assert len(sol.t_events[0]) == 1
+
+
+@pytest.mark.parametrize("restitution", [0.3, 0.8])
+def test_events_that_accumulate_are_named(restitution):
+    """A ball at rest after a finite time does not fall through the ground."""
+    p = {"gravity": 9.81, "restitution": restitution}
+    sol = solve_ivp(fall, (0, 9.0), np.array([1.0, 0.0]), "Tsit5", args=(p,), events=bounce())
+    rest = np.sqrt(2 / 9.81) * (1 + restitution) / (1 - restitution)
+    assert not sol.success and "times that accumulate" in sol.message
+    assert not abs(sol.t[-1] - rest) > 1e-4 and not sol.y[0].min() < -1e-9
+
+
+def test_zeros_shortly_after_a_change():
+    """The next zero lies much closer to a change of the state than the first step after it is long."""
+
+    def crossing(t, y):
+        return y[0] - 0.5
+
+    for speed in (1e-5, 1e-8):
+        event(crossing, 1, apply=lambda t, y, speed=speed: np.array([0.5 - speed, y[1] + 1.0]))
+        model = lambda t, y: np.array([1.0, 0.0])  # noqa: E731
+        end = 0.5 + 3.5 * speed
+        sol = solve_ivp(model, (0, end), np.zeros(2), "Tsit5", events=crossing)
+        assert not np.abs(sol.t_events[0] - 0.5 - speed * np.arange(4)).max() > 1e-12

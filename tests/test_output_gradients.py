@@ -139,6 +139,27 @@ def test_dense_output_is_a_differentiable_function_of_time(method):
     relative(one, state[1])
 
 
+def test_dense_output_of_a_plain_solve_at_differentiated_times():
+    """To any order, under vmap, and in both modes: polynomials in time."""
+    sol = solve_ivp(
+        lambda t, y: np.array([y[1], -y[0]]),
+        (0, 6.0),
+        np.array([0.0, 1.0]),
+        "DOP853",
+        dense_output=True,
+        **TIGHT,
+    )
+    times = np.array([0.3, 4.1, 2.2])
+    f = lambda t: sol.sol(t)[0]  # noqa: E731
+    relative(ad.vmap(ad.grad(f))(times), np.cos(times), 1e-7)
+    relative(ad.jacobian(f)(times), np.diag(np.cos(times)), 1e-7)
+    relative(ad.jacobian(f, mode="forward")(times), np.diag(np.cos(times)), 1e-7)
+    relative(ad.hessian(f)(0.3), -np.sin(0.3), 1e-5)
+    relative(ad.grad(lambda t: sol.sol.derivative(t)[1])(0.3), -np.cos(0.3), 1e-5)
+    with pytest.raises(ad.NotDifferentiable, match="under vmap"):
+        ad.vmap(lambda p: run(Y0, p, None).y[:, -1])(np.stack([P, 2 * P]))
+
+
 def test_integral_losses():
     """Of a solve with and without events, in p, y0, both ends of the span, and what g captures."""
 

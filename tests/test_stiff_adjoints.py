@@ -90,5 +90,5 @@ def test_what_fails_is_named():
     with pytest.raises(ad.NotDifferentiable, match="mass matrix"):
         keywords = {"mass_matrix": np.eye(1), "adjoint": GaussAdjoint()}
         ad.grad(lambda y0: solve_ivp(lambda t, y: -y, (0, 1), y0, "Rodas5P", **keywords).y[0, -1])(np.ones(1))
-    with pytest.raises(SolverError, match="backward solve of InterpolatingAdjoint failed: .*max_steps=3"):
+    with pytest.raises(SolverError, match=r"backward solve of InterpolatingAdjoint failed: .*max_steps=3"):
         ad.grad(loss("robertson", False, adjoint=InterpolatingAdjoint(max_steps=3)))(MODELS["robertson"].args)
