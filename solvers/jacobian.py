@@ -36,7 +36,7 @@ def check_jac(jac, t0, y0, args: tuple) -> None:
     if callable(jac):
         jac = jac(strip(t0), strip(y0), *stripped(args))
     found = jac.shape if issparse(jac) else np.shape(jac)
-    if found != (np.size(y0), np.size(y0)):
+    if found != (np.size(y0), np.size(y0)) and not (np.size(y0) == 1 and found == ()):
         raise ValueError(
             f"`jac` is expected to have shape {(np.size(y0), np.size(y0))}, but actually has {found}"
         )
