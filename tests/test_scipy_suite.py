@@ -69,7 +69,6 @@ def differences() -> set[str]:
     return {name for cell in cells for name in re.findall(r"`(\w+(?:\[[\w.]+\])?)`", cell)}
 
 
-@pytest.mark.long
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", CASES)
 def test_as_scipy_expects(name):
