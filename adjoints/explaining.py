@@ -148,7 +148,8 @@ def explain(sol, measure: bool = True) -> Explanation:
     kept = trajectory.record.nbytes / 1e6
     budget = getattr(chosen, "memory", None)
     if budget is not None and kept > budget / 1e6:
-        why += f"; the record ({kept:.3g} MB) is over its {budget / 1e6:.3g} MB, so steps are taken again"
+        over = f"the record ({kept:.3g} MB) is over the budget of {budget / 1e6:.3g} MB"
+        why += f"; {over}: steps are taken again"
     forward, costs = None, []
     limit = ATTEMPTS * (trajectory.steps + 10 * len(ts))
     methods = {

@@ -32,8 +32,8 @@ BUDGETS = [1e6, 1e5, 5e4, 2e4]
 @pytest.mark.parametrize("memory", BUDGETS)
 @pytest.mark.parametrize(
     "keywords",
-    [{}, {"method": "Rodas5P", "rtol": 1e-8}, {"method": "auto"}],
-    ids=["Tsit5", "Rodas5P", "auto"],
+    [{}, {"method": "Rodas5P", "rtol": 1e-8}, {"method": "KenCarp4", "rtol": 1e-7}, {"method": "auto"}],
+    ids=["Tsit5", "Rodas5P", "KenCarp4", "auto"],
 )
 def test_the_budget_does_not_change_the_gradient(memory, keywords):
     assert np.array_equal(pendulum_gradient(memory, **keywords), pendulum_gradient(None, **keywords))
