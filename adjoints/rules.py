@@ -31,6 +31,7 @@ def _solve_pullback(args):
 
     def pull(gys):
         if is_traced(gys):
+            _refuse_times(problem.times or None)
             return _through(problem, t0, t1, ts, y0, p, gys)
         c = _cotangents(problem, adjoint, trajectory, p, gys, problem.times)
         gy0 = c.y0.reshape(np.shape(y0))

@@ -340,7 +340,8 @@ class _DelegatedPull(_Pull):
     __slots__ = ()
 
     def pull(self, g, y, args, parents, grads, owned):
-        for j, c, x in zip(parents, self.pull_(g), args, strict=True):
+        pull = _each_pull(self.pull_, set()) if isinstance(g, Traced) else self.pull_
+        for j, c, x in zip(parents, pull(g), args, strict=True):
             if j is not None and c is not None:
                 accumulate(grads, j, c, x)
 

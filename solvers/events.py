@@ -69,6 +69,7 @@ class Events:
         self.ended = self.traced = False
         self.due: list[int] = []
         self._past: set[int] = set()  # events whose zero at the start of the next step is dealt with
+        self._blur: dict[int, float] = {}  # and how far from zero they were there
 
     @property
     def t(self) -> list[np.ndarray]:
@@ -97,7 +98,7 @@ class Events:
             for k in self._past:
                 begin[k], old[k] = self._leaving(k, solution, t0, t1)
         active = self._active(old, new)
-        self._g, self._past = new, set(np.flatnonzero(new == 0.0).tolist())
+        self._g, self._past, self._blur = new, set(np.flatnonzero(new == 0.0).tolist()), {}
         if not len(active):
             return None
         solution = self._inside(desk, p, real, whole)
@@ -112,6 +113,7 @@ class Events:
                 now = sorted((k for _, k in near), key=lambda k: (self.changes(k) or self._last(k), k))
                 y = solution(t)
                 self._past = {k for _, k in near}
+                self._blur = {k: abs(self._plain(k, t, y)) for k in self._past}
                 self.happen(now, t, y)
                 _stop_at(real, t)
                 return t, y
@@ -183,6 +185,14 @@ class Events:
         self._count[k] += 1
         self.found.append(Occurrence(k, t, y))
 
+    def settled(self, t: float, before: np.ndarray, after: np.ndarray) -> None:
+        """The state that an event left behind has been made consistent, which blurs the zero."""
+        if after is not before:
+            for k in self._past:
+                self._blur[k] = self._blur.get(k, 0.0) + abs(
+                    self._plain(k, t, after) - self._plain(k, t, before)
+                )
+
     def _leaving(self, k: int, solution, t0: float, t1: float) -> tuple[float, float]:
         """Where, on leaving a zero at t0, the sign of event ``k`` is certain, and its value there.
 
@@ -192,7 +202,7 @@ class Events:
         signs = np.where(np.arange(y0.size) % 2, -1.0, 1.0)
         value = self._plain(k, t0, y0)
         shifted = [(t0 * (1 + ROUNDING), y0), *((t0, y0 * (1 + ROUNDING * s)) for s in (1.0, signs))]
-        noise = max(abs(self._plain(k, t, y) - value) for t, y in shifted)
+        noise = max(abs(self._plain(k, t, y) - value) for t, y in shifted) + self._blur.get(k, 0.0)
         for part in (1e-12, 1e-9, 1e-6):
             t = t0 + part * (t1 - t0)
             found = self._plain(k, t, solution(t))

@@ -90,8 +90,8 @@ def chain(
     changed: dict[int, list[float]] = {}
     while True:
         seen = 0 if watch is None else len(watch.found)
-        left = options if options.max_steps is None else replace(options, max_steps=options.max_steps - used)
-        work = ((t, t1), y0, p, ts[first:], left, level, watch, shown)
+        allowed = None if options.max_steps is None else options.max_steps - used
+        work = ((t, t1), y0, p, ts[first:], replace(options, max_steps=allowed), level, watch, shown)
         if method is AUTO:
             parts = integrate_auto(model, *work)
         else:
@@ -117,7 +117,9 @@ def chain(
             y0, rest = watch.go_on(y0, t)
             if watch.args is not args:
                 model, p = rebuild(watch.args)
-            y0 = _consistent(model, options, t, y0, p)
+            left = y0
+            y0 = _consistent(model, options, t, left, p)
+            watch.settled(t, left, y0)
             seen = len(watch.found)
             watch.happen(rest, t, y0)
             if len(watch.found) > seen:

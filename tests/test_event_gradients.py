@@ -240,6 +240,7 @@ def test_two_zeros_seen_in_one_step_come_in_order():
     found = ad.jacobian(measure)(x)
     relative(found, ad.jacobian(exact)(x))
     relative(ad.jacobian(measure, mode="forward")(x), found, 1e-9)
+    relative(ad.jacobian(measure, mode="reverse")(x), found, 1e-9)
 
 
 def test_apply_may_change_parameters():

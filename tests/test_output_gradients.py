@@ -160,6 +160,30 @@ def test_dense_output_of_a_plain_solve_at_differentiated_times():
         ad.vmap(lambda p: run(Y0, p, None).y[:, -1])(np.stack([P, 2 * P]))
 
 
+def test_jacobians_with_respect_to_times_in_both_modes():
+    def f(x):
+        keywords = {"args": (P,), "rtol": 1e-9, "atol": 1e-11}
+        return (
+            solve_ivp(driven, (x[0], 2.0), Y0, "Tsit5", t_eval=np.stack([x[1], 2.0]), **keywords)
+            .y[:, :2]
+            .reshape(-1)
+        )
+
+    x = np.array([0.1, 1.3])
+    forward = ad.jacobian(f, mode="forward")(x)
+    relative(forward, differences(f, x, 1e-3))
+    relative(ad.jacobian(f, mode="reverse")(x), forward, 1e-10)
+
+    # The cotangents alone depend on what is differentiated a second time: refused, where the times move.
+    def scaled(w):
+        return ad.grad(
+            lambda t0: w * solve_ivp(driven, (t0, 2.0), Y0, "Tsit5", t_eval=[2.0], args=(P,)).y[0, 0]
+        )(0.1)
+
+    with pytest.raises(ad.NotDifferentiable, match="t_span"):
+        ad.grad(scaled)(2.0)
+
+
 def test_integral_losses():
     """Of a solve with and without events, in p, y0, both ends of the span, and what g captures."""
 
