@@ -36,7 +36,8 @@ class DiscreteAdjoint:
     Parameters
     ----------
     memory : float or None
-        Bytes that the record of the steps may take; no limit if None.
+        Bytes that the record of the steps may take; no limit if None. Solves with events and second
+        derivatives keep all their steps.
 
     References
     ----------

@@ -109,7 +109,7 @@ def memory(quick: bool) -> list[dict]:
     def oscillator(t, y, k):
         return np.array([y[1], -k[0] * y[0] - k[1] * y[1]])
 
-    span = (0.0, 1e3 if quick else 4.2e4)
+    span = (0.0, 1e3 if quick else 7.4e4)
     k = np.array([1.0, 1e-6])
 
     def solve(k, adjoint="auto"):

@@ -187,7 +187,7 @@ def one_line(failure: Exception) -> str:
     text = " ".join(str(failure).split())
     inner = text.rfind("Error: ")  # the reason comes last where libraries wrap each other's exceptions
     text = text if inner < 0 else text[inner + len("Error: ") :]
-    return f"{type(failure).__name__}: {text[:160]}"
+    return f"{type(failure).__name__}: {text.split(' ---')[0][:160]}"
 
 
 def report(problem: Problem, timings: dict, errors: dict, failures: dict, missing: list[str]) -> None:
