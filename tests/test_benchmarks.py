@@ -53,3 +53,50 @@ def test_lotka_volterra_benchmark_runs(tmp_path):
         content["timings"]["gradient"]
     )
     assert (tmp_path / "lotka_volterra.png").stat().st_size > 10_000
+
+
+def test_gradient_problems_agree_with_differences():
+    """The reference gradients that all methods are compared with, along a random direction."""
+    from benchmarks import gradients
+    from benchmarks.gradient_problems import problems
+
+    for problem in problems():
+        if problem.name == "POLLU":
+            continue  # its gradient nearly cancels; tests of the adjoints look at it
+        exact = gradients.reference(problem)
+        direction = np.random.default_rng(0).normal(size=exact.size) * np.where(
+            problem.p == 0, 0.1, problem.p
+        )
+        h, ends = 1e-4, []
+        for sign in (1, -1):
+            p = problem.p + sign * h * direction
+            tight = {"rtol": 1e-11, "atol": 1e-14, "args": (p,)}
+            call = (problem.fun, problem.span, problem.y0, problem.method, problem.times)
+            y = np.moveaxis(gradients.solve_ivp(*call, **tight).y, -1, 0)
+            ends.append(problem.loss(y, problem.target))
+        slope = (ends[0] - ends[1]) / (2 * h)
+        assert abs(slope - exact @ direction) < 1e-4 * np.abs(exact * direction).max(), problem.name
+
+
+def test_errors_are_measured_in_units_of_the_parameters():
+    from benchmarks import gradients
+
+    exact, p = np.array([1.0, 1e-3, 0.0]), np.array([1.0, 1e4, 0.0])
+    found = gradients.errors_of(np.array([1.0, 1.1e-3, 1e-9]), exact, p)
+    assert np.isclose(found["worst"], 0.1) and np.isclose(found["scaled"], 0.1)
+
+
+@pytest.mark.long
+def test_gradient_benchmark_runs(tmp_path):
+    command = [sys.executable, ROOT / "benchmarks" / "gradients.py", "--quick", "--rounds", "1"]
+    run = subprocess.run(
+        [*command, "--problems", "LV", "--output", tmp_path], capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stderr
+    content = json.loads((tmp_path / "gradients.json").read_text())
+    found = content["problems"]["LV"]
+    assert found["errors"]["sciad DiscreteAdjoint"]["scaled"] < 1e-4 and not any(
+        name.startswith("sciad") for name in found["failures"]
+    )
+    assert all(row["same"] for row in content["memory"])
+    assert (tmp_path / "gradients_scaling.png").stat().st_size > 10_000
