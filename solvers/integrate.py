@@ -292,7 +292,7 @@ def _run(
     t_end, y_end = (float(real[state.T1]), desk.y1.copy()) if end is None else end
     step = float(real[state.STEP])
     return Trajectory(
-        method, ts, ys, rows, place, t_end, y_end, code, whole.copy(), message, step, options.mass, taken
+        method, ts, ys, rows, place, t_end, y_end, code, whole.copy(), message, step, options.mass, taken, t0
     )
 
 

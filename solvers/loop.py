@@ -159,7 +159,7 @@ def advance(model, whole, real, z, p, ts, out, place, record, scratch):
 @kernel
 def watch_stiffness(h, z, whole):
     """Whether stability limits the steps (Hairer & Wanner, Solving ODEs II, IV.2): 15 steps of h |lambda|
-    > 3.25.
+    > 2 in the norm of the error.
 
     The last stage and the closing one are both at t + h, so |f(y1) - f(U)| / |y1 - U| estimates |lambda|.
     """
@@ -167,9 +167,10 @@ def watch_stiffness(h, z, whole):
     slopes = 0.0
     states = 0.0
     for k in range(n):
-        slopes += (z[STAGES, k] - z[STAGES - 1, k]) ** 2
-        states += (z[Y1, k] - z[U, k]) ** 2
-    if h * h * slopes > 10.5625 * states:
+        scale = z[ATOL, k] + z[RTOL, k] * abs(z[Y1, k])
+        slopes += ((z[STAGES, k] - z[STAGES - 1, k]) / scale) ** 2
+        states += ((z[Y1, k] - z[U, k]) / scale) ** 2
+    if h * h * slopes > 4.0 * states:
         whole[EASY_STEPS] = 0
         whole[STIFF_STEPS] += 1
         if whole[STIFF_STEPS] == 15:

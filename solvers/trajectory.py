@@ -90,6 +90,7 @@ class Trajectory:
     step: float = 0.0
     mass: np.ndarray | None = None
     taken: Taken | None = None
+    began: float | None = None
 
     def backwards(self) -> Iterable[Part]:
         """All steps in parts, the last one first. Rows of `place` count from the beginning of a part."""
@@ -99,8 +100,8 @@ class Trajectory:
 
     @property
     def t_start(self) -> float:
-        """Where the first recorded step begins, or where the integration stopped if there is none."""
-        return float(self.record[0, 0]) if len(self.record) else self.t
+        """Where the integration began."""
+        return self.t if self.began is None else self.began
 
     @property
     def n(self) -> int:
