@@ -85,13 +85,13 @@ class Explanation:
         ]
         if self.forward is not None:
             lines.append(f"the solve alone: {1e3 * self.forward:.3g} ms; with gradient:")
-        lines.append(f"{'':22}{'ms':>10}{'solves':>8}{'MB':>8}{'digits':>8}")
+        lines.append(f"{'':22}{'ms':>10}{'solves':>8}{'MB':>10}{'digits':>8}")
         for c in self.costs:
             ms, solves = ("-", "-")
             if c.seconds is not None:
                 ms, solves = f"{1e3 * c.seconds:.3g}", f"{c.seconds / self.forward:.3g}"
             digits = "" if c.digits is None else f"{c.digits:.1f}"
-            lines.append(f"{c.name:22}{ms:>10}{solves:>8}{c.megabytes:>8.3g}{digits:>8}  {c.note}".rstrip())
+            lines.append(f"{c.name:22}{ms:>10}{solves:>8}{c.megabytes:>10.3g}{digits:>8}  {c.note}".rstrip())
         return "\n".join(lines)
 
 
@@ -150,6 +150,8 @@ def explain(sol, measure: bool = True) -> Explanation:
     if budget is not None and kept > budget / 1e6:
         over = f"the record ({kept:.3g} MB) is over the budget of {budget / 1e6:.3g} MB"
         why += f"; {over}: steps are taken again"
+    if pieces:
+        why += "; events are left out of what follows, each stretch between them is differentiated like this"
     forward, costs = None, []
     limit = ATTEMPTS * (trajectory.steps + 10 * len(ts))
     methods = {
