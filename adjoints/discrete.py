@@ -36,8 +36,8 @@ class DiscreteAdjoint:
     Parameters
     ----------
     memory : float or None
-        Bytes that the record of the steps may take; no limit if None. Solves with events and second
-        derivatives keep all their steps.
+        Bytes that the record of the steps may take; no limit if None. Solves without `t_eval`, with
+        dense output or with events, and second derivatives, keep all their steps.
 
     References
     ----------
