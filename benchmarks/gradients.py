@@ -11,7 +11,7 @@ memory     a solve of a million steps under budgets of memory
 scaling    cost of a gradient against the number of parameters and of states, forward against adjoint
 
 Prints tables; writes `results/gradients.json` and a picture per part, and with --docs the tables of
-docs/adjoints.md and the pictures beside it.
+docs/adjoints.md and its pictures.
 """
 
 import argparse
@@ -219,7 +219,8 @@ def write_docs(content: dict, folder: Path) -> None:
             text = head + begin + table(content[part]) + end + rest.split(end)[1]
     page.write_text(text)
     for picture in folder.glob("gradients_*.png"):
-        shutil.copy(picture, ROOT / "docs" / "images")
+        if picture.name in text:
+            shutil.copy(picture, ROOT / "docs" / "images")
 
 
 def problem_table(content: dict) -> str:
