@@ -7,6 +7,7 @@ model, method and controller (compiled kernel, table of addresses, workspaces) i
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable
 
 import numpy as np
@@ -108,12 +109,22 @@ class Plan:
         self.controller.write(self.real, method)
         self.desks: list[Desk] = []
         self.capacity = 64
+        self.rows: np.ndarray | None = None
 
     def width(self, record: int) -> int:
         """Numbers in a row of the record."""
         n = self.model.n
         factors = self.algebra.kept_size if record > 2 and self.family.factored else 0
         return 2 + n * (1 + self.method.rows * (record > 1)) + factors
+
+    def unused_rows(self, width: int) -> np.ndarray | None:
+        """The memory of an earlier record that nobody looks at any more: fresh pages are dear."""
+        rows = self.rows
+        unused = rows is not None and rows.shape[1] == width and sys.getrefcount(rows) == NOBODY_ELSE
+        return rows if unused else None
+
+    def keep_rows(self, rows: np.ndarray) -> None:
+        self.rows = rows if SMALL <= rows.nbytes <= LARGE else None
 
     def take(self) -> Desk:
         try:
@@ -235,9 +246,8 @@ def _run(
     ys = np.empty((len(ts), n))
     recording, rows, place = None, _NOTHING, _NOTHING
     if record:
-        recording = Recording(
-            plan.capacity, plan.width(record), memory if record > 1 and events is None else None
-        )
+        width, budget = plan.width(record), memory if record > 1 and events is None else None
+        recording = Recording(plan.capacity, width, budget, rows=plan.unused_rows(width))
         rows, place = recording.rows, np.empty((len(ts), 2))
     if events is not None:
         events.start(t0, desk.y1)
@@ -277,6 +287,7 @@ def _run(
         count = len(ts)
     taken = None
     if record:
+        plan.keep_rows(rows)
         rows = rows[: int(whole[state.RECORDED])]
         if recording.past:
             again = _again(plan, span, y0, p, ts, options, record, watched, ys, place)
@@ -323,6 +334,8 @@ def _again(plan: Plan, span, y0, p, ts, options: Options, record: int, watched: 
     return again
 
 
+NOBODY_ELSE = 3  # references to an array held by an attribute and a local name, while they are counted
+SMALL, LARGE = 1 << 17, 1 << 26  # bytes of a record whose memory is worth keeping for the next one
 PROGRESS_STEPS = 1000  # between two looks at the progress
 EASY_STEPS = 25  # between two looks at whether a stiff method is still needed
 

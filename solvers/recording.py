@@ -61,16 +61,26 @@ class Recording:
         Bytes that rows and checkpoints may take; no limit if None.
     part : Part, optional
         The steps that are taken again; a new solve if None.
+    rows : ndarray, optional
+        Memory to be used, if it is of the right size.
     """
 
-    def __init__(self, capacity: int, width: int, memory: float | None, part: Part | None = None):
+    def __init__(
+        self,
+        capacity: int,
+        width: int,
+        memory: float | None,
+        part: Part | None = None,
+        rows: np.ndarray | None = None,
+    ):
         self.past: list[Part] = []
         self._memory = memory
         self._limit = None if memory is None else max(SMALLEST_PART, int(memory * PART / (8 * width)))
         self._begin, self._first = (None, 0) if part is None else (part.begin, part.first)
         self._left = None if part is None else part.steps  # steps behind those of `past`
         self._longest = 2 * (self._limit or 0)  # steps between two checkpoints where some are given up
-        self.rows = np.empty((min(capacity, self._limit or capacity), width))
+        capacity = min(capacity, self._limit or capacity)
+        self.rows = np.empty((capacity, width)) if rows is None or len(rows) != capacity else rows
 
     def full(self, desk, whole, real) -> bool:
         """Make room; returns whether there is a use for it."""
