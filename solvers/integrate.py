@@ -119,9 +119,9 @@ class Plan:
 
     def unused_rows(self, width: int) -> np.ndarray | None:
         """The memory of an earlier record that nobody looks at any more: fresh pages are dear."""
-        rows = self.rows
-        unused = rows is not None and rows.shape[1] == width and sys.getrefcount(rows) == NOBODY_ELSE
-        return rows if unused else None
+        if self.rows is None or self.rows.shape[1] != width or _references(self) != _NOBODY_ELSE:
+            return None
+        return self.rows
 
     def keep_rows(self, rows: np.ndarray) -> None:
         self.rows = rows if SMALL <= rows.nbytes <= LARGE else None
@@ -334,12 +334,26 @@ def _again(plan: Plan, span, y0, p, ts, options: Options, record: int, watched: 
     return again
 
 
-NOBODY_ELSE = 3  # references to an array held by an attribute and a local name, while they are counted
 SMALL, LARGE = 1 << 17, 1 << 26  # bytes of a record whose memory is worth keeping for the next one
 PROGRESS_STEPS = 1000  # between two looks at the progress
 EASY_STEPS = 25  # between two looks at whether a stiff method is still needed
 
 _NOTHING = np.empty((0, 2))
+
+
+class _Holder:
+    """Holds rows as a plan does, and nobody else does."""
+
+    def __init__(self):
+        self.rows = np.empty((1, 1))
+
+
+def _references(holder) -> int:
+    rows = holder.rows
+    return sys.getrefcount(rows)
+
+
+_NOBODY_ELSE = _references(_Holder())  # differs between versions of Python
 
 
 def _first_step(method, options: Options) -> float:

@@ -8,8 +8,13 @@ import pytest
 import sciad as ad
 from adjoints import DiscreteAdjoint
 from solvers import solve_ivp
+from solvers.build import build_model
+from solvers.explicit import Tsit5
+from solvers.integrate import Options, integrate
+from tests.models import MODELS
 from tests.test_adjoints import ROB_K, Y0, P, outputs, robertson_loss
 
+LV = MODELS["lotka_volterra"]
 TIMES = np.sort(np.concatenate([np.linspace(0.0, 40.0, 23), [7.5, 7.5]]))
 
 
@@ -73,3 +78,25 @@ def test_memory_stays_in_the_budget():
     everything, needed = used(None)
     assert needed > 5e6 and not peak > 1.1e6
     assert np.array_equal(gradient, everything) and np.abs(gradient).max() > 1e-3
+
+
+def test_records_that_are_looked_at_are_not_written_over():
+    """The memory of a record is used again only when nobody holds it."""
+    model, p = build_model(LV.fun, (2,), LV.args)
+    ts = np.linspace(0, 300.0, 5)
+
+    def taken(y0):
+        return integrate(model, Tsit5, (0.0, 300.0), y0, p, ts, Options(rtol=1e-8, atol=1e-8))
+
+    first = taken(LV.y0)
+    before, address = first.record.copy(), first.record.ctypes.data
+    assert first.record.nbytes > 2e5  # large enough to be kept
+    second = taken(2 * LV.y0)
+    assert second.record.ctypes.data != address and np.array_equal(first.record, before)
+    view, address = second.y_steps, second.record.ctypes.data
+    del first, second
+    third = taken(LV.y0)
+    assert third.record.ctypes.data != address and view[0, 0] == 2 * LV.y0[0]
+    address = third.record.ctypes.data
+    del third
+    assert taken(LV.y0).record.ctypes.data == address
