@@ -15,6 +15,7 @@ from . import rules_product as _rules_product  # noqa: F401
 from . import rules_select as _rules_select  # noqa: F401
 from . import rules_ufunc as _rules_ufunc  # noqa: F401
 from . import tape as _tape
+from . import ufuncs as _ufuncs  # noqa: F401
 from .api import grad, jvp, linearize, value_and_grad, vjp
 from .batch import vmap
 from .check import check_grads

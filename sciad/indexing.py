@@ -13,7 +13,9 @@ def getitem(x, index):
     if index.__class__ is not int and index.__class__ is not slice:
         index = strip_nested(index)
         if is_mapped(index):
-            return getitem_mapped(x, index)
+            from .rows import row
+
+            return row(x, index)
     return apply(TABLE[getitem_], (x, index), {})
 
 

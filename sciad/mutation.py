@@ -7,13 +7,15 @@ import opcode
 import sys
 import warnings
 from functools import wraps
+from math import prod
 
+from . import ufuncs
 from .errors import DerivativeDropped, NotDifferentiable, UnsupportedWrite
 from .flat import Flat
-from .indexing import getitem_mapped, is_mapped, is_mask, masked, places_of, scatter_
+from .indexing import is_mapped, is_mask, masked, places_of, scatter_
 from .ownership import snapshot
 from .plain import np
-from .table import composite, missing
+from .table import composite
 from .tree import tree_leaves, tree_map
 from .value import Traced, holds_traced, operand, owner, raw, strip, strip_nested
 from .views import COMPLEX_INTO_REAL, READ_ONLY, Window, fitted, shown, written
@@ -75,6 +77,9 @@ class Buffer(np.ndarray):
         state = self._state()
         if state is None and not holds_traced(value) and not is_mapped(index):
             np.ndarray.__setitem__(self, index, value)
+            rows = self._root().__dict__.get("_rows")
+            if rows is not None:
+                rows.refresh()
             return
         if not self.flags.writeable:
             raise ValueError(READ_ONLY)
@@ -83,20 +88,29 @@ class Buffer(np.ndarray):
             index, value = Ellipsis, masked(self._current(), index, value)
         if np.iscomplexobj(raw(value)) and self.dtype.kind != "c":
             raise UnsupportedWrite(COMPLEX_INTO_REAL)
-        root, first = self._root(), state is None
         places = places_of(self._window().places, index)
-        value = fitted(value, places)
-        if first:
-            state = scatter_(root.view(np.ndarray), root._window().places, (root.size,))
         self.__dict__.pop("_seen", None)  # it would hold the memory that is written into
-        root.__dict__["_flat"] = written(state, value, places)
+        self._root()._put(fitted(value, places), places)
+
+    def _put(self, value, places):
+        """Write at places of the memory that is this array's own."""
+        state = self._state()
+        first = state is None
+        if first:
+            state = scatter_(self.view(np.ndarray), self._window().places, (self.size,))
+        self.__dict__["_flat"] = written(state, value, places)
         if first:  # not before all that may fail is done
-            root.view(np.ndarray)[...] = np.nan
+            self.view(np.ndarray)[...] = np.nan
+        rows = self.__dict__.get("_rows")
+        if rows is not None:
+            rows.refresh()
 
     def __getitem__(self, index):
         index = strip_nested(index)
         if is_mapped(index):
-            return getitem_mapped(self._current(), index)
+            from .rows import row
+
+            return row(self, index)
         found = np.ndarray.__getitem__(self, index)
         if self._state() is None or _shares(found, self):
             return found  # reads and writes of a view go through the root
@@ -105,14 +119,12 @@ class Buffer(np.ndarray):
 
     def __array_ufunc__(self, ufunc, method, *inputs, out=None, **kwargs):
         if method == "at":
-            return at(ufunc, *inputs)
+            return ufuncs.at(ufunc, *inputs)
+        where = kwargs.pop("where", True) if method == "__call__" else True
+        if where is not True:
+            return ufuncs.call_where(ufunc, inputs, out, where, kwargs)
         result = getattr(ufunc, method)(*map(_value, inputs), **kwargs)
-        if out is None:
-            return result
-        for target, value in zip(out, result if isinstance(result, tuple) else (result,), strict=True):
-            if target is not None:
-                target[...] = value
-        return out[0] if len(out) == 1 else out
+        return result if out is None else ufuncs.write_out(out, result)
 
     def __array_function__(self, func, types, args, kwargs):
         write = WRITES.get(func)
@@ -161,8 +173,11 @@ class Buffer(np.ndarray):
     def sort(self, axis=-1, kind=None, order=None):
         self[...] = np.sort(self._current(), axis=axis)
 
+    def partition(self, kth, axis=-1, kind="introselect", order=None):
+        self[...] = np.partition(self._current(), kth, axis)
+
     def put(self, indices, values, mode="raise"):
-        self.reshape(-1)[indices] = values
+        _put(self, indices, values, mode)
 
 
 def _delegate(name):
@@ -184,6 +199,7 @@ for _name in [
     "any",
     "argmax",
     "argmin",
+    "argpartition",
     "argsort",
     "choose",
     "clip",
@@ -265,17 +281,6 @@ def _value(a):
 # ---------------------------------------------------------------------- NumPy's functions that write
 
 
-def at(ufunc, target, index, value=None):
-    """``np.add.at`` and ``np.subtract.at`` into a traced value or a local array."""
-    if ufunc not in (np.add, np.subtract):
-        raise missing((ufunc, "at"), None, "derivative")
-    _writable(target, ufunc)
-    index = strip_nested(index)
-    shape = np.shape(np.empty(target.shape, bool)[index])
-    added = scatter_(np.broadcast_to(operand(value) * 1.0, shape), index, target.shape)
-    target[...] = ufunc(operand(target), added)
-
-
 def _copyto(dst, src, casting="same_kind", where=True):
     _writable(dst, np.copyto)
     if where is True:
@@ -313,7 +318,16 @@ def _place(arr, mask, vals):
 
 def _put(a, ind, v, mode="raise"):
     _writable(a, np.put)
-    a[np.unravel_index(ind, a.shape)] = v
+    ind = np.asarray(strip_nested(ind))
+    size = prod(a.shape)
+    if mode == "raise":
+        if np.any((ind < -size) | (ind >= size)):
+            raise IndexError(f"np.put: an index is out of bounds for {size} entries")
+        ind = ind % max(size, 1)
+    else:
+        ind = ind % size if mode == "wrap" else np.clip(ind, 0, size - 1)
+    if ind.size:
+        a[np.unravel_index(np.ravel(ind), a.shape)] = np.resize(operand(v), ind.size)
 
 
 def _writable(target, fn):
@@ -368,7 +382,7 @@ def _plain(x):
 
 def buffer(a):
     """Make a new array one that traced values can be written into."""
-    if a.__class__ is np.ndarray and a.dtype.kind in "fc" and a.flags.writeable and a.ndim:
+    if a.__class__ is np.ndarray and a.dtype.kind in "fc" and a.flags.writeable:
         return (a if a.base is None else a.copy()).view(Buffer)
     return a
 

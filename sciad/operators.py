@@ -76,7 +76,7 @@ def _install_methods():
     names = (
         "sum mean prod var std max min cumsum cumprod dot ravel squeeze swapaxes repeat take clip trace "
         "diagonal argmax "
-        "argmin argsort any all nonzero round searchsorted compress "
+        "argmin argsort argpartition any all nonzero round searchsorted compress "
         # NumPy asks the elements of an object array for these by name
         "sin cos tan arcsin arccos arctan sinh cosh tanh arcsinh arccosh arctanh exp exp2 expm1 log "
         "log2 log10 log1p "

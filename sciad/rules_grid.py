@@ -100,6 +100,13 @@ def _interp(x, xp, fp, left=None, right=None, period=None):
     return np.where(x < xp[0], low, np.where(x > xp[n - 1], high, inside))
 
 
+def _i0(x):
+    from scipy.special import i0
+
+    return i0(x)
+
+
+composite(np.i0, _i0)
 composite(np.diff, _diff)
 composite(np.ediff1d, lambda x: _diff(np.ravel(x)))
 composite(np.gradient, _gradient)
@@ -154,7 +161,7 @@ def _cov(m, y=None, rowvar=True, bias=False, ddof=None):
         x = np.concatenate([x, y if rowvar or len(y) == 1 else y.T])
     d = x - np.mean(x, axis=1, keepdims=True)
     c = np.matmul(d, np.conjugate(d.T)) / (x.shape[1] - ((0 if bias else 1) if ddof is None else ddof))
-    return c[0, 0] if c.shape == (1, 1) else c
+    return np.reshape(c, ()) if c.shape == (1, 1) else c
 
 
 def _corrcoef(x, y=None, rowvar=True):

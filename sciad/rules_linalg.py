@@ -11,7 +11,7 @@ from . import rules_product, rules_select  # noqa: F401  entered before their al
 from .errors import NotDifferentiable
 from .plain import np
 from .table import TABLE, Push, alias, array, composite, constant, linear
-from .value import Primitive, operand, plainly, strip
+from .value import Primitive, number, operand, plainly, strip
 
 _linalg = np.linalg
 
@@ -258,7 +258,7 @@ composite(_linalg.qr, _qr)
 def _root(s, p=2.0):
     """s ** (1/p) with derivative zero, not infinite, where s is zero: the norm has its minimum there."""
     zero = strip(s) == 0
-    return np.where(zero, 0.0, np.where(zero, 1.0, s) ** (1.0 / p))
+    return number(np.where(zero, 0.0, np.where(zero, 1.0, s) ** (1.0 / p)))
 
 
 def _square(x):
@@ -293,7 +293,7 @@ def _matrix_norm(x, /, *, keepdims=False, ord="fro"):
         y = np.sum(s, axis=-1) if ord == "nuc" else s[..., 0] if ord == 2 else s[..., -1]
     else:
         raise ValueError(f"np.linalg.norm: invalid matrix norm ord={ord!r}")
-    return y[..., None, None] if keepdims else y
+    return y[..., None, None] if keepdims else number(y)
 
 
 def _norm(x, ord=None, axis=None, keepdims=False):

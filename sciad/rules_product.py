@@ -6,7 +6,7 @@ from math import prod
 from .plain import np
 from .rules_array import diagonal_, transpose_
 from .table import Repeat, composite, linear
-from .value import Primitive, operand
+from .value import Primitive, number, operand
 
 
 def _mT(x):
@@ -68,7 +68,7 @@ def _dot(a, b):
 
 def _inner(a, b):
     a, b = operand(a), operand(b)
-    return a * b if np.ndim(a) == 0 or np.ndim(b) == 0 else _tensordot(a, b, (-1, -1))
+    return a * b if np.ndim(a) == 0 or np.ndim(b) == 0 else number(_tensordot(a, b, (-1, -1)))
 
 
 def _outer(a, b):

@@ -4,11 +4,12 @@ that have one.
 
 import itertools
 
+from .errors import NotDifferentiable
 from .indexing import fetch, scatter_, stop_gradient
 from .plain import np
 from .rules_array import _as, _axis, _count
 from .table import composite
-from .value import operand, plainly, strip
+from .value import Traced, number, operand, plainly, strip, strip_nested
 
 # ---------------------------------------------------------------------- extremes: at a tie, the mea
 
@@ -70,7 +71,7 @@ def _prod(x, axis=None, dtype=None, out=None, keepdims=False, initial=None, wher
         half, odd = divmod(y.shape[-1], 2)
         pairs = y[..., :half] * y[..., half : 2 * half]
         y = np.concatenate([pairs, y[..., -1:]], axis=-1) if odd else pairs
-    y = y[..., 0] if y.shape[-1] else np.ones(y.shape[:-1])
+    y = number(y[..., 0]) if y.shape[-1] else np.ones(y.shape[:-1])
     if keepdims:
         y = np.reshape(y, [1 if k in axes else m for k, m in enumerate(shape)])
     return y if initial is None or initial is np._NoValue else y * initial
@@ -88,7 +89,26 @@ def _cumprod(x, axis=None, dtype=None, out=None):
 
 composite(np.prod, _prod)
 composite((np.multiply, "reduce"), lambda x, axis=0, **kw: _prod(x, axis, **kw))
+
+
+def _cumulative(run, start):
+    def cumulative(x, /, *, axis=None, dtype=None, out=None, include_initial=False):
+        x = operand(x)
+        if axis is None and np.ndim(x) != 1:
+            raise ValueError("axis: for arrays of several axes say along which")
+        y = run(x, 0 if axis is None else axis, dtype)
+        if include_initial:
+            shape = list(np.shape(y))
+            shape[0 if axis is None else axis] = 1
+            y = np.concatenate([np.full(shape, start, y.dtype), y], axis=0 if axis is None else axis)
+        return y
+
+    return cumulative
+
+
 composite(np.cumprod, _cumprod)
+composite(np.cumulative_prod, _cumulative(_cumprod, 1.0))
+composite(np.cumulative_sum, _cumulative(np.cumsum, 0.0))
 composite((np.multiply, "accumulate"), lambda array, axis=0, dtype=None, out=None: _cumprod(
     array, axis, dtype))  # fmt: skip
 
@@ -100,7 +120,7 @@ def logsumexp(x, axis=None, b=None, keepdims=False):
     top = np.where(np.isfinite(top), top, 0.0)
     terms = np.exp(x - top)
     total = np.log(np.sum(terms if b is None else b * terms, axis=axis, keepdims=True)) + top
-    return total if keepdims else np.reshape(total, _reduced(np.shape(x), axis))
+    return total if keepdims else number(np.reshape(total, _reduced(np.shape(x), axis)))
 
 
 def _reduced(shape, axis):
@@ -213,6 +233,18 @@ def _rearranged(fn):
 
 for _fn in (np.roll, np.tile, np.repeat, np.resize, np.take, np.take_along_axis, np.delete):
     composite(_fn, _rearranged(_fn))
+
+
+def _insert(x, at, values, axis=None):
+    """The entries of both are numbered; the numbers are inserted, and the entries fetched from there."""
+    x, values = operand(x), operand(values)
+    values = values if values.dtype == x.dtype else values.astype(x.dtype)
+    later = x.size + np.arange(int(np.prod(np.shape(values)))).reshape(np.shape(values))
+    places = np.insert(np.arange(x.size).reshape(np.shape(x)), strip_nested(at), later, axis)
+    return fetch(np.concatenate([np.ravel(x), np.ravel(values)]), places)
+
+
+composite(np.insert, _insert)
 composite(np.compress, lambda condition, x, axis=None, out=None: _rearranged(lambda places: np.compress(
     strip(operand(condition)), places, axis))(x))  # fmt: skip
 composite(np.extract, lambda condition, x: np.ravel(x)[np.ravel(strip(operand(condition))).astype(bool)])
@@ -337,6 +369,31 @@ def _bincount(x, weights=None, minlength=0):
     return scatter_(operand(weights) * 1.0, x, (max(int(np.max(x, initial=-1)) + 1, minlength),))
 
 
+def _piecewise(x, condlist, funclist, *args, **kwargs):
+    x = operand(x)
+    if np.ndim(condlist[0]) == 0 and np.ndim(x) != 0 and not isinstance(condlist[0], (list, np.ndarray)):
+        condlist = [condlist]
+    conditions = [strip(operand(c)) for c in condlist]
+    if any(isinstance(c, Traced) for c in conditions):
+        raise NotDifferentiable(
+            "np.piecewise under vmap, with conditions that differ between its elements: use np.where or "
+            "np.select"
+        )
+    conditions = [np.asarray(c, bool) for c in conditions]
+    if len(funclist) == len(conditions) + 1:  # the last serves what is left
+        conditions.append(~np.any(conditions, axis=0))
+    if len(funclist) != len(conditions):
+        raise ValueError(f"np.piecewise: {len(funclist)} functions for {len(conditions)} conditions")
+    y = np.zeros(np.shape(x), x.dtype)
+    for condition, function in zip(conditions, funclist, strict=True):
+        if not callable(function):
+            y = np.where(condition, function, y)
+        elif np.any(condition):
+            y = _placed(y, condition, function(x[condition], *args, **kwargs))
+    return y
+
+
+composite(np.piecewise, _piecewise, note="conditions the same for all elements of a `vmap`")
 composite(np.bincount, _bincount)
 composite(np.select, _select)
 composite(np.choose, _choose)

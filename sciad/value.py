@@ -36,20 +36,27 @@ class Traced:
     # ------------------------------------------------------------------ NumPy's protocols
     def __array_ufunc__(self, ufunc, method, *inputs, out=None, **kwargs):
         if method == "at":
-            from .mutation import at
+            from .ufuncs import at
 
             return at(ufunc, *inputs)
         if method == "outer" and out is None and not kwargs:
             a, b = map(operand, inputs)
             return ufunc(np.reshape(a, np.shape(a) + (1,) * np.ndim(b)), b)
+        where = kwargs.pop("where", True) if method == "__call__" else True
+        if where is not True:
+            from .ufuncs import call_where
+
+            return call_where(ufunc, inputs, out, where, kwargs)
         key = ufunc if method == "__call__" else (ufunc, method)
         record = TABLE.get(key) or lookup(key)
         if record is None:
             raise table.missing(key, None, "derivative")
         if kwargs and record.definition is None:
-            kwargs = _ufunc_keywords(ufunc, kwargs)
+            from .ufuncs import keywords
+
+            kwargs = keywords(ufunc, kwargs)
         result = apply(record, inputs, kwargs)
-        return result if out is None else write_out(out, result)
+        return result if out is None else _write_out(out, result)
 
     def __array_function__(self, func, types, args, kwargs):
         record = TABLE.get(func) or lookup(func)
@@ -61,7 +68,7 @@ class Traced:
             kwargs = dict(kwargs)
             out = kwargs.pop("out")
             result = call(record, args, kwargs)
-            return result if out is None else write_out((out,), result)
+            return result if out is None else _write_out((out,), result)
         return call(record, args, kwargs)
 
     # ------------------------------------------------------------------ what arrays tell of themselves
@@ -206,13 +213,13 @@ class Traced:
         return astype(self, dtype, copy)
 
     def copy(self, order="C"):
-        return np.copy(self, order)
+        return np.copy(self, order) if self.shape or not _is_number(self) else np.positive(self)
 
     def __copy__(self):
-        return np.copy(self)
+        return self.copy()
 
     def __deepcopy__(self, memo):
-        return np.copy(self)
+        return self.copy()
 
     def conj(self):
         return np.conjugate(self) if self.dtype.kind == "c" else self
@@ -221,6 +228,12 @@ class Traced:
 
     def fill(self, value):
         self[...] = value
+
+    def put(self, indices, values, mode="raise"):
+        np.put(self, indices, values, mode)
+
+    def partition(self, kth, axis=-1, kind="introselect", order=None):
+        self[...] = np.partition(self, kth, axis)
 
     def sort(self, axis=-1, kind=None, order=None, *, stable=None):
         self[...] = np.sort(self, axis=axis)
@@ -462,35 +475,31 @@ def by_position(record, args, kwargs):
 _POSITIONS: dict = {}
 
 
-def write_out(out, result):
-    """Serve ``out=``: write into a traced value or a local buffer."""
-    results = result if isinstance(result, tuple) else (result,)
-    for target, value in zip(out, results, strict=True):
-        if target is not None:
-            target[...] = value
-    return out[0] if len(out) == 1 else out
+def _write_out(out, result):
+    from .ufuncs import write_out
+
+    return write_out(out, result)
 
 
-def _ufunc_keywords(ufunc, kwargs):
-    kwargs = {
-        k: v
-        for k, v in kwargs.items()
-        if not ((k == "where" and v is True) or k in ("casting", "order", "subok"))
-    }
-    dtype = kwargs.pop("dtype", None)
-    if kwargs or (dtype is not None and np.dtype(dtype).kind not in "fc"):
-        raise NotDifferentiable(
-            f"np.{ufunc.__name__} of a value being differentiated, with the keyword "
-            f"{sorted(kwargs) or 'dtype'}: apply np.where or .astype to its result instead"
-        )
-    return kwargs
+def _is_number(x):
+    """Whether a traced value without axes is a number to NumPy, not a 0-d array."""
+    while isinstance(x, Traced):
+        if x.batched:
+            return True
+        x = x.value
+    return x.__class__ is not np.ndarray
+
+
+def number(y):
+    """A result without axes as a number, where NumPy returns one though its rule makes a 0-d array."""
+    return np.positive(y) if isinstance(y, Traced) and not y.shape and not _is_number(y) else y
 
 
 def in_place(target, result):
-    """``x += y``: arrays change in place, so that every other name and view of them sees it; numbers do
-    not.
+    """``x += y``: arrays, those of no axes too, change in place, so that every other name and view of them
+    sees it; numbers do not.
     """
-    if not target.shape:
+    if not target.shape and _is_number(target):
         return result
     target[...] = result
     return target

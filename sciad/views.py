@@ -51,8 +51,7 @@ def link(view, parent):
     family = getattr(parent, "family", None)
     if family is None:
         family = parent.family = Family(parent)
-    view.family = family
-    family.join(view)
+    family.join(view, parent)
 
 
 def written(x, value, index):
@@ -103,6 +102,8 @@ def window_(flat, window):
 
 def shown(flat, window):
     """What a window shows."""
+    if window.__class__ is not Window:
+        return window.shown(flat)
     if flat.__class__ is Var and flat.value.__class__ is np.ndarray:
         return look(flat, window)
     return window_(flat, window)
@@ -114,33 +115,61 @@ linear(window_, lambda g, flat, window: scatter_(g, window.places, flat.shape))
 class Family:
     """Traced values that share memory: the memory, as a flat value, and who has which window into it."""
 
-    __slots__ = ("flat", "members", "origin", "room")
+    __slots__ = ("flat", "mapped", "members", "origin", "room")
 
     def __init__(self, root):
         self.origin = snapshot(root)
         self.flat = None  # since the first write
         self.members = [[weakref.ref(root), None]]
+        self.mapped = False  # whether a member shows other places in every element of a `vmap`
         self.room = 16
 
-    def join(self, view):
-        window = None if self.flat is None else self.window(memory(view))
+    def join(self, view, parent):
+        home = self.window_of(parent) if self.mapped else None
+        if home is None or home.__class__ is Window:
+            window = None if self.flat is None else self.window(memory(view))
+        else:
+            window = home.inside(memory(view), memory(parent))
+        self.add(view, window)
+
+    def add(self, view, window):
+        view.family = self
         self.members.append([weakref.ref(view), window])
         if len(self.members) > self.room:
             self.members = [member for member in self.members if member[0]() is not None]
             self.room = 2 * len(self.members) + 16
+
+    def show(self, window):
+        """A new member."""
+        self.mapped = True
+        view = shown(self.flat, window)
+        self.add(view, window)
+        return view
 
     def window(self, array):
         flat = memory(self.flat)
         unit = flat.strides[0] if flat.size > 1 else None
         return Window(array, flat.__array_interface__["data"][0], flat.size, unit)
 
+    def window_of(self, member):
+        return next((window for ref, window in self.members if ref() is member), None)
+
     def write(self, member, index, value):
         self.start()
-        places = places_of(next(window for ref, window in self.members if ref() is member).places, index)
-        self.flat = written(self.flat, fitted(value, places), places)
-        self.members = [[ref, window] for ref, window in self.members if ref() is not None]
-        for ref, window in self.members:
-            _become(ref(), shown(self.flat, window))
+        places = places_of(self.window_of(member).places, index)
+        self.put(fitted(value, places), places)
+
+    def put(self, value, places):
+        self.flat = written(self.flat, value, places)
+        self.refresh()
+
+    def refresh(self):
+        """Let every member show what is there now."""
+        alive = [(ref, ref(), window) for ref, window in self.members]
+        self.members = [[ref, window] for ref, member, window in alive if member is not None]
+        for _, member, window in alive:
+            if member is not None:
+                _become(member, shown(self.flat, window))
 
     def start(self):
         """At the first write: note where in memory the members lie, and make that memory one flat value."""

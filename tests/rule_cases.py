@@ -141,6 +141,14 @@ _ARRAY = {
     np.ptp: [(real(4),), (real(2, 3), {"axis": 1})],
     np.cumsum: [(real(4),), (real(2, 3),), (real(2, 3), {"axis": 0}), (real(2, 3), {"axis": -1})],
     (np.add, "accumulate"): [(real(2, 3),)],
+    **{(u, m): [(above(4),), (above(2, 3), {"axis": 1}), *([(above(3), {"keepdims": True, "initial": 1.5})] if m == "reduce" else [])]
+       for u in (np.subtract, np.divide, np.hypot) for m in ("reduce", "accumulate")},
+    **{(u, m): [(real(4),), (real(2, 3), {"axis": 1})] for u in (np.fmax, np.fmin) for m in ("reduce", "accumulate")},
+    (np.logaddexp, "accumulate"): [(real(4),)], (np.logaddexp2, "accumulate"): [(real(2, 3), {"axis": -1})],
+    np.cumulative_sum: [(real(4),), (real(2, 3), {"axis": 1, "include_initial": True})],
+    np.cumulative_prod: [(real(4), {"include_initial": True}), (real(2, 3), {"axis": 0})],
+    np.i0: [(real(3),)],
+    np.insert: [(real(4), S(1), real()), (real(2, 3), S([0, 2, 2]), real(2, 3), {"axis": 1}), (real(2, 3), S(1), real(3), {"axis": 0}), (real(2, 2), S([-1, 0]), real())],
     np.cumprod: [(real(5),), (real(2, 3), {"axis": 1}), (np.array([1.5, 0.0, 2.0]),)],
     (np.multiply, "accumulate"): [(real(5),)],
     **{f: [(real(3),), (real(2, 3), {"axis": 1})] for f in (
@@ -297,6 +305,7 @@ _WRITTEN = {
     np.copyto: lambda a: _wrote(a, lambda b: np.copyto(b, a * a)), np.put: lambda a: _wrote(a, lambda b: np.put(b, [1, 4], a[0, :2])),
     np.fill_diagonal: lambda a: _wrote(a, lambda b: np.fill_diagonal(b, a[0])),
     np.place: lambda a: _wrote(a, lambda b: np.place(b, np.eye(3) > 0, a[1] * a[0])),
+    np.piecewise: lambda a: np.piecewise(a, [a < -0.5, a > 0.5], [lambda x: x**2, lambda x: np.sin(x) * np.sum(x), 0.3]) * a,
     np.putmask: lambda a: _wrote(a, lambda b: np.putmask(b, np.eye(3) > 0, a * a)),
     np.put_along_axis: lambda a: _wrote(a, lambda b: np.put_along_axis(b, np.array([[0], [2], [1]]), a[:, :1] ** 2, 1)),
     np.full_like: lambda a: np.full_like(np.ones(3), a[0, 0]) * a,

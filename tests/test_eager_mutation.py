@@ -408,3 +408,49 @@ def test_numbers_read_under_vmap_are_copies():
     assert not np.abs(ad.vmap(rotate)(batch) - expected).max() > 1e-15
     jacobians = ad.vmap(ad.jacobian(rotate))(batch)
     assert not np.abs(jacobians[1] - ad.jacobian(rotate)(batch[1])).max() > 1e-15
+
+
+CALLS_THAT_WRITE = {
+    "where= into a local array": lambda x, out: np.divide(x[0], x[1:], out=out, where=x[1:] > 0.6),
+    "where= outside of the domain": lambda x, out: np.log(x[1:] - 0.6, out=out, where=x[1:] > 0.6),
+    "where= of constants": lambda x, out: np.multiply(2.0, P3, out=out, where=P3 > 0.5),
+    "where= into a traced value": lambda x, out: out.__iadd__(
+        np.exp(x[1:], out=x[1:] * 1.0, where=np.array([True, False, True]))
+    ),
+    "multiply.at": lambda x, out: np.multiply.at(out, [0, 2, 0, 0], x),
+    "divide.at": lambda x, out: np.divide.at(out, [2, 0, -1], x[1:]),
+    "subtract.at": lambda x, out: np.subtract.at(out, [2, 0, -1], x[1:]),
+    "add.at with a mask": lambda x, out: np.add.at(out, P3 > 0.5, x[0]),
+    "negative.at": lambda x, out: np.negative.at(out, [0, 0, 1]),
+    "maximum.at": lambda x, out: np.maximum.at(out, [0, 0, 1], x[1:]),
+    "power.at": lambda x, out: np.power.at(out, [2, 2], x[:2]),
+    "put": lambda x, out: out.put([0, -1], x[0] ** 2),
+    "put of more places than values": lambda x, out: out.put([0, 1, 2], x[:2]),
+    "put, wrapped": lambda x, out: out.put([4, -4], x[:2], mode="wrap"),
+    "put, clipped": lambda x, out: out.put([7, -4], x[:2], mode="clip"),
+    "partition": lambda x, out: (out.__setitem__(slice(None), x[[2, 1, 3]]), out.partition(1)),
+    "sort": lambda x, out: (out.__setitem__(slice(None), x[[2, 1, 3]]), out.sort()),
+}
+P3 = np.array([0.4, 0.9, 1.1])
+
+
+@pytest.mark.parametrize("local", [True, False], ids=["local", "traced"])
+@pytest.mark.parametrize("name", CALLS_THAT_WRITE)
+def test_call_that_writes(name, local):
+    def f(x):
+        out = np.ones(3) if local else x[1:] * x[:3]
+        out[1] = x[3]
+        CALLS_THAT_WRITE[name](x, out)
+        return np.sum(np.sin(out) * np.array([1.0, 2.0, 3.0]) * x[0])
+
+    x = np.array([0.8, 0.7, 0.5, 1.4])
+    value, gradient = ad.value_and_grad(f)(x)
+    assert value == pytest.approx(f(x), rel=1e-14)
+    moved = [(f(x + h) - f(x - h)) / 2e-6 for h in 1e-6 * np.eye(4)]
+    assert gradient == pytest.approx(moved, rel=1e-7, abs=1e-8)
+    assert ad.jvp(f, (x,), (P3[[0, 1, 2, 0]],))[1] == pytest.approx(gradient @ P3[[0, 1, 2, 0]], rel=1e-12)
+
+
+def test_where_without_out_raises():
+    with pytest.raises(ad.NotDifferentiable, match="out="):
+        ad.grad(lambda x: np.sum(np.log(x, where=x > 0)))(P3)

@@ -197,3 +197,129 @@ def test_places_that_differ_between_the_elements_of_a_vmap(f):
     total = ad.grad(lambda x: np.sum(ad.vmap(f, in_axes=(None, 0))(x, ks) ** 2))(xs[0])
     expected = ad.grad(lambda x: sum(np.sum(f(x, k) ** 2) for k in ks))(xs[0])
     assert total == pytest.approx(expected, rel=1e-14)
+
+
+def row_written(u, k):
+    row = u[k]
+    row[0] = u[2, 1] ** 2
+    return u * np.cos(u)
+
+
+def row_read_later(u, k):
+    row = u[k]
+    u *= 1.5
+    u[0, 1] = row[1] * u[1, 0]
+    return u, row
+
+
+def view_of_a_row(u, k):
+    part = u.T[:, k][::-1] if k is None else u[k][::-1][1:]
+    part *= u[1, 2]
+    return u, part
+
+
+def row_of_a_view(u, k):
+    cube = u.reshape(4, 3, 1)
+    side = cube[:, None][k]
+    side[0] += cube[1] * 2.0
+    u[:, 1] = u[k].sum()
+    return u, side
+
+
+def column_of_local(u, k):
+    table = np.zeros((4, 3))
+    row = table[k]
+    table[1] = [1.0, 2.0, 3.0]
+    row[1:] = u[0, :2] * row[0]
+    other = table.T[2, k] * row
+    table += u
+    return table * row, other
+
+
+def row_of_local_kept(u, k):
+    def part():
+        table = np.ones((4, 3))
+        return table[k]
+
+    row = part()
+    row[...] *= u[1]
+    row += 1.0
+    return row
+
+
+@pytest.mark.parametrize(
+    "f",
+    [row_written, row_read_later, view_of_a_row, row_of_a_view, column_of_local, row_of_local_kept],
+    ids=lambda f: f.__name__,
+)
+def test_rows_that_differ_between_the_elements_of_a_vmap_are_views(f):
+    def run(u, k):
+        return ravelled(f(u * 1.0, k))
+
+    us, ks = np.linspace(0.5, 1.9, 36).reshape(3, 4, 3), np.array([1, 3, 2])
+    one_by_one = np.array([run(u, k) for u, k in zip(us, ks, strict=True)])
+    assert ad.vmap(run)(us, ks) == pytest.approx(one_by_one, rel=1e-14)
+    v = np.cos(np.arange(one_by_one.size)).reshape(one_by_one.shape)
+
+    def loss(us):
+        return np.sum(ad.vmap(run)(us, ks) * v)
+
+    def looped(us):
+        return sum(np.sum(run(u, k) * w) for u, k, w in zip(us, ks, v, strict=True))
+
+    expected = np.imag([looped(us + 1e-30j * e.reshape(us.shape)) for e in np.eye(36)]) * 1e30 if (
+        f not in (column_of_local, row_of_local_kept)
+    ) else ad.grad(looped)(us).ravel()  # fmt: skip
+    assert ad.grad(loss)(us).ravel() == pytest.approx(expected, rel=1e-12, abs=1e-12)
+    d = np.sin(np.arange(36.0)).reshape(us.shape)
+    assert ad.jvp(loss, (us,), (d,))[1] == pytest.approx(expected @ d.ravel(), rel=1e-12)
+    each = ad.vmap(ad.grad(lambda u, k, w: np.sum(run(u, k) * w)))(us, ks, v)
+    assert each.ravel() == pytest.approx(expected, rel=1e-12, abs=1e-12)
+
+
+def ravelled(parts):
+    parts = parts if isinstance(parts, tuple) else (parts,)
+    return np.concatenate([np.ravel(p) for p in parts])
+
+
+ZERO_D = {
+    "alias of an argument": lambda x, p: (x, x.__iadd__(p[1]), x * p[0])[2],
+    "copy": lambda x, p: shifted(x.copy(), p),
+    "np.array": lambda x, p: shifted(np.array(x), p),
+    "np.array of a number": lambda x, p: shifted(np.array(p[0]), p),
+    "np.zeros": lambda x, p: shifted(np.zeros(()), p),
+    "number": lambda x, p: shifted(p[0] * 1.0, p),
+    "sum": lambda x, p: shifted(np.sum(p), p),
+    "norm": lambda x, p: shifted(np.linalg.norm(p), p),
+    "prod": lambda x, p: shifted(np.prod(p), p),
+    "inner": lambda x, p: shifted(np.inner(p, p), p),
+    "reshape": lambda x, p: (lambda q: shifted(q[:1].reshape(()), p) * q[0])(p * 1.0),
+    "index with Ellipsis": lambda x, p: (lambda q: shifted(q[1, ...], p) * q[1])(p * 1.0),
+    "where": lambda x, p: shifted(np.where(p[0] > 0, p[0], p[1]), p),
+}
+
+
+def shifted(a, p):
+    b = a
+    b += p[1]
+    b *= p[0]
+    return a * 3.0
+
+
+@pytest.mark.parametrize("name", ZERO_D)
+def test_arrays_without_axes_change_in_place_and_numbers_do_not(name):
+    f, p = ZERO_D[name], np.array([1.3, 0.7])
+
+    def g(p):
+        return f(np.array(p[0] * 2.0), p)
+
+    value, gradient = ad.value_and_grad(g)(p)
+    assert value == pytest.approx(g(p), rel=1e-14)
+    moved = [(g(p + h) - g(p - h)) / 2e-6 for h in 1e-6 * np.eye(2)]
+    assert gradient == pytest.approx(moved, rel=1e-7)
+    assert ad.jvp(g, (p,), (np.array([0.3, 0.4]),))[1] == pytest.approx(gradient @ [0.3, 0.4], rel=1e-12)
+    x = np.array(2.6)
+    assert ad.grad(lambda x: f(x, p))(x) == pytest.approx(
+        (f(np.array(2.6 + 1e-6), p) - f(np.array(2.6 - 1e-6), p)) / 2e-6, rel=1e-7, abs=1e-12
+    )
+    assert x == 2.6
