@@ -18,7 +18,7 @@ from solvers.explicit import Tsit5
 from solvers.mass import consistent, slope_at
 from solvers.methods import method_named
 from solvers.pieces import Piece, chain
-from solvers.primitive import Problem, contiguous, failed, flat, solve, strip, stripped
+from solvers.primitive import Problem, check, contiguous, failed, flat, solve, strip, stripped
 from solvers.solution import DenseOutput, Solution
 
 __all__ = ["differentiable"]
@@ -187,6 +187,8 @@ def _plain(problem, rebuild, t0, t1, ts, y0, p, args, events) -> tuple[list[Piec
     span, shape = (float(strip(t0)), float(strip(t1))), np.shape(y0)
     y0, p = flat(strip(y0)), contiguous(strip(p))
     ts = np.empty(0) if ts is None else contiguous(strip(ts))
+
+    check(args, *span, y0, p, ts, options.first_step)
 
     def rebuilt(changed):
         model, p = rebuild(changed)

@@ -418,3 +418,17 @@ def test_zeros_shortly_after_a_change():
         end = 0.5 + 3.5 * speed
         sol = solve_ivp(model, (0, end), np.zeros(2), "Tsit5", events=crossing)
         assert not np.abs(sol.t_events[0] - 0.5 - speed * np.arange(4)).max() > 1e-12
+
+
+def test_bad_input_is_named_while_differentiating():
+    def end(p, start=1.0, times=None):
+        keywords = {"t_eval": times, "args": ({**BALL, "gravity": p},), "events": bounce()}
+        return solve_ivp(fall, (0, 1.0), np.array([start, 0.0]), "Tsit5", **keywords).y[0, -1]
+
+    for arguments, words in (
+        ((np.nan,), "parameter"),
+        ((1.0, np.inf), "y0"),
+        ((1.0, 1.0, [0.5, 2.0]), "t_eval"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            ad.grad(end)(*arguments)
