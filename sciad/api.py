@@ -388,7 +388,7 @@ def _gradient(g, x):
     """The cotangent of one leaf, in its kind of number."""
     if g is None:
         return _zero(x)
-    return g if g.dtype is x.dtype or isinstance(g, Traced) else g.astype(x.dtype)
+    return g if g.dtype is x.dtype or g.dtype == x.dtype else g.astype(x.dtype)
 
 
 def _name(f):

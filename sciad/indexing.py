@@ -119,12 +119,12 @@ def frozen(index):
 def written(g, index, shape):
     """The share of a written value: what its places got; of a place written twice, the last value's only."""
     if isinstance(index, Traced):  # under `vmap`
-        return apply(TABLE[getitem_], (g, index), {}) * plainly(_wins, index, shape)
+        return np.where(plainly(_wins, index, shape), apply(TABLE[getitem_], (g, index), {}), 0.0)
     g = g[index]
     if not is_basic(index):
         wins = _wins(index, shape)
         if not np.all(wins):
-            g = g * wins
+            g = np.where(wins, g, 0.0)
     return g
 
 

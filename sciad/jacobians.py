@@ -27,7 +27,8 @@ def jacobian(f: Callable, argnums: int | tuple[int, ...] = 0, mode: str = "auto"
     -------
     callable
         Its result has, for each leaf of the output, the structure of the argument, with arrays of shape
-        ``output.shape + input.shape``.
+        ``output.shape + input.shape``, in the precision NumPy gives to the output times the input: of
+        float32 of float32 it is float32.  Integers count as float64.
 
     Examples
     --------
@@ -93,7 +94,8 @@ def hvp(f: Callable, primals: tuple, tangents: tuple) -> Any:
 
     Returns
     -------
-    The product with the directions, for the first argument, or a tuple of them for several.
+    The product with the directions, for the first argument, or a tuple of them for several; in the shape and
+    precision of the argument.
 
     Examples
     --------
@@ -135,9 +137,20 @@ def _by_columns(f, primals):
         row = []
         for x, douts in zip(leaves, columns, strict=True):
             shape = np.shape(o) + np.shape(x)
-            row.append(np.reshape(np.moveaxis(douts[k], 0, -1), shape) if douts else np.zeros(shape))
+            block = np.reshape(np.moveaxis(douts[k], 0, -1), shape) if douts else np.zeros(shape)
+            row.append(_precise(block, o, x))
         blocks.append(unflatten(structure, row))
     return out_structure, blocks
+
+
+def _precise(block, o, x):
+    """A block in the precision of output and input together."""
+    o, x = (getattr(z, "dtype", _F64) for z in (o, x))
+    dtype = np.result_type(*[z if z.kind in "fc" else _F64 for z in (o, x)])
+    return block if block.dtype == dtype or block.dtype.kind != dtype.kind else block.astype(dtype)
+
+
+_F64 = np.dtype(np.float64)
 
 
 def _chunks(linear_map, shape):
@@ -170,6 +183,6 @@ def _by_rows(f, primals):
         row = []
         for i, x in enumerate(leaves):
             shape = np.shape(o) + np.shape(x)
-            row.append(np.reshape(rows[i], shape) if rows else np.zeros(shape))
+            row.append(_precise(np.reshape(rows[i], shape) if rows else np.zeros(shape), o, x))
         blocks.append(unflatten(structure, row))
     return out_structure, blocks

@@ -5,7 +5,7 @@ from math import prod
 
 from .plain import np
 from .rules_array import diagonal_, transpose_
-from .table import Repeat, composite, linear
+from .table import TABLE, Record, Repeat, Transpose, composite, linear
 from .value import Primitive, number, operand
 
 
@@ -36,6 +36,46 @@ def _matmul_b(g, a, b):
 
 
 linear(np.matmul, _matmul_a, _matmul_b, also=[operator.matmul])
+
+
+def _with_zeros(subscripts, x, y):
+    """``np.einsum(subscripts, x, y)`` in which 0 times infinity or NaN is 0."""
+    if x.dtype.kind == "c" or y.dtype.kind == "c":
+        return np.einsum(subscripts, x, y)
+
+    def any_of(*pairs):
+        return sum(np.einsum(subscripts, p.astype(float), q.astype(float)) for p, q in pairs) > 0
+
+    finite = [np.where(np.isfinite(z), z, 0.0) for z in (x, y)]
+    up, down = [(z > 0) & np.isinf(z) for z in (x, y)], [(z < 0) & np.isinf(z) for z in (x, y)]
+    rises = any_of((up[0], y > 0), (x > 0, up[1]), (down[0], y < 0), (x < 0, down[1]))
+    falls = any_of((up[0], y < 0), (x < 0, up[1]), (down[0], y > 0), (x > 0, down[1]))
+    unknown = any_of((np.isnan(x), y != 0), (x != 0, np.isnan(y))) | (rises & falls)
+    infinite = np.where(unknown, np.nan, np.where(rises, np.inf, np.where(falls, -np.inf, 0.0)))
+    return np.einsum(subscripts, *finite) + infinite
+
+
+def _careful_matmul(which):
+    """Product and transposes of matmul as sums that heed zeros."""
+
+    def run(*args):
+        terms = {
+            "a": "j" if np.ndim(args[-2]) == 1 else "...ij",
+            "b": "j" if np.ndim(args[-1]) == 1 else "...jk",
+        }
+        terms["y"] = "..." + "i" * (np.ndim(args[-2]) > 1) + "k" * (np.ndim(args[-1]) > 1)
+        left, right, result = which
+        values = dict(zip("yab" if len(args) == 3 else "ab", args, strict=True))
+        to = terms[result] if "..." in terms[result] else "..." + terms[result]
+        return _with_zeros(f"{terms[left]},{terms[right]}->{to}", values[left], values[right])
+
+    return run
+
+
+TABLE[np.matmul].careful = Record(
+    _careful_matmul("aby"), "linear", rules=[Transpose(_careful_matmul(w)) for w in ("yba", "yab")],
+    name="np.matmul",
+)  # fmt: skip
 
 
 def _tensordot(a, b, axes=2):
@@ -126,11 +166,10 @@ def _einsum(*operands, optimize=False):
     inputs = inputs.split(",")
     if "..." in text:
         free = [c for c in _LETTERS if c not in text]
-        rank = max(
-            np.ndim(x) - len(term) + 3 for x, term in zip(arrays, inputs, strict=True) if "..." in term
-        )
-        for i, (x, term) in enumerate(zip(arrays, inputs, strict=True)):
-            n = np.ndim(x) - len(term) + 3
+        ranks = [np.ndim(x) - len(term) + 3 if "..." in term else 0
+                 for x, term in zip(arrays, inputs, strict=True)]  # fmt: skip
+        rank = max(ranks)
+        for i, (n, term) in enumerate(zip(ranks, inputs, strict=True)):
             inputs[i] = term.replace("...", "".join(free[rank - n : rank]))
         dots = "".join(free[:rank])
         output = output.replace("...", dots) if arrow else dots
@@ -156,7 +195,7 @@ def einsum_(subscripts, *arrays):
     return np.einsum(subscripts, *arrays, optimize=len(arrays) > 2)
 
 
-def _einsum_transpose(g, k, subscripts, *arrays):
+def _einsum_transpose(g, k, subscripts, *arrays, einsum=einsum_):
     """Transpose in one factor: the same sum with `g` in its place; letters it alone has are spread again."""
     inputs, output = subscripts.split("->")
     inputs = inputs.split(",")
@@ -164,11 +203,23 @@ def _einsum_transpose(g, k, subscripts, *arrays):
     others = [x for i, x in enumerate(arrays) if i != k - 1]
     known = set(output).union(*inputs)
     kept = "".join(c for c in wanted if c in known)
-    out = einsum_(",".join([output, *inputs]) + "->" + kept, g, *others)
+    out = einsum(",".join([output, *inputs]) + "->" + kept, g, *others)
     index = tuple(slice(None) if c in known else None for c in wanted)
     return np.broadcast_to(out[index], np.shape(arrays[k - 1])) if kept != wanted else out
 
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 linear(einsum_, None, Repeat(_einsum_transpose))
+
+
+def _careful_einsum(subscripts, *arrays):
+    return _with_zeros(subscripts, *arrays) if len(arrays) == 2 else einsum_(subscripts, *arrays)
+
+
+TABLE[einsum_].careful = Record(
+    _careful_einsum,
+    "linear",
+    rules=[None, Repeat(lambda *args: _einsum_transpose(*args, einsum=_careful_einsum))],
+    name="np.einsum",
+)
 composite(np.einsum, _einsum)

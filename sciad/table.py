@@ -43,6 +43,9 @@ class Record:
         `np.matmul`).
     complex : callable or None
         For kind "constant": a definition for complex arguments, where the derivative is not zero after all.
+    careful : Record or None
+        The same function with sums in which a factor 0 makes a term 0, infinite or NaN though the other be:
+        what the sweeps use where they met a NaN.
     view : bool
         The result may show the memory of the first argument.
     keeps : tuple of bool
@@ -50,6 +53,7 @@ class Record:
     """
 
     __slots__ = (
+        "careful",
         "complex",
         "definition",
         "fn",
@@ -66,7 +70,7 @@ class Record:
     def __init__(self, fn, kind, partials=(), rules=(), definition=None, joint=False, name=None, note=""):
         self.fn, self.kind, self.rules, self.definition = fn, kind, tuple(rules), definition
         self.partials = tuple(p or _no_partial(fn, k) for k, p in enumerate(partials))
-        self.joint, self.note, self.complex, self.view = joint, note, None, False
+        self.joint, self.note, self.complex, self.careful, self.view = joint, note, None, None, False
         self.name = name or name_of(fn)
         self.keeps = _keeps(self.partials)
 

@@ -183,20 +183,26 @@ def _backward_carefully(tape, seeds, wanted):
                 if j is not None:
                     accumulate(grads, j, product(g, rule[k](y, *args)), args[k])
         else:
-            rule.pull(g, y, args, parents, grads, owned)
+            _careful(rule).pull(g, y, args, parents, grads, owned)
         grads[i] = None
     return [grads[i] if i < len(grads) else None for i in wanted]
 
 
+def _careful(rule):
+    """The rule of an array function that heeds zeros, if it has one."""
+    twin = rule.record.careful if rule.__class__ is _Linear else None
+    return rule if twin is None else _Linear(twin, rule.kwargs)
+
+
 def forward(tape, tangents, wanted):
     """Sweep the tape forwards: tangents by tape index in, tangents of the `wanted` entries out."""
-    found = _forward(tape, tangents, wanted, scalar_tangent)
+    found = _forward(tape, tangents, wanted, scalar_tangent, lambda rule: rule)
     if any(map(has_nan, found)) and not any(map(has_nan, tangents.values())):
-        found = _forward(tape, tangents, wanted, careful_tangent)
+        found = _forward(tape, tangents, wanted, careful_tangent, _careful)
     return found
 
 
-def _forward(tape, tangents, wanted, scalar_tangent):
+def _forward(tape, tangents, wanted, scalar_tangent, version):
     if tape.kept:
         _check_kept(tape)
     moved = [None] * len(tape)
@@ -210,7 +216,7 @@ def _forward(tape, tangents, wanted, scalar_tangent):
         if rule.__class__ is tuple:
             moved[i] = scalar_tangent(rule, y, args, directions)
         else:
-            moved[i] = rule.push(y, args, directions)
+            moved[i] = version(rule).push(y, args, directions)
     return [moved[i] for i in wanted]
 
 

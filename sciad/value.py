@@ -17,6 +17,7 @@ from . import table
 from .errors import NotDifferentiable
 from .plain import np
 from .table import TABLE, lookup
+from .text import Text
 
 next_level = itertools.count(1).__next__
 
@@ -148,11 +149,11 @@ class Traced:
         return f"{type(self).__name__}({self.value!r})"
 
     def __str__(self):
-        return _Text(str(raw(self)))
+        return Text(str(raw(self)))
 
     def __format__(self, spec):
         value = raw(self)
-        return _Text(format(value[()] if isinstance(value, np.ndarray) and value.ndim == 0 else value, spec))
+        return Text(format(value[()] if isinstance(value, np.ndarray) and value.ndim == 0 else value, spec))
 
     def item(self, *index):
         return self.reshape(-1)[index[0] if index else 0] if self.shape else self
@@ -249,21 +250,6 @@ class Traced:
 
     def __divmod__(self, other):
         return self // other, self % other
-
-
-class _Text(str):
-    """A traced value as text; to turn that into a number again is to drop the derivative, as `float` is."""
-
-    __slots__ = ()
-
-    def __float__(self):
-        from .mutation import warn_dropped
-
-        warn_dropped("float() of the text of a value", 3)
-        return float(str.__str__(self))
-
-    def strip(self, *chars):
-        return _Text(str.strip(self, *chars))
 
 
 class Primitive:

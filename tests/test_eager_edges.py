@@ -10,6 +10,7 @@ import scipy.special
 import sciad as ad
 
 inf, nan = np.inf, np.nan
+M = np.array([[0.0, 1.0], [0.0, 2.0]])
 
 # function, argument, its derivative (of elementwise functions the diagonal of the Jacobian)
 EDGES = {
@@ -25,6 +26,10 @@ EDGES = {
     "mask as a factor": (lambda x: (x > 0) * np.sqrt(x), [0.0, 4.0], [0.0, 0.25]), "root of a square": (lambda x: np.sqrt(x * x), [0.0, 2.0], [0.0, 1.0]),
     "norm": (np.linalg.norm, [0.0, 0.0], [0.0, 0.0]), "root of a sum": (lambda x: np.sqrt(np.sum(x * x)), [0.0, 0.0], [0.0, 0.0]),
     "masked entries": (lambda x: np.sum(np.log(x)[x > 0]), [0.0, 4.0], [0.0, 0.25]), "nan_to_num": (lambda x: np.nan_to_num(1 / x, posinf=0.0), [0.0, 2.0], [0.0, -0.25]),
+    "matrix product, 0 row": (lambda x: M @ np.sqrt(x), [0.0, 4.0], [0.0, 0.75]), "matrix product, row of 1": (lambda x: np.ones((2, 2)) @ np.sqrt(x), [0.0, 4.0], [inf, 0.5]),
+    "root of a product": (lambda x: np.sqrt(M @ x), [4.0, 0.0], [0.0, inf]), "dot, 0": (lambda x: np.dot([0.0, 2.0], np.sqrt(x)), [0.0, 4.0], [0.0, 0.5]), "dot, -1": (lambda x: np.dot([-1.0, 2.0], np.sqrt(x)), [0.0, 4.0], [-inf, 0.5]),
+    "einsum": (lambda x: np.einsum("ij,jk->ik", M, np.sqrt(x)[:, None]), [0.0, 4.0], [0.0, 0.75]), "products of products": (lambda x: np.sqrt(x) @ np.diag([0.0, 2.0]) @ np.sqrt(x), [0.0, 4.0], [0.0, 2.0]),
+    "batched product": (lambda x: np.matmul(np.stack([M, 2 * M]), np.sqrt(x)[:, None]), [0.0, 4.0], [0.0, 2.25]), "vector @ matrices": (lambda x: np.sqrt(x) @ np.stack([M.T, M.T]), [0.0, 4.0], [0.0, 1.5]),
     "standard deviation": (np.std, [2.0, 2.0], [0.0, 0.0]),
     # kinks and ties: the mean of the sides, or of the winners
     "abs": (np.abs, [0.0, -2.0], [0.0, -1.0]), "maximum": (lambda x: np.maximum(x, 0.0), [0.0, 1.0], [0.5, 1.0]), "clip": (lambda x: np.clip(x, 0.0, 1.0), [0.0, 1.0, 2.0], [0.5, 0.5, 0.0]),

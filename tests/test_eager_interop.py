@@ -128,6 +128,15 @@ def test_arrays_of_every_kind():
     assert np.array_equal(ad.grad(lambda x: np.sum(x**3))(np.array([1, 2])), [3.0, 12.0])
     g = ad.grad(lambda x: np.sum(x**3))(np.array([1, 2], np.float32))
     assert g.dtype == np.float32 and np.array_equal(g, [3.0, 12.0])
+    for mode in ("forward", "reverse"):
+        x = np.array([1, 2], np.float32)
+        matrix = ad.jacobian(lambda x: x**3, mode=mode)(x)
+        assert matrix.dtype == np.float32 and np.array_equal(matrix, np.diag([3.0, 12.0]))
+        matrix = ad.jacobian(lambda x: x**3 * np.ones(2), mode=mode)(x)
+        assert matrix.dtype == np.float64 and np.array_equal(matrix, np.diag([3.0, 12.0]))
+    assert ad.hessian(lambda x: np.sum(x**3))(x).dtype == np.float32
+    assert ad.hvp(lambda x: np.sum(x**3), (x,), (x,)).dtype == np.float32
+    assert ad.jacobian(lambda n: 2.0 * n)(np.arange(2)).dtype == np.float64
     assert np.array_equal(ad.grad(lambda x: np.sum(x**2))(np.zeros(0)), np.zeros(0))
     g = ad.grad(lambda p: p["x"] ** 2 if p["on"] else 0.0)({"x": 3.0, "on": True, "none": None})
     assert g["x"] == 6.0
@@ -142,9 +151,13 @@ def test_float_drops_the_derivative_loudly():
 
 
 def test_text_turned_into_a_number_drops_the_derivative_loudly():
-    for text in (str, "{}".format, lambda x: f"{x}", lambda x: f"{x:25.17g}".strip()):
-        with pytest.warns(ad.DerivativeDropped, match="text"):
-            assert ad.grad(lambda x, text=text: x * float(text(x)))(3.0) == 3.0
+    texts = [str, "{}".format, lambda x: f"{x}", lambda x: f"{x:25.17g}".strip(), lambda x: f"{x}"[:9],
+             lambda x: "0" + str(x), lambda x: str(x) + "e0", lambda x: (str(x) + " 1").split()[0],
+             lambda x: f"{f'{x}':>9}", lambda x: str(str(x)).replace(",", ".")]  # fmt: skip
+    for text in texts:
+        for number in (float, np.float64):
+            with pytest.warns(ad.DerivativeDropped, match="text"):
+                assert ad.grad(lambda x, text=text, number=number: x * number(text(x)))(3.0) == 3.0
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         texts = []
