@@ -1,210 +1,137 @@
-"""Gradients of compiled programs beside their primal, reverse code written by hand, and the eager tape.
+"""Gradients of compiled programs beside their primal, reverse code by hand, JAX and the eager tape.
 
-    python benchmarks/compiled_ad.py [case ...]
+    python benchmarks/compiled_ad.py [case ...]        (a case by the start of its name; JAX joins in if installed)
 
-Times are those of the kernel, called in a compiled loop; "hand" is numba written for the problem, the limit.
+(a) a loop of 100 000 steps, (b) Newton's method in a loop, (c) a stencil in place, its coefficient fixed or wanted
+too, (d) the GMM objective of ADBench, (e) a network's right-hand side with its full pullback, (f) two small
+right-hand sides.  All cases of a problem are timed in turn; times are minima, because what disturbs a run on a
+shared machine only adds.  Compiled code is called in a compiled loop, "from Python" is one call of
+``ad.value_and_grad(ad.jit(f))``.  Then elementwise functions against NumPy's, and what the first compile costs.
+Writes `results/compiled_ad.json` and `.png`.
 """
 
 import argparse
+import dataclasses
+import json
+import os
+import subprocess
 import sys
-import time
+import tempfile
 from pathlib import Path
 
 import numpy as np
 from numba import njit
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 import sciad as ad  # noqa: E402
-from sciad import tree  # noqa: E402
+from benchmarks import compiled_ad_elementwise as elementwise  # noqa: E402
+from benchmarks import timing  # noqa: E402
+from benchmarks.compiled_ad_peers import jax_gradients, jax_refusal  # noqa: E402
+from benchmarks.compiled_ad_problems import Problem, problems  # noqa: E402
 from sciad.compiler import Group, compile_function  # noqa: E402
 from sciad.compiler.intrinsics import call  # noqa: E402
-from tests.models import MODELS  # noqa: E402
 
-FAST = {"error_model": "numpy", "fastmath": {"contract", "nsz"}}
-RNG = np.random.default_rng(0)
-
-# ------------------------------------------------------------ programs
+SAMPLE = 1e-4  # seconds, less than a time slice
 
 
-def logistic(x, r):
-    for _ in range(100_000):
-        x = r * x * (1 - x) + 1e-3 * np.sin(x)
-    return x
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("cases", nargs="*", default=[""], help="how names of cases begin")
+    parser.add_argument("--rounds", type=int, default=60)
+    parser.add_argument("--output", type=Path, default=timing.RESULTS, help="folder for JSON and picture")
+    options = parser.parse_args()
+
+    chosen = {k: v for k, v in problems().items() if any(k.startswith(c) for c in options.cases)}
+    try:
+        peers, refusal = jax_gradients(chosen), jax_refusal()
+    except ImportError:
+        peers, refusal = {}, "not installed"
+    heads = ("primal", "gradient", "/primal", "by hand", "/hand", "JAX", "tape", "Python")
+    print(f"{'':18}{'per':8}" + "".join(f"{head:>10}" for head in heads))
+    groups = {}
+    for name, problem in chosen.items():
+        groups[name] = measure(problem, peers.get(name), options.rounds)
+        print(row(name, problem, groups[name]), flush=True)
+    print(f"\nreverse mode of JAX on (b): {refusal}\n")
+    content = {"timings": groups, "ratios": ratios(groups), "refusal_of_jax": refusal}
+    if options.cases == [""]:
+        content |= {"elementwise": elementwise.measure(), "compile": compile_times()}
+        print(elementwise.table(content["elementwise"]) + "\n")
+        print("\n".join(f"{name:42}{value:8.2f} s" for name, value in content["compile"].items()))
+        path = timing.save("compiled_ad", content, options.output)
+        timing.bars(groups, "compiled").savefig(path.with_suffix(".png"), dpi=110)
+        print(f"\nwrote {path} and {path.with_suffix('.png')}")
 
 
-def newton(a):
-    z, s = a, 0.0
-    for i in range(20_000):
-        target = a + 1e-4 * i
-        while abs(z + 0.5 * np.sin(z) - target) > 1e-12:
-            z = z - (z + 0.5 * np.sin(z) - target) / (1 + 0.5 * np.cos(z))
-        s = s + z
-    return s
+# Cases --------------------------------------------------------------------------------------------
 
 
-def stencil(u, c):
-    u, w = u.copy(), u.copy()
-    for _ in range(200):
-        w[1:-1] = u[1:-1] + c * (u[2:] - 2 * u[1:-1] + u[:-2])
-        u, w = w, u
-    return u
+def measure(problem: Problem, peer, rounds: int) -> dict[str, timing.Timing]:
+    """Seconds of the whole problem in each way; all gradients are checked against the eager tape or by hand."""
+    compiled = compile_function(problem.fun, [Group("x", problem.args, spread=True)])
+    wanted, n = problem.flat().size, compiled.n_out
+    x = np.concatenate(
+        [problem.flat(), *map(np.ravel, compiled.gather())]
+    )  # numbers of the module go in, too
+    out, g, bar = np.zeros(n), np.ones(n), np.zeros(x.size)
+    w = np.empty(1 + max(compiled.work_size("primal"), compiled.work_size("pullback")))
+    primal, pullback = compiled.address("primal"), compiled.address("pullback")
+    runs = {
+        "compiled primal": lambda k: _primal(primal, k, x, out, w),
+        "compiled gradient": lambda k: _pullback(pullback, k, x, g, out, bar, w),
+    }
+    runs["compiled gradient"](1)
+    gradient, value = bar[:wanted].copy(), out.copy()
+    if problem.hand is not None:
+        hand, s, by_hand = _looped(problem.hand), np.empty(1_100_000), np.zeros(x.size)
+        hand(1, x, g, out, by_hand, s)
+        agree(by_hand[:wanted], gradient)
+        agree(out, value)
+        runs["by hand"] = lambda k: hand(k, x, g, out, by_hand, s)
+    cases, repeats = {}, {}
+    for name, run in runs.items():
+        repeats[name] = max(1, round(SAMPLE / timing.interleave({"": lambda run=run: run(1)}, 3)[""].least))
+        cases[name] = lambda run=run, k=repeats[name]: run(k)
+    argnums = tuple(range(len(problem.args)))
+    from_python = ad.value_and_grad(ad.jit(_summed(problem.fun)), argnums)
+    agree(_flat(from_python(*problem.args)[1]), gradient)
+    cases["from Python"] = lambda: from_python(*problem.args)
+    if peer is not None:
+        agree(_flat(peer()[1]), gradient)
+        cases["JAX"] = peer
+    args, scale = problem.tape or (problem.args, 1)
+    taped = ad.grad(_summed(problem.fun), argnums)
+    if problem.tape is None:
+        agree(_flat(taped(*args)), gradient)
+    cases["eager tape"] = lambda: taped(*args)
+    measured = timing.interleave(cases, rounds, SAMPLE, case_seconds=2.0)
+    return {
+        name: _scaled(t, scale if name == "eager tape" else 1 / repeats.get(name, 1))
+        for name, t in measured.items()
+    }
 
 
-def gmm(alphas, means, icf, x):
-    """Log-likelihood of a Gaussian mixture, full covariances (the GMM of ADBench, without prior)."""
-    n, d = x.shape
-    k = alphas.size
-    total = 0.0
-    q, centred, main = np.zeros(d), np.zeros(d), np.zeros(k)
-    for i in range(n):
-        for j in range(k):
-            for a in range(d):
-                centred[a] = x[i, a] - means[j, a]
-            for a in range(d):
-                q[a] = np.exp(icf[j, a]) * centred[a]
-            at = d
-            for a in range(d):
-                for b in range(a + 1, d):
-                    q[b] += icf[j, at] * centred[a]
-                    at += 1
-            main[j] = alphas[j] + np.sum(icf[j, :d]) - 0.5 * np.sum(q * q)
-        top = np.max(main)
-        total += top + np.log(np.sum(np.exp(main - top)))
-    top = np.max(alphas)
-    return total - n * (top + np.log(np.sum(np.exp(alphas - top))))
+def _summed(fun):
+    def total(*args):
+        return np.sum(fun(*args))
+
+    return total
 
 
-def mlp(y, p):
-    hidden = np.tanh((y**3) @ p["w1"].T + p["b1"])
-    return hidden @ p["w2"].T + p["b2"]
+def _flat(arrays) -> np.ndarray:
+    return np.concatenate([np.ravel(np.asarray(a, float)) for a in ad.tree.flatten(arrays)[0]])
 
 
-def right_hand_side(name):
-    model = MODELS[name]
-    return lambda y, p: model.fun(0.0, y, p)
+def agree(a, b) -> None:
+    if not np.allclose(a, b, rtol=1e-8, atol=1e-10):
+        raise RuntimeError(f"gradients differ: {np.max(np.abs(a - b)):.1e}")
 
 
-# ------------------------------------------------------------ reverse code by hand
-
-
-@njit(**FAST)
-def logistic_hand(x, g, out, bar, s):
-    z, r = x[0], x[1]
-    for i in range(100_000):
-        s[2 * i] = z * (1.0 - z)
-        s[2 * i + 1] = r * (1.0 - 2.0 * z) + 1e-3 * np.cos(z)
-        z = r * z * (1.0 - z) + 1e-3 * np.sin(z)
-    out[0] = z
-    z_bar, r_bar = g[0], 0.0
-    for i in range(99_999, -1, -1):
-        r_bar += z_bar * s[2 * i]
-        z_bar *= s[2 * i + 1]
-    bar[0] += z_bar
-    bar[1] += r_bar
-
-
-@njit(**FAST)
-def newton_hand(x, g, out, bar, s):
-    a = x[0]
-    z, total, top = a, 0.0, 0
-    trips = s[:20_000]
-    tape = s[20_000:]
-    for i in range(20_000):
-        target, trip = a + 1e-4 * i, 0
-        while True:
-            sine = np.sin(z)
-            residual = z + 0.5 * sine - target
-            if not abs(residual) > 1e-12:
-                break
-            inverse = 1.0 / (1.0 + 0.5 * np.cos(z))
-            step = residual * inverse
-            tape[top] = inverse
-            tape[top + 1] = -0.5 * sine * step * inverse
-            z -= step
-            top, trip = top + 2, trip + 1
-        trips[i] = trip
-        total += z
-    out[0] = total
-    z_bar, a_bar = 0.0, 0.0
-    for i in range(19_999, -1, -1):
-        z_bar += g[0]
-        for _ in range(int(trips[i])):
-            top -= 2
-            a_bar += z_bar * tape[top]
-            z_bar *= tape[top + 1]
-    bar[0] += a_bar + z_bar
-
-
-@njit(**FAST)
-def stencil_hand(x, g, out, bar, s):
-    n, c = 5000, x[5000]
-    u, w = x[:n].copy(), x[:n].copy()
-    for k in range(200):
-        row = s[k * (n - 2) : (k + 1) * (n - 2)]
-        for q in range(n - 2):
-            row[q] = u[q + 2] - 2.0 * u[q + 1] + u[q]
-            w[q + 1] = u[q + 1] + c * row[q]
-        u, w = w, u
-    ub, wb = g.copy(), np.zeros(n)
-    out[:] = u
-    c_bar = 0.0
-    for k in range(199, -1, -1):
-        ub, wb = wb, ub  # adjoints of the buffers read and written in step k
-        row = s[k * (n - 2) : (k + 1) * (n - 2)]
-        for q in range(n - 2):
-            ub[q] += c * wb[q + 1]
-        for q in range(n - 2):
-            ub[q + 2] += c * wb[q + 1]
-        for q in range(n - 2):
-            ub[q + 1] += wb[q + 1] * (1.0 - 2.0 * c)
-        for q in range(n - 2):
-            c_bar += row[q] * wb[q + 1]
-            wb[q + 1] = 0.0
-    bar[:n] += ub + wb
-    bar[n] += c_bar
-
-
-# ------------------------------------------------------------ measuring
-
-CASES = {
-    "logistic": (logistic, (0.3, 3.0), logistic_hand, 100_000),
-    "newton": (newton, (0.7,), newton_hand, 20_000),
-    "stencil": (stencil, (RNG.normal(size=5000), 0.2), stencil_hand, 1_000_000),
-    "gmm": (
-        gmm,
-        (
-            RNG.normal(size=25),
-            RNG.normal(size=(25, 10)),
-            0.1 * RNG.normal(size=(25, 55)),
-            RNG.normal(size=(1000, 10)),
-        ),
-        None,
-        1000,
-    ),
-    "mlp": (
-        mlp,
-        (
-            RNG.normal(size=(20, 2)),
-            {
-                "w1": RNG.normal(size=(50, 2)),
-                "b1": RNG.normal(size=50),
-                "w2": RNG.normal(size=(2, 50)),
-                "b2": RNG.normal(size=2),
-            },
-        ),
-        None,
-        1,
-    ),
-    "lotka_volterra": (
-        right_hand_side("lotka_volterra"),
-        (MODELS["lotka_volterra"].y0, *MODELS["lotka_volterra"].args),
-        None,
-        1,
-    ),
-    "pollu": (right_hand_side("pollu"), (MODELS["pollu"].y0 + 0.01, *MODELS["pollu"].args), None, 1),
-}
+def _scaled(t: timing.Timing, factor: float) -> timing.Timing:
+    times = {k: getattr(t, k) * factor for k in ("median", "lower", "upper", "least")}
+    return dataclasses.replace(t, **times)
 
 
 @njit
@@ -219,72 +146,59 @@ def _pullback(address, n, x, g, out, bar, w):
         call(address, (x, g, out, bar, w))
 
 
-def measure(name, rounds=7):
-    """Nanoseconds per unit of work of a case: primal, pullback, hand, eager tape (None where absent)."""
-    f, args, hand, units = CASES[name]
-    started = time.perf_counter()
-    compiled = compile_function(f, [Group("x", args, spread=True)])
-    primal, pullback = compiled.address("primal"), compiled.address("pullback")
-    seconds = time.perf_counter() - started
-    x = np.concatenate([np.ravel(np.asarray(a, float)) for a in tree.flatten(args)[0]])
-    n = compiled.n_out
-    out, g, bar = np.zeros(n), np.ones(n), np.zeros(x.size)
-    w = np.empty(1 + max(compiled.work_size("primal"), compiled.work_size("pullback")))
-    runs = {
-        "primal": lambda k: _primal(primal, k, x, out, w),
-        "pullback": lambda k: _pullback(pullback, k, x, g, out, bar, w),
+def _looped(function):
+    @njit
+    def run(n, x, g, out, bar, s):
+        for _ in range(n):
+            function(x, g, out, bar, s)
+
+    return run
+
+
+# What is printed and kept -------------------------------------------------------------------------
+
+
+def ratios(groups: dict) -> dict:
+    return {
+        name: {
+            other: group["compiled gradient"].least / group[other].least
+            for other in ("compiled primal", "by hand", "JAX", "eager tape")
+            if other in group
+        }
+        for name, group in groups.items()
     }
-    if hand is not None:
-        s = np.empty(1_100_000)
-        by_hand = np.zeros(x.size)
-        hand(x, g, out, by_hand, s)
-        _pullback(pullback, 1, x, g, out, bar, w)
-        assert np.allclose(by_hand, bar, rtol=1e-9, atol=1e-12), name
-        runs["hand"] = lambda k: [hand(x, g, out, bar, s) for _ in range(k)]
-    repeats = {}
-    for key, run in runs.items():
-        run(1)
-        begun = time.perf_counter()
-        run(1)
-        repeats[key] = max(1, int(0.02 / max(time.perf_counter() - begun, 1e-7)))
-    best = dict.fromkeys(runs, np.inf)
-    for _ in range(rounds):
-        for key, run in runs.items():
-            begun = time.perf_counter()
-            run(repeats[key])
-            best[key] = min(best[key], (time.perf_counter() - begun) / repeats[key] / units)
-    if name in ("mlp", "lotka_volterra", "pollu"):
-        loss = lambda *a: np.sum(f(*a))  # noqa: E731
-        gradient = ad.grad(loss, tuple(range(len(args))))
-        gradient(*args)
-        begun = time.perf_counter()
-        for _ in range(20):
-            gradient(*args)
-        best["tape"] = (time.perf_counter() - begun) / 20
-    return {key: 1e9 * value for key, value in best.items()} | {"compile": seconds}
 
 
-def main(names):
-    heads = [
-        ("primal", 10),
-        ("pullback", 10),
-        ("ratio", 7),
-        ("hand", 10),
-        ("/hand", 7),
-        ("tape", 12),
-        ("compile s", 11),
-    ]
-    print(f"{'ns per unit':16}" + "".join(f"{head:>{width}}" for head, width in heads))
-    for name in names:
-        t = measure(name)
-        hand, tape = t.get("hand"), t.get("tape")
-        cells = [f"{t['primal']:10.3g}{t['pullback']:10.3g}{t['pullback'] / t['primal']:7.2f}"]
-        cells.append(f"{hand:10.3g}{t['pullback'] / hand:7.2f}" if hand else " " * 17)
-        cells.append(f"{tape:12.4g}" if tape else " " * 12)
-        print(f"{name:16}{''.join(cells)}{t['compile']:11.2f}", flush=True)
+def row(name: str, problem: Problem, group: dict) -> str:
+    def cell(kind):
+        return f"{1e9 * group[kind].least / problem.units:10.4g}" if kind in group else " " * 10
+
+    def ratio(kind):
+        return f"{group['compiled gradient'].least / group[kind].least:10.2f}" if kind in group else " " * 10
+
+    cells = [cell("compiled primal"), cell("compiled gradient"), ratio("compiled primal"), cell("by hand")]
+    cells += [ratio("by hand"), cell("JAX"), cell("eager tape"), cell("from Python")]
+    note = "  ns; tape extrapolated" if problem.tape else "  ns"
+    return f"{name:18}{problem.unit:8}{''.join(cells)}{note}"
+
+
+def compile_times() -> dict[str, float]:
+    """Seconds that a process takes to compile, with an empty cache and with a full one."""
+    script = Path(__file__).with_name("first_compile.py")
+    with tempfile.TemporaryDirectory() as folder:
+        environment = os.environ | {"SCIAD_CACHE_DIR": folder}
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
+        found = {}
+        for label, arguments in (("first process", []), ("", ["again"]), ("second process", ["again"])):
+            command = [sys.executable, str(script), *arguments]
+            output = subprocess.run(
+                command, env=environment, check=True, capture_output=True, text=True
+            ).stdout
+            for name, (wall, used) in json.loads(output).items():
+                if label:
+                    found |= {f"{label}, {name}, wall": wall, f"{label}, {name}, processor": used}
+    return found
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("cases", nargs="*", default=list(CASES), help=", ".join(CASES))
-    main(parser.parse_args().cases or list(CASES))
+    main()

@@ -23,13 +23,14 @@ RESULTS = Path(__file__).parent / "results"
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds of one call: median and quartiles over `samples` samples of `calls` calls each."""
+    """Seconds of one call: median, quartiles and minimum over `samples` samples of `calls` calls each."""
 
     median: float
     lower: float
     upper: float
     samples: int
     calls: int
+    least: float = float("nan")
 
 
 def interleave(
@@ -73,7 +74,7 @@ def _sample(case: Callable[[], object], calls: int) -> float:
 
 def _summary(samples: list[float], calls: int) -> Timing:
     lower, median, upper = (float(q) for q in np.quantile(samples, (0.25, 0.5, 0.75)))
-    return Timing(median, lower, upper, len(samples), calls)
+    return Timing(median, lower, upper, len(samples), calls, min(samples))
 
 
 def table(timings: Mapping[str, Timing], base: str, title: str = "") -> str:

@@ -18,7 +18,7 @@ def expit(x):
     return np.where(x >= 0, 1 / (1 + e), e / (1 + e))
 
 
-REFERENCE = {"exp": np.exp, "expm1": np.expm1, "log": np.log, "log1p": np.log1p, "tanh": np.tanh, "expit": expit}
+REFERENCE = {"sin": np.sin, "cos": np.cos, "exp": np.exp, "expm1": np.expm1, "log": np.log, "log1p": np.log1p, "tanh": np.tanh, "expit": expit}
 
 
 def points(name):
@@ -29,6 +29,11 @@ def points(name):
         x = [10.0 ** rng.uniform(-308, 308, n), 1 + rng.normal(size=n) * 1e-3, 1 + rng.normal(size=n) * 1e-9]
         if name == "log1p":
             x = [x[0], x[1] - 1, x[2] - 1, -1 + 10.0 ** rng.uniform(-15, 0, n), rng.uniform(-1, 2, n)]
+    if name in ("sin", "cos"):  # around the zeros, and where the reduction changes
+        zeros = rng.integers(-600000, 600000, n) * (np.pi / 2)
+        x.append(rng.choice([-1, 1], n) * 2.0 ** rng.uniform(19, 1024, n))
+        x.append(np.array([6381956970095103.0 * 2.0**797, 1.7976931348623157e308, 2.0**20]))  # next to n*pi/2: first
+        x += [zeros, zeros * (1 + rng.normal(size=n) * 1e-15), rng.uniform(-4, 4, n) * 2.0**20]
     return np.concatenate([*x, SPECIAL])
 
 

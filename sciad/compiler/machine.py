@@ -101,6 +101,8 @@ def _machine() -> llvm.TargetMachine:
 def _new_machine() -> llvm.TargetMachine:
     _initialize()
     cpu, features = host()
+    if "+avx512f" in features:  # wide vectors, which LLVM does not use of itself on many processors
+        features += ",-prefer-256-bit"
     target = llvm.Target.from_triple(llvm.get_process_triple())
     return target.create_target_machine(cpu=cpu, features=features, opt=3, jit=True)
 

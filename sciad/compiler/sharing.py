@@ -167,11 +167,14 @@ class _Sharer:
         node.count = self.use(node.count)
         inside = {k: dict(v) for k, v in known.items()}
         pre = node.pre
-        if pre is not None:
+        if pre is None:
+            with self.builder.into(Block()) as body:
+                self.block(node.body, inside)
+        else:
             with self.builder.into(Block()) as pre:
                 self.block(node.pre, inside)
-        with self.builder.into(Block()) as body:
-            self.block(node.body, inside)
+                with self.builder.into(Block()) as body:  # shares what the condition is computed from
+                    self.block(node.body, inside)
         node.pre, node.body = pre, body
         node.cond, node.stop = self.use(node.cond), self.use(node.stop)
         for c in node.carried:

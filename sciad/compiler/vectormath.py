@@ -135,11 +135,11 @@ def _own(function):
     return build
 
 
-for _name in ("sin", "cos", "sqrt", "floor", "ceil", "trunc", "rint", "log2", "log10", "exp2", "fabs"):
+for _name in ("sqrt", "floor", "ceil", "trunc", "rint", "log2", "log10", "exp2", "fabs"):
     _declare(_name, getattr(np, _name), 1, _external(f"llvm.{_name}.f64", 1))
 for _name in ("copysign",):
     _declare(_name, getattr(np, _name), 2, _external(f"llvm.{_name}.f64", 2))
-for _name in ("exp", "expm1", "log", "log1p", "tanh"):
+for _name in ("exp", "expm1", "log", "log1p", "tanh", "sin", "cos"):
     _declare(_name, getattr(np, _name), 1, _own(getattr(elementary, _name)))
 for _name in ("sign", "reciprocal", "degrees", "radians"):
     _declare(_name, getattr(np, _name), 1, _own(getattr(elementary, _name)))
