@@ -28,6 +28,7 @@ from adjoints.sde_sweep import (
 from sciad.compiler.native import kernel
 from sciad.compiler.runtime import view
 from solvers import ensemble, sde_loop
+from solvers.brownian import noise_numbers
 from solvers.errors import SolverError
 from solvers.sde import make_step
 from solvers.sde_loop import LANES, begin, clear, copy, draw
@@ -95,7 +96,7 @@ def _increment(problem):
     if problem.grid is None:
         raise ValueError("BacksolveAdjoint needs fixed steps (dt); for adaptive steps take DiscreteAdjoint")
     drift, diffusion, times, noise, kind, calculus, y, w, args = problem.parts
-    y, w = _first(y, problem.method.copies), _first(w, 1 + problem.method.space_time)
+    y = y[0] if problem.method.copies == 2 else y
     corrected = calculus == "ito" and noise != "additive"
     if corrected and kind == "general":
         raise ValueError(
@@ -103,16 +104,11 @@ def _increment(problem):
             "take DiscreteAdjoint, or state "
             "the equation in Stratonovich's sense"
         )
-    if problem.method.space_time:
+    if isinstance(w, tuple):
         step = _ito_pair if corrected else _plain_pair
-        w = (w, w)
     else:
         step = _ito if corrected else _plain
     return make_step(step, corrected, (drift, diffusion, times), y, w, args)
-
-
-def _first(template, copies):
-    return template[0] if copies == 2 else template
 
 
 def _plain(drift, diffusion, times, t, h, y, w, args):
@@ -160,7 +156,7 @@ def sweep(
     """Heun's method backwards for y, its adjoint and that of the parameters; `y0` holds the final states."""
     size = y0.shape[0]
     steps = cells.shape[0]
-    m = NOISES * components
+    m = noise_numbers(NOISES, components)
     lanes = size * LANES
     y = view(room, 0, lanes)
     a = view(room, lanes, lanes)

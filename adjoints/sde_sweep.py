@@ -13,6 +13,7 @@ import numpy as np
 
 from sciad.compiler.native import kernel
 from sciad.compiler.runtime import call, view
+from solvers.brownian import noise_numbers
 from solvers.sde_loop import COMMON, LANES, begin, clear, copy, draw, emit
 
 SEGMENT = 1 << 19  # float64 of states kept at a time while going backwards
@@ -53,7 +54,7 @@ def tangent(
     """Run the paths together with their derivative along (dy0, dp)."""
     size = y0.shape[0]
     steps = cells.shape[0]
-    m = NOISES * components
+    m = noise_numbers(NOISES, components)
     y = view(room, 0, size * LANES)
     dy = view(room, size * LANES, size * LANES)
     dw = view(room, 2 * size * LANES, m * LANES)
@@ -91,7 +92,7 @@ def backward(
     """
     size = y0.shape[0]
     steps = cells.shape[0]
-    m = NOISES * components
+    m = noise_numbers(NOISES, components)
     most = segment_length(size, m, steps)
     segments = (steps + most - 1) // most
     y = view(room, 0, size * LANES)
@@ -176,7 +177,7 @@ def backward_reversible(
     """Gradient by a step that undoes itself: no state is kept, the paths are run backwards."""
     size = y0.shape[0]
     steps = cells.shape[0]
-    m = NOISES * components
+    m = noise_numbers(NOISES, components)
     y = view(room, 0, size * LANES)
     a = view(room, size * LANES, size * LANES)
     dw = view(room, 2 * size * LANES, m * LANES)

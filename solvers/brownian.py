@@ -10,10 +10,16 @@ A path is refined together with its integral: for an interval of length h, the i
 space-time Levy area ``H`` (integral of ``W - linear interpolant``, divided by h) are independent, N(0, h)
 and N(0, h/12), and both are kept at every level. Methods of strong order 1.5 need both.
 
+The Levy area between two components, which noise that does not commute needs, is put together by Chen's
+relation from `LEAVES` leaves in a cell, so that areas of neighbouring intervals add up as they must. What
+(W, H) of a leaf leave open of its area is a normal number of the right variance given them: over L leaves
+the law is off by O(h / L^(3/2)), where leaving it out would cost O(h / L^(1/2)).
+
 References
 ----------
 J. M. Foster, "Numerical approximations for stochastic differential equations", PhD thesis, Oxford (2020):
-the law of (W, H) of both halves of an interval given those of the whole.
+the law of (W, H) of both halves of an interval given those of the whole; mean and variance of the Levy
+area given (W, H).
 
 X. Li, T.-K. L. Wong, R. T. Q. Chen and D. Duvenaud, "Scalable gradients for stochastic differential
 equations", AISTATS (2020): the virtual Brownian tree.
@@ -35,6 +41,9 @@ DEPTH = 24  # halvings of a cell: below 6e-8 of its width the path is smooth
 SNAP = 1e-9  # of a cell: times closer than this to a cell's edge are the edge
 CELL_W, CELL_H, BRIDGE, LEVY = 0, 1, 2, 3  # streams of numbers of one component
 STREAMS = 4
+HALVINGS = 4  # of a cell, down to the leaves that Levy areas are made of
+LEAVES = 1 << HALVINGS
+PLAIN, SPACE_TIME, AREAS = 1, 2, 3  # noise that a step takes: W; W and H; W and the Levy areas
 
 
 class BrownianMotion:
@@ -129,21 +138,54 @@ class BrownianMotion:
             If a time lies outside of the span, or the path is not one of those given.
         """
         s, t = self._inside(s), self._inside(t)
-        if not 0 <= path < 2**32 or (self.table.shape[1] and 1 < self.table.shape[0] <= path):
-            raise ValueError(f"path = {path} is not one of the paths of this motion")
+        self._one_of(path)
         out = np.zeros((2, self.size))
         _compiled()(path, min(s, t), max(s, t), self.start, self.dt, self.key, self.table, out)
         W, H = out.reshape((2, *self.shape))
         if t < s:
             W = -W  # H is the integral of the same bridge, run through backwards
-            H = -H if False else H
         return (W, H) if space_time else W
+
+    def levy_area(self, s, t, path: int = 0) -> np.ndarray:
+        """Levy areas of one path between its components over [s, t].
+
+        Parameters
+        ----------
+        s, t : float
+            Times in `t_span`, s <= t. Areas are resolved to `leaf`; inside of a leaf they add up, but do not
+            have the law.
+        path : int
+
+        Returns
+        -------
+        A : ndarray (size, size)
+            ``A[i, j]`` is half the integral of ``X_i dX_j - X_j dX_i`` with ``X = W - W(s)``; antisymmetric.
+        """
+        s, t = self._inside(s), self._inside(t)
+        self._one_of(path)
+        if t < s:
+            raise ValueError(f"the Levy area over [{s}, {t}] runs backwards: give s <= t")
+        m = self.size
+        out, room = np.zeros(noise_numbers(AREAS, m)), np.empty(levy_room(m))
+        _compiled_levy()(path, s, t, self.start, self.dt, self.key, self.table, m, out, room)
+        area = np.zeros((m, m))
+        area[np.triu_indices(m, 1)] = out[m:]
+        return area - area.T
+
+    @property
+    def leaf(self) -> float:
+        """Time to which Levy areas are resolved."""
+        return self.dt / LEAVES
 
     def __call__(self, t, path: int = 0) -> np.ndarray:
         """``W(t) - W(start)`` at one or several times, with the times as the last axis."""
         t = np.asarray(t, float)
         values = [self.increment(self.start, time, path) for time in t.ravel()]
         return np.moveaxis(np.reshape(values, t.shape + self.shape), range(t.ndim), range(-t.ndim, 0))
+
+    def _one_of(self, path):
+        if not 0 <= path < 2**32 or (self.table.shape[1] and 1 < self.table.shape[0] <= path):
+            raise ValueError(f"path = {path} is not one of the paths of this motion")
 
     def _inside(self, t):
         t = float(t)
@@ -160,6 +202,14 @@ class BrownianMotion:
 def _compiled():
     signature = "int64(int64,float64,float64,float64,float64,int64,float64[:,:,::1],float64[:,::1])"
     return link(increments, signature)
+
+
+@functools.cache
+def _compiled_levy():
+    signature = (
+        "int64(int64,float64,float64,float64,float64,int64,float64[:,:,::1],int64,float64[::1],float64[::1])"
+    )
+    return link(levy, signature)
 
 
 @kernel
@@ -239,6 +289,16 @@ def cell(path, component, k, width, key, table):
     return w, width * (0.5 * w + cell_h(path, component, k, width, key))
 
 
+@kernel
+def halves(w, h, size, path, component, k, node, key):
+    """W and H of both halves of a node of cell k, of length `size`, given its own."""
+    a, b = normal_pair(k, node, path, STREAMS * component + BRIDGE, key)
+    a = 0.25 * math.sqrt(size) * a
+    b = math.sqrt(size / 12.0) * b
+    wl = 0.5 * w + 1.5 * h + a
+    return wl, 0.25 * h - 0.5 * a + 0.5 * b, w - wl, 0.25 * h - 0.5 * a - 0.5 * b
+
+
 @apart
 def prefix(path, component, k, u, width, key, table):
     """Increment over the first `u` of cell k, and its integral, by halving down to where `u` lies."""
@@ -253,11 +313,7 @@ def prefix(path, component, k, u, width, key, table):
         for _ in range(DEPTH):
             if left < u:
                 half = 0.5 * size
-                a, b = normal_pair(k, node, path, STREAMS * component + BRIDGE, key)
-                a = 0.25 * math.sqrt(size) * a
-                b = math.sqrt(size / 12.0) * b
-                wl = 0.5 * w + 1.5 * h + a
-                hl = 0.25 * h - 0.5 * a + 0.5 * b
+                wl, hl, wr, hr = halves(w, h, size, path, component, k, node, key)
                 node = 2 * node
                 if u < left + half:
                     w = wl
@@ -266,8 +322,8 @@ def prefix(path, component, k, u, width, key, table):
                     integral = integral + half * (total + 0.5 * wl + hl)
                     total = total + wl
                     left = left + half
-                    w = w - wl
-                    h = 0.25 * h - 0.5 * a - 0.5 * b
+                    w = wr
+                    h = hr
                     node = node + 1
                 size = half
         # in the last interval: the mean given its w and h
@@ -275,3 +331,118 @@ def prefix(path, component, k, u, width, key, table):
         integral = integral + (u - left) * total + size * (0.5 * w * r * r + h * r * r * (3.0 - 2.0 * r))
         total = total + r * w + 6.0 * r * (1.0 - r) * h
     return total, integral
+
+
+# -- Levy areas between components -----------------------------------------------------------------------
+
+
+@kernel
+def noise_numbers(noises, components):
+    """How many numbers of noise a step takes: PLAIN, SPACE_TIME or AREAS (i < j, row by row)."""
+    if noises == AREAS:
+        return components + components * (components - 1) // 2
+    return noises * components
+
+
+@kernel
+def levy_room(components):
+    """Workspace of `levy`."""
+    return (7 + 2 * HALVINGS) * components
+
+
+@apart
+def levy(path, s, t, start, width, key, table, components, out, room):
+    """Write the increments over ``[s, t]`` to `out`, and behind them the areas A_ij, i < j, row by row.
+
+    `room`: W, H and a normal number of the present leaf; W and H up to where the interval begins in the
+    leaf and up to where it ends; right halves that are yet to be visited, by level.
+    """
+    m = components
+    size = width / LEAVES
+    x = cell_position(s, start, size)
+    y = cell_position(t, start, size)
+    first = np.int64(math.floor(x))
+    for i in range(noise_numbers(AREAS, m)):
+        out[i] = 0.0
+    for leaf in range(first, np.int64(math.ceil(y))):
+        k = leaf // LEAVES
+        index = leaf - k * LEAVES
+        r0 = max(x - leaf, 0.0)
+        r1 = min(y - leaf, 1.0)
+        for c in range(m):
+            visit(path, c, m, k, index, leaf == first, width, key, table, room)
+            z, _ = normal_pair(k, LEAVES + index, path, STREAMS * c + LEVY, key)
+            room[2 * m + c] = z
+            w, h = inside_leaf(path, c, k, index, r0, width, key, table, room[c], room[m + c])
+            room[3 * m + c] = w
+            room[4 * m + c] = h
+            w, h = inside_leaf(path, c, k, index, r1, width, key, table, room[c], room[m + c])
+            room[5 * m + c] = w
+            room[6 * m + c] = h
+        pair = m
+        for i in range(m):
+            dwi = room[5 * m + i] - room[3 * m + i]
+            for j in range(i + 1, m):
+                dwj = room[5 * m + j] - room[3 * m + j]
+                z, _ = normal_pair(k, LEAVES + index, path, STREAMS * pair + LEVY, key)
+                rest = math.sqrt(0.2 * size) * (room[m + i] * room[2 * m + j] - room[m + j] * room[2 * m + i])
+                rest = rest + math.sqrt(0.05) * size * z
+                before = room[4 * m + i] * room[3 * m + j] - room[3 * m + i] * room[4 * m + j]
+                area = room[6 * m + i] * room[5 * m + j] - room[5 * m + i] * room[6 * m + j]
+                area = area - before + (r1 * r1 - r0 * r0) * rest
+                area = area - 0.5 * (room[3 * m + i] * dwj - room[3 * m + j] * dwi)
+                out[pair] += area + 0.5 * (out[i] * dwj - out[j] * dwi)
+                pair += 1
+        for c in range(m):
+            out[c] += room[5 * m + c] - room[3 * m + c]
+    return 0
+
+
+@apart
+def visit(path, c, m, k, index, anew, width, key, table, room):
+    """Write W and H of leaf `index` of cell k to ``room[c]`` and ``room[m + c]``.
+
+    Leaves are visited in order: right halves are kept for when their turn comes.
+    """
+    w = 0.0
+    h = 0.0
+    level = np.int64(0)
+    if anew or index == 0:
+        w = cell_w(path, c, k, width, key, table)
+        h = cell_h(path, c, k, width, key)
+    else:
+        level = np.int64(HALVINGS)
+        low = index
+        while low % 2 == 0:
+            low = low // 2
+            level -= 1
+        w = room[(5 + 2 * level) * m + c]
+        h = room[(6 + 2 * level) * m + c]
+    for l in range(level, HALVINGS):
+        node = (LEAVES + index) >> (HALVINGS - l)
+        wl, hl, wr, hr = halves(w, h, width * 0.5**l, path, c, k, node, key)
+        if (index >> (HALVINGS - 1 - l)) % 2 == 0:
+            room[(7 + 2 * l) * m + c] = wr
+            room[(8 + 2 * l) * m + c] = hr
+            w = wl
+            h = hl
+        else:
+            w = wr
+            h = hr
+    room[c] = w
+    room[m + c] = h
+    return 0
+
+
+@apart
+def inside_leaf(path, c, k, index, r, width, key, table, w, h):
+    """W and H of the first part r of leaf `index` of cell k, whose own are w and h."""
+    if r == 0.0:
+        return 0.0, 0.0
+    if r == 1.0:
+        return w, h
+    size = width / LEAVES
+    before, first = prefix(path, c, k, index * size, width, key, table)
+    after, second = prefix(path, c, k, (index + r) * size, width, key, table)
+    w = after - before
+    return w, (second - first) / (r * size) - before - 0.5 * w

@@ -10,7 +10,7 @@ import sciad as ad
 from sciad.errors import UnsupportedSyntax
 from sciad.tree import flatten
 from solvers import step_sde
-from solvers.brownian import BrownianMotion
+from solvers.brownian import AREAS, SPACE_TIME, BrownianMotion
 from solvers.errors import SolverError
 from solvers.sde_problem import Problem, fixed_grid, shape_of_noise
 from solvers.sde_solution import SDESolution
@@ -192,11 +192,20 @@ def _prepare(
         kind, step_sde.matrix if len(shape) == 1 else step_sde.tensor
     )
     brownian, seed = _motion(brownian, seed, t0, t1, dt, noise_shape)
+    method = method.form(kind, brownian.size)
+    if method.noise == AREAS and min(dt, t1 - t0) < brownian.leaf * (1 - 1e-9):
+        raise ValueError(
+            f"dt = {dt} is shorter than {brownian.leaf:.6g}, to which the Brownian motion given resolves "
+            f"Levy areas: make it with dt = {dt} or less"
+        )
 
     y = np.zeros(shape) if shape else 0.0
     w = np.zeros(noise_shape) if noise_shape else 0.0
     y = (y, y) if method.copies == 2 else y
-    w = (w, w) if method.space_time else w
+    if method.noise == SPACE_TIME:
+        w = (w, w)
+    elif method.noise == AREAS:
+        w = (w, np.zeros(brownian.size * (brownian.size - 1) // 2))
     model = (drift, diffusion, times)
     step = make_step(method.fixed, method.derivative, model, y, w, plain)
     embedded = make_step(method.embedded, method.derivative, model, y, w, plain) if adaptive else None

@@ -4,7 +4,7 @@
 Paths run in blocks of `LANES`, side by side: the state is stored component by component with the lanes
 innermost, so that noise is always vector code. The constant ``advance`` of the link says how a step is
 made: path after path by the address of the step, or all lanes in one call of an entry that loops over them
-(``solvers.sde_step``). ``NOISES`` is 2 for steps that take (dW, H), else 1.
+(``solvers.sde_step``). ``NOISES`` says what noise a step takes, see ``solvers.brownian``.
 
 Common arguments
 ----------------
@@ -36,7 +36,17 @@ import numpy as np
 
 from sciad.compiler.native import apart, kernel
 from sciad.compiler.runtime import call, view
-from solvers.brownian import CELL_H, CELL_W, STREAMS, increment
+from solvers.brownian import (
+    AREAS,
+    CELL_H,
+    CELL_W,
+    SPACE_TIME,
+    STREAMS,
+    increment,
+    levy,
+    levy_room,
+    noise_numbers,
+)
 from solvers.philox import normal_pair
 
 LANES = 16
@@ -58,7 +68,7 @@ def forward(entries, paths, times, cells, slots, y0, p, start, width, key, table
     """Run the paths and write their outputs."""
     size = y0.shape[0]
     steps = cells.shape[0]
-    m = NOISES * components
+    m = noise_numbers(NOISES, components)
     y = view(room, 0, size * LANES)
     dw = view(room, size * LANES, m * LANES)
     pair = view(room, (size + m) * LANES, 2 * m * LANES)
@@ -91,12 +101,12 @@ def draw(first, active, k, times, cells, start, width, key, table, components, h
     One call of the generator serves two neighbouring cells: both are kept.
     """
     cell = cells[k]
-    if cell >= 0 and table.shape[1] == 0:
+    if NOISES != AREAS and cell >= 0 and table.shape[1] == 0:
         if held != cell >> 1:
             held = cell >> 1
             for c in range(components):
                 fill(first, held, STREAMS * c + CELL_W, key, math.sqrt(width), c, NOISES * components, pair)
-                if NOISES == 2:
+                if NOISES == SPACE_TIME:
                     fill(
                         first,
                         held,
@@ -109,13 +119,25 @@ def draw(first, active, k, times, cells, start, width, key, table, components, h
                     )
         half = NOISES * components * LANES
         copy(view(pair, (cell & 1) * half, half), dw)
+    elif NOISES == AREAS:
+        m = noise_numbers(NOISES, components)
+        own = view(pair, 0, m)
+        room = view(pair, m, levy_room(components))
+        for lane in range(active):
+            levy(first + lane, times[k], times[k + 1], start, width, key, table, components, own, room)
+            for i in range(m):
+                dw[i * LANES + lane] = own[i]
     else:
         for c in range(components):
             for lane in range(active):
                 w, integral = increment(first + lane, c, times[k], times[k + 1], start, width, key, table)
                 dw[c * LANES + lane] = w
-                if NOISES == 2:
+                if NOISES == SPACE_TIME:
                     dw[(components + c) * LANES + lane] = integral / (times[k + 1] - times[k]) - 0.5 * w
+    # idle lanes repeat the first one in everything: paths of their own could overflow, and 0 * inf is nan
+    for i in range(noise_numbers(NOISES, components)):
+        for lane in range(active, LANES):
+            dw[i * LANES + lane] = dw[i * LANES]
     return held
 
 

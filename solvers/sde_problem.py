@@ -10,7 +10,7 @@ import numpy as np
 
 from sciad.compiler.native import link
 from solvers import ensemble, sde_adaptive, sde_loop
-from solvers.brownian import SNAP, BrownianMotion
+from solvers.brownian import SNAP, BrownianMotion, noise_numbers
 
 __all__ = ["Grid", "Info", "Problem", "fixed_grid", "shape_of_noise"]
 
@@ -167,11 +167,11 @@ class Problem:
         """
         step = step or self.step
         table, work, lanes = step.entries(*kinds)
-        kernel = _linked(entry, signature, lanes, 1 + self.method.space_time)
+        kernel = _linked(entry, signature, lanes, self.method.noise)
         noise = self.noise()
 
         room_of = entry.__globals__[f"{entry.__name__}_room"]
-        m = self.components * (1 + self.method.space_time)
+        m = noise_numbers(self.method.noise, self.components)
 
         def run(part, y0, p, *rest, grid=self.grid):
             state = np.array([*part, 0], dtype=np.int64)
@@ -208,7 +208,7 @@ class Problem:
             if hasattr(self.embedded, "function")
             else int(table[0])
         )
-        kernel = _linked_adaptive(1 + self.method.space_time)
+        kernel = _linked_adaptive(self.method.noise)
         ends, choice = self.ts
         noise = self.noise()
         control = np.array(self.control, float)

@@ -25,11 +25,23 @@ approximation of Ito stochastic differential equations", Appl. Numer. Math. 59 (
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 import sciad as ad
 
-__all__ = ["additive_step", "along_itself", "diffusion_step", "elementwise", "matrix", "tensor"]
+__all__ = [
+    "additive_step",
+    "along_itself",
+    "diffusion_step",
+    "dri1_general",
+    "elementwise",
+    "matrix",
+    "milstein_general",
+    "milstein_stratonovich_general",
+    "tensor",
+]
 
 
 # -- how the diffusion acts on noise -----------------------------------------------------------------
@@ -110,6 +122,40 @@ def reversible_heun(drift, diffusion, times, t, h, state, w, args):
     return y + 0.5 * h * (f + f1) + 0.5 * times(g + g1, w), z1
 
 
+def milstein_general(m: int) -> str:
+    """Text of Milstein's method for m Brownian motions that need not commute, without derivatives.
+
+    With the iterated integrals ``I_lk``, the derivative of column k of the diffusion along
+    ``sum_l g_l I_lk`` is a central difference over the step (Roessler 2010, strong order 1).
+    """
+    return _milstein(m, "dW[{0}] * dW[{0}] - h")
+
+
+def milstein_stratonovich_general(m: int) -> str:
+    """The same in the sense of Stratonovich."""
+    return _milstein(m, "dW[{0}] * dW[{0}]")
+
+
+def _milstein(m: int, square: str) -> str:
+    pairs = [(l, k) for l in range(m) for k in range(l + 1, m)]
+    lines = ["root = np.sqrt(h)", "dW, A = w", "g = diffusion(t, y, *args)"]
+    for k in range(m):
+        terms = []
+        for l in range(m):
+            if l == k:
+                integral = f"0.5 * ({square.format(k)})"
+            elif l < k:
+                integral = f"(0.5 * dW[{l}] * dW[{k}] + A[{pairs.index((l, k))}])"
+            else:
+                integral = f"(0.5 * dW[{l}] * dW[{k}] - A[{pairs.index((k, l))}])"
+            terms.append(f"{integral} * g[..., {l}]")
+        lines.append(f"v{k} = ({' + '.join(terms)}) / root")
+        lines.append(f"a{k} = diffusion(t, y + v{k}, *args)[..., {k}]")
+        lines.append(f"b{k} = diffusion(t, y - v{k}, *args)[..., {k}]")
+    change = " + ".join(f"(a{k} - b{k})" for k in range(m))
+    return _function(lines, f" + h * drift(t, y, *args) + times(g, dW) + 0.5 * root * ({change})", None)
+
+
 # -- weak order 2 ------------------------------------------------------------------------------------
 
 
@@ -136,6 +182,61 @@ def dri1(drift, diffusion, times, t, h, y, w, args):
         + (0.2821637426900585 * g1 + 0.35891812865497076 * (g2 + g3)) * w3
         + 0.5990977621849132 * half_square * (g2 - g3)
     )
+
+
+def dri1_general(m: int) -> str:
+    """Text of DRI1 for m Brownian motions that need not commute; w is (dW, H).
+
+    dW chooses the three-point variables, and the sign of H the two-point ones of the mixed integrals.
+    """
+    lines = ["root = np.sqrt(h)", "dW, H = w", "level = 0.9674215661017014 * root"]
+    for k in range(m):
+        lines.append(
+            f"w{k} = 1.7320508075688772 * root * "
+            f"(np.where(dW[{k}] > level, 1.0, 0.0) - np.where(dW[{k}] < -level, 1.0, 0.0))"
+        )
+        if k + 1 < m:
+            lines.append(f"u{k} = np.where(H[{k}] > 0.0, root, -root)")
+    lines += ["f1 = drift(t, y, *args)", "g1 = diffusion(t, y, *args)"]
+    kick = " + ".join(f"g1[..., {k}] * w{k}" for k in range(m))
+    lines += [
+        f"kick = {kick}",
+        "f2 = drift(t + 0.5 * h, y + 0.5 * h * f1 + 0.35505102572168223 * kick, *args)",
+        "f3 = drift(t + h, y + h * (2.0 * f2 - f1) + 1.579795897113271 * kick, *args)",
+        "start = y + 0.6965376782077393 * h * f1",
+    ]
+    for k in range(m):
+        lines.append(f"c{k} = g1[..., {k}]")
+        for name, sign in (("p", "+"), ("q", "-")):
+            lines.append(
+                f"{name}{k} = diffusion(t + 0.6965376782077393 * h, "
+                f"start {sign} 0.8345883285834634 * root * c{k}, *args)[..., {k}]"
+            )
+    result = " + h * (f1 + 4.0 * f2 + f3) / 6.0"
+    for k in range(m):
+        result += (
+            f" + (0.2821637426900585 * c{k} + 0.35891812865497076 * (p{k} + q{k})) * w{k}"
+            f" + 0.2995488810924566 * (w{k} * w{k} - h) / root * (p{k} - q{k})"
+        )
+        mixed = []
+        for l in range(m):
+            if l != k:
+                other = f"- root * u{k}" if k < l else f"+ root * u{l}"
+                stages = f"({B22!r} * c{l} + {B23!r} * (p{l} + q{l}))"
+                mixed.append(f"(0.5 * (w{k} * w{l} {other}) / root) * {stages}")
+        if mixed:
+            lines.append(f"s{k} = {' + '.join(mixed)}")
+            for name, sign in (("d", "-"), ("e", "+")):
+                lines.append(f"{name}{k} = diffusion(t, y {sign} s{k}, *args)[..., {k}]")
+            result += f" + {BETA32!r} * (d{k} + e{k} - 2.0 * c{k}) * w{k} + {BETA42!r} * root * (e{k} - d{k})"
+    return _function(lines, result, None)
+
+
+# mixed terms of DRI1: (B2)_22, (B2)_23, beta3_2 and beta4_3
+B22 = 214 / 513 * math.sqrt(1105 / 991)
+B23 = 491 / 513 * math.sqrt(221 / 4955)
+BETA32 = 4955 / 14144
+BETA42 = math.sqrt(4955 / 221) / 8
 
 
 # -- stochastic Runge-Kutta methods, written out from their tableaus -----------------------------------

@@ -7,13 +7,14 @@ consistency and the order conditions of its family.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cache, cached_property
 
 import numpy as np
 
 from sciad.compiler.native import load_module
 from solvers import step_sde
+from solvers.brownian import AREAS, PLAIN, SPACE_TIME
 
 __all__ = ["METHODS", "AdditiveTableau", "DiffusionTableau", "Method", "find_method"]
 
@@ -143,12 +144,17 @@ class Method:
         See ``solvers.step_sde``.
     embedded : callable or None
         The same step that also returns an error estimate; without it steps are fixed.
-    space_time : bool
-        The step takes ``(dW, H)``.
+    noise : int
+        What the step takes: PLAIN for dW, SPACE_TIME for ``(dW, H)``, AREAS for ``(dW, A)`` with the Levy
+        areas between components.
     copies : int
         2 for methods that carry a second approximation along.
     derivative : bool
         The step takes the derivative of the diffusion along itself in place of ``times``.
+    general : Method or None
+        The form for general noise where it is another one, with `writer`.
+    writer : callable or None
+        ``writer(m)`` is the text of the step for m Brownian motions.
     """
 
     name: str
@@ -158,10 +164,18 @@ class Method:
     weak: float
     step: Callable | None = None
     strong_general: float = 0.5
-    space_time: bool = False
+    noise: int = PLAIN
     copies: int = 1
     derivative: bool = False
     tableau: AdditiveTableau | DiffusionTableau | None = None
+    general: Method | None = None
+    writer: Callable[[int], str] | None = None
+
+    def form(self, kind: str, m: int) -> Method:
+        """The method for diffusion that acts as `kind` on m Brownian motions."""
+        if kind != "general" or self.general is None:
+            return self
+        return replace(self.general, step=_step_for(self.general.writer, m))
 
     @cached_property
     def fixed(self) -> Callable:
@@ -181,6 +195,11 @@ class Method:
 
     def __repr__(self) -> str:
         return f"<{self.name}>"
+
+
+@cache
+def _step_for(writer: Callable[[int], str], m: int) -> Callable:
+    return load_module(writer(m), f"{writer.__name__}_{m}").step
 
 
 def find_method(method: str | Method) -> Method:
@@ -285,26 +304,56 @@ SOSRI = DiffusionTableau(
 )
 
 _ONE_EACH = ("diagonal", "scalar")
+_MANY = ("diagonal", "scalar", "general")
 _METHODS = (
     Method("EulerMaruyama", ITO, NOISES, 0.5, 1.0, step_sde.euler_maruyama),
-    Method("Milstein", ITO, _ONE_EACH, 1.0, 1.0, step_sde.milstein, derivative=True),
+    Method(
+        "Milstein",
+        ITO,
+        _MANY,
+        1.0,
+        1.0,
+        step_sde.milstein,
+        strong_general=1.0,
+        derivative=True,
+        general=Method("Milstein", ITO, _MANY, 1.0, 1.0, noise=AREAS, writer=step_sde.milstein_general),
+    ),
     Method(
         "StratonovichMilstein",
         STRATONOVICH,
-        _ONE_EACH,
+        _MANY,
         1.0,
         1.0,
         step_sde.milstein_stratonovich,
+        strong_general=1.0,
         derivative=True,
+        general=Method(
+            "StratonovichMilstein",
+            STRATONOVICH,
+            _MANY,
+            1.0,
+            1.0,
+            noise=AREAS,
+            writer=step_sde.milstein_stratonovich_general,
+        ),
     ),
     Method("EulerHeun", STRATONOVICH, NOISES, 1.0, 1.0, step_sde.euler_heun),
     Method("Heun", STRATONOVICH, NOISES, 1.0, 1.0, step_sde.heun),
     Method("Midpoint", STRATONOVICH, NOISES, 1.0, 1.0, step_sde.midpoint),
-    Method("ReversibleHeun", STRATONOVICH, NOISES, 0.5, 1.0, step_sde.reversible_heun, copies=2),
-    Method("SRA1", ITO, ("additive",), 1.5, 2.0, space_time=True, tableau=SRA1, strong_general=0),
-    Method("SRA3", ITO, ("additive",), 1.5, 2.0, space_time=True, tableau=SRA3, strong_general=0),
-    Method("SRIW1", ITO, _ONE_EACH, 1.5, 2.0, space_time=True, tableau=SRIW1, strong_general=0),
-    Method("SOSRI", ITO, _ONE_EACH, 1.5, 1.5, space_time=True, tableau=SOSRI, strong_general=0),
-    Method("DRI1", ITO, _ONE_EACH, 0.0, 2.0, step_sde.dri1, strong_general=0),
+    Method("ReversibleHeun", STRATONOVICH, NOISES, 1.0, 1.0, step_sde.reversible_heun, copies=2),
+    Method("SRA1", ITO, ("additive",), 1.5, 2.0, noise=SPACE_TIME, tableau=SRA1, strong_general=0),
+    Method("SRA3", ITO, ("additive",), 1.5, 2.0, noise=SPACE_TIME, tableau=SRA3, strong_general=0),
+    Method("SRIW1", ITO, _ONE_EACH, 1.5, 1.5, noise=SPACE_TIME, tableau=SRIW1, strong_general=0),
+    Method("SOSRI", ITO, _ONE_EACH, 1.5, 1.5, noise=SPACE_TIME, tableau=SOSRI, strong_general=0),
+    Method(
+        "DRI1",
+        ITO,
+        _MANY,
+        0.0,
+        2.0,
+        step_sde.dri1,
+        strong_general=0,
+        general=Method("DRI1", ITO, _MANY, 0.0, 2.0, noise=SPACE_TIME, writer=step_sde.dri1_general),
+    ),
 )
 METHODS: dict[str, Method] = {method.name: method for method in _METHODS}

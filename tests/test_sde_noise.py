@@ -132,6 +132,42 @@ def test_increments_and_areas_have_the_law():
     assert not abs(found[0, 4] - (u - s)) > 5 * math.sqrt((u - s) / count)
 
 
+def test_levy_areas_add_up():
+    """Chen's relation, for ends on and off the leaves' edges; half the determinant for linear paths."""
+    W = BrownianMotion((0.0, 1.0), 3, seed=3, dt=0.25)
+    for s, u, e in ((0, 0.25, 1), (0, 0.3, 0.9), (0.01, 0.013, 0.02), (0.1, 0.26, 0.2701)):
+        parts = W.levy_area(s, u, path=2) + W.levy_area(u, e, path=2)
+        x, y = W.increment(s, u, path=2), W.increment(u, e, path=2)
+        whole = W.levy_area(s, e, path=2)
+        assert not np.max(np.abs(parts + 0.5 * (np.outer(x, y) - np.outer(y, x)) - whole)) > 1e-14
+        assert np.array_equal(whole, -whole.T) and np.all(whole[np.triu_indices(3, 1)] != 0)
+    # against the definition, with the path in steps of a thousandth of a leaf
+    times = np.linspace(0, W.leaf * 4, 4001)
+    path = np.array([W.increment(0, t) for t in times[::10]])
+    sums = path[:-1].T @ np.diff(path, axis=0)
+    spread = W.leaf * np.sqrt(4 / 12)  # of what the leaves leave open
+    assert not np.max(np.abs(0.5 * (sums - sums.T) - W.levy_area(0, W.leaf * 4))) > 4 * spread
+
+
+@pytest.mark.parametrize(("s", "e"), [(0.0, 1.0), (0.0, 0.5), (0.25, 0.25 + 1 / 16)])
+def test_levy_areas_have_the_law(s, e):
+    """Over cells, part of a cell and a leaf: variance h^2/4, fourth moment 5 h^4/16, the variance given the
+    increments, and no correlation with each other.
+    """
+    W = BrownianMotion((0.0, 1.0), 3, seed=9, dt=0.5 if e == 1 else 1.0)
+    count, h = 4000, e - s
+    a = np.array([W.levy_area(s, e, k)[[0, 0, 1], [1, 2, 2]] for k in range(count)]) / h
+    w = np.array([W.increment(s, e, k) for k in range(count)]) / np.sqrt(h)
+    assert not np.max(np.abs(a.mean(0))) > 4 * 0.5 / np.sqrt(count)
+    assert not np.max(np.abs((a**2).mean(0) - 1 / 4)) > 4 * np.sqrt((5 / 16 - 1 / 16) / count)
+    assert not np.max(np.abs((a**4).mean(0) - 5 / 16)) > 4 * np.sqrt(6.2 / count)
+    given = (1 + w[:, 0] ** 2 + w[:, 1] ** 2) / 12
+    assert not abs(np.mean(a[:, 0] ** 2 * given) - np.mean(given**2)) > 4 * np.std(
+        a[:, 0] ** 2 * given
+    ) / np.sqrt(count)
+    assert not np.max(np.abs(np.corrcoef(a.T) - np.eye(3))) > 4 / np.sqrt(count)
+
+
 def test_seeds_paths_and_components_differ_and_repeat():
     def sample(seed, path):
         return BrownianMotion((0, 1), 3, seed).increment(0.2, 0.9, path)
@@ -160,6 +196,10 @@ BAD = [
     (lambda: BrownianMotion((0, 1), increments=np.zeros(4), dt=0.3), "apart"),
     (lambda: BrownianMotion((0, 1)).increment(0.5, 1.5), "outside of its span"),
     (lambda: BrownianMotion((0, 1)).increment(0, 1, path=-1), "not one of the paths"),
+    (lambda: BrownianMotion((0, 1)).increment(-0.1, 0.5), "outside of its span"),
+    (lambda: BrownianMotion((0, 1))(np.nan), "outside of its span"),
+    (lambda: BrownianMotion((0, 1), 2).levy_area(0, 2), "outside of its span"),
+    (lambda: BrownianMotion((0, 1), 2).levy_area(0.5, 0.2), "runs backwards"),
     (lambda: BrownianMotion((0, 1), increments=np.zeros((2, 4))).increment(0, 1, path=2), "not one of"),
 ]
 
