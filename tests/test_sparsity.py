@@ -6,7 +6,14 @@ from scipy.sparse import csc_array
 
 import sciad as ad
 from sciad.compiler.compressed import colour_columns
+from sciad.compiler.emit import emit
+from sciad.compiler.forward import pushforward
+from sciad.compiler.module import python_function
+from sciad.compiler.optimize import finish, optimize
+from sciad.compiler.sparsity import sparsity as pattern_of_program
+from sciad.compiler.trace import Group, trace
 from tests.models import MODELS
+from tests.programs import random_program
 
 
 def mesh(u):
@@ -200,6 +207,28 @@ def test_colours_share_no_row():
 def test_large_grids_are_quick_to_look_at():
     pattern = ad.sparsity(mesh, (np.ones((2, 100, 100)),))
     assert pattern.shape == (20000, 20000) and pattern.nnz == 10000 * 7
+
+
+@pytest.mark.parametrize("seeds", [range(40), pytest.param(range(40, 600), marks=pytest.mark.long)])
+def test_patterns_of_random_programs_miss_nothing(seeds):
+    known = 0
+    for seed in seeds:
+        _, f, inputs = random_program(seed, 5)
+        x = np.concatenate([np.ravel(a) for a in inputs])
+        program = optimize(trace(f, [Group("x", inputs, spread=True)]).program)
+        pattern = pattern_of_program(program, "x")
+        if pattern is None:  # given up
+            continue
+        known += 1
+        push = python_function(emit(finish(pushforward(program))))
+        scale = np.random.default_rng(seed).normal(size=(2, x.size))
+        for k, unit in enumerate(np.eye(x.size)):
+            for y in (x, *(x * (1 + 0.3 * scale))):
+                out, tangent = np.zeros(program.n_out), np.zeros(program.n_out)
+                if push(y, unit, out, tangent) == 0:
+                    missing = (tangent != 0) & ~pattern.toarray()[:, k]
+                    assert not missing.any(), (seed, np.flatnonzero(missing), k)
+    assert known > 0.85 * len(seeds)
 
 
 def test_traced_arguments_are_refused():

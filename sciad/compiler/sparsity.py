@@ -21,7 +21,7 @@ from .regions import defined
 
 __all__ = ["sparsity"]
 
-WORK = 300_000  # nodes executed, with what they cost beyond the first thousand set elements
+WORK = 20_000  # nodes executed, with what they cost beyond the first thousand set elements
 LARGEST = 50_000_000  # elements of all sets of one value
 ROUNDS = 200  # of a loop whose number of iterations is not known; its sets grow in each
 
@@ -387,12 +387,13 @@ class _Run:
     def until_settled(self, node: Loop) -> None:
         """A loop of unknown length: until another iteration would add nothing."""
         self.unsure += 1
-        before = self.changed
+        before, top = self.changed, dict(self.top)
         carried = [self.sets(c.init) if c.param.type == "f" else self.get(c.init) for c in node.carried]
         if node.index is not None:
             self.put(node.index, UNKNOWN)
         for _ in range(ROUNDS):
             self.changed = False
+            self.top = dict(top)  # arrays made in the loop share their place: all stores add
             for c, x in zip(node.carried, carried, strict=True):
                 self.put(c.param, x)
             if node.pre is not None:
