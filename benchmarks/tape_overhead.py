@@ -3,14 +3,20 @@ installed.
 
     python benchmarks/tape_overhead.py [--quick]
 
-prints a table per question and writes `results/tape_overhead.json`.
+prints a table per question and writes `results/tape_overhead.json`. Times are processor times of one thread:
+one run of the chain is as long as a time slice of the operating system, so on a busy machine elapsed time is
+either that of the chain or, half of the time, that and somebody else's slice (2 ms, or 2 + 4 ms).
 """
 
 import argparse
 import gc
+import os
 import sys
+import time
 import tracemalloc
 from pathlib import Path
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # threads that wait for each other use processor time
 
 import numpy as np
 
@@ -105,13 +111,13 @@ def main():
     arguments.add_argument("--quick", action="store_true", help="fewer samples, a shorter tape")
     quick = arguments.parse_args().quick
     rounds, operations = (5, 20_000) if quick else (31, 1_000_000)
-    timings = interleave(peers(), rounds)
+    timings = interleave(peers(), rounds, clock=time.process_time)
     print(table(timings, "sciad", f"value and gradient of {LENGTH} operations on 10 numbers"))
     for name, timing in timings.items():
         print(f"  {name}: {timing.median / LENGTH * 1e6:.2f} us an operation")
     results = {"chain": timings}
     for f in (rosenbrock, network, scalar_loop):
-        results[f.__name__] = interleave(second_order(f), 5 if quick else 15)
+        results[f.__name__] = interleave(second_order(f), 5 if quick else 15, clock=time.process_time)
         print()
         print(table(results[f.__name__], "gradient", f"{f.__name__} of 200 variables"))
     results["bytes per operation"] = bytes_per_operation(operations)

@@ -243,6 +243,12 @@ def _run(f, args, kwargs):
 def _lift(f, args, argnums, variable):
     """Replace the leaves of the chosen arguments by variables; return the arguments and what to collect."""
     args = list(args)
+    if argnums.__class__ is int and 0 <= argnums < len(args):  # the commonest call
+        arg = args[argnums]
+        if arg.__class__ is np.ndarray and arg.dtype is _F64:
+            arg = arg.copy()
+            args[argnums] = var = variable(arg)
+            return args, [(LEAF, [(var.index, arg)])]
     inputs = []
     if argnums.__class__ is not int and len({n % max(len(args), 1) for n in argnums}) < len(argnums):
         raise ValueError(f"argnums={argnums} names an argument of {_name(f)} twice")
@@ -328,6 +334,8 @@ def _zero(x):
 
 def _scalar(f, out):
     """Check that a loss is one number."""
+    if out.__class__ is Var and out.value.__class__ is np.float64:
+        return out
     if not isinstance(out, Traced):
         if not isinstance(out, (tuple, list)):
             out = operand(out)
@@ -369,7 +377,10 @@ def _collect(tape, seeds, inputs, argnums):
     if argnums.__class__ is int and inputs[0][0] is LEAF and inputs[0][1][0][0] is not None:
         ((index, x),) = inputs[0][1]
         found = sweep(tape, seeds, [index])
-        found[0] = _gradient(found[0], x)
+        g = found[0]
+        if g is None or g.dtype is not x.dtype:
+            found[0] = _gradient(g, x)
+        del g
         return fresh(found)[0]
     wanted = [index for _, places in inputs for index, _ in places if index is not None]
     found = iter(sweep(tape, seeds, wanted))

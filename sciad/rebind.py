@@ -61,16 +61,23 @@ def original(x):
 class _View(dict):
     """The globals of a rebound function: everything is looked up in the module's own, then translated."""
 
-    __slots__ = ("__weakref__", "home")
+    __slots__ = ("__weakref__", "home", "seen")
 
     def __init__(self, home):
-        self.home = home
+        self.home, self.seen = home, {}
         super().__init__(
             {"__builtins__": home.get("__builtins__", __builtins__), "__name__": home.get("__name__")}
         )
 
     def __missing__(self, name):
-        return _translate(self.home[name])
+        value = self.home[name]
+        if value.__class__ is not types.ModuleType:
+            return _translate(value)
+        known = self.seen.get(name)
+        if known is None or known[0] is not value or known[2] != len(sys.modules):
+            # a package imported meanwhile may have rules
+            known = self.seen[name] = value, _module(value), len(sys.modules)
+        return known[1]
 
     def __contains__(self, name):
         return dict.__contains__(self, name) or name in self.home

@@ -16,7 +16,7 @@ from .ownership import private
 from .plain import np
 from .table import TABLE, Push, Repeat
 from .tree import register_leaf
-from .value import PLAIN, Traced, apply, next_level, raw
+from .value import PLAIN, Primitive, Traced, apply, next_level, raw
 
 _F64 = np.dtype(np.float64)
 _ndarray, _vdot = np.ndarray, np.vdot
@@ -85,7 +85,10 @@ class Var(Traced):
             else:
                 values.append(a if a.__class__ in PLAIN or (keeps and not keeps[k]) else keep(a, tape))
                 parents.append(None)
-        y = record.fn(*values, **kwargs)
+        fn = record.fn
+        if len(values) == 1 and fn.__class__ is Primitive and values[0].__class__ is _ndarray:
+            fn = fn.fn
+        y = fn(*values, **kwargs)
         rule = record.partials if record.kind == "scalar" else _Linear(record, kwargs)
         return self.wrap(y, rule, tuple(values), tuple(parents))
 
@@ -161,7 +164,10 @@ def sweep(tape, seeds, wanted):
 
 def has_nan(g) -> bool:
     """True if a cotangent, or the array at the bottom of a traced one, has a NaN in it."""
-    g = raw(g)
+    if g.__class__ is not _ndarray:
+        if g is None or g.__class__ is np.float64:
+            return g != g
+        g = raw(g)
     if g.__class__ is _ndarray and g.dtype is _F64:
         total = _vdot(g, g)  # a sum of squares is NaN only if one of them is
         return total != total
@@ -266,7 +272,8 @@ class _Linear:
         for k, j in enumerate(parents):
             if j is None:
                 continue
-            rule = record.rule(k)
+            rules = record.rules
+            rule = rules[k] if k < len(rules) else record.rule(k)
             cls = rule.__class__
             if rule is None:
                 raise table.missing(record.fn, k, "reverse")
