@@ -24,7 +24,7 @@ sys.path.insert(0, str(ROOT))
 from benchmarks import timing  # noqa: E402
 from benchmarks.gradient_peers import _diffsl  # noqa: E402
 from benchmarks.gradient_problems import problems as gradient_problems  # noqa: E402
-from benchmarks.work_precision_peers import PEERS  # noqa: E402
+from benchmarks.work_precision_peers import PEERS, numbalsoda_routines  # noqa: E402
 from benchmarks.work_precision_problems import Problem, problems  # noqa: E402
 from solvers.build import build_model  # noqa: E402
 from solvers.integrate import Options, integrate  # noqa: E402
@@ -44,7 +44,7 @@ def main() -> None:
         if not options.only or problem.name in options.only:
             measured[problem.name] = curves(problem, options.seconds)
             print(text(problem.name, measured[problem.name]), flush=True)
-    table = stiff_table()
+    table = stiff_table() | plain_table()
     if options.only:
         return
     timing.save("work_precision", {"curves": measured, "stiff": table})
@@ -127,6 +127,27 @@ def draw(measured: dict) -> Figure:
     return figure
 
 
+def plain_table() -> dict:
+    """Lotka-Volterra by DOP853 with 101 outputs, the integration alone, in turn with numbalsoda's."""
+    from tests.models import MODELS
+
+    model = MODELS["lotka_volterra"]
+    times, args, tolerance = np.linspace(0, 10, 101), (np.array([1.5, 1.0, 3.0, 1.0]),), 1e-6
+    built, p = build_model(model.fun, (2,), args)
+    options, tableau, y0 = Options(rtol=tolerance, atol=tolerance), method_named("DOP853"), np.ones(2)
+    cases = {
+        "sciad DOP853": lambda: integrate(built, tableau, (0.0, 10.0), y0, p, times, options, record=0).ys
+    }
+    try:
+        dop853 = numbalsoda_routines(model.fun, (2,), args)["dop853"]
+        cases["numbalsoda dop853"] = lambda: dop853(y0, times, tolerance, tolerance)
+    except ImportError:
+        print("numbalsoda is not installed")
+    timings = timing.interleave(cases)
+    print("\n" + timing.table(timings, "sciad DOP853", "lotka_volterra, rtol = atol = 1e-6"), flush=True)
+    return {"lotka_volterra": {"timings": timings}}
+
+
 def stiff_table() -> dict:
     """Robertson and POLLU with outputs, the integration alone, in turn with pydiffsol."""
     tables = {}
@@ -163,6 +184,15 @@ def stiff_cases(problem) -> tuple[dict, dict]:
         cases["pydiffsol bdf"] = lambda: ode.solve_dense(problem.p, problem.times).ys.T
     except ImportError:
         print("pydiffsol is not installed")
+    try:
+        lsoda = numbalsoda_routines(problem.fun, problem.y0.shape, (problem.p,))["lsoda"]
+        times = np.concatenate([problem.span[:1], problem.times])
+        skip = int(problem.times[0] != problem.span[0])
+        cases["numbalsoda lsoda"] = lambda: lsoda(
+            problem.y0, times if skip else problem.times, problem.rtol, problem.atol
+        )[skip:]
+    except ImportError:
+        print("numbalsoda is not installed")
     exact = solver("Rodas5P", 1e-11, 1e-14)()
     floor = 1e-6 * np.abs(exact).max(axis=0)
     errors = {

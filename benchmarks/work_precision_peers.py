@@ -101,16 +101,29 @@ def pydiffsol(problem: Problem) -> dict:
 
 
 def numbalsoda(problem: Problem) -> dict:
+    times = np.array(problem.span)
+
+    def solver(routine):
+        def solve(rtol):
+            return routine(problem.y0.ravel(), times, rtol, rtol * problem.atol)[-1]
+
+        return solve
+
+    routines = numbalsoda_routines(problem.fun, problem.y0.shape, problem.args)
+    names = ("lsoda",) if problem.stiff else ("lsoda", "dop853")
+    return {f"numbalsoda {name}": solver(routines[name]) for name in names}
+
+
+def numbalsoda_routines(fun, shape, args) -> dict:
+    """`routine(y0, times, rtol, atol) -> states (times, n)`, each calling our compiled right-hand side."""
+    import numba
     import numbalsoda as package
 
+    from sciad.compiler.intrinsics import call
     from solvers.build import build_model
 
-    model, p = build_model(problem.fun, problem.y0.shape, problem.args)
-    primal, work = model.address("primal"), np.empty(model.work_size_of("primal"))
-    import numba
-
-    from sciad.compiler.runtime import call
-
+    model, p = build_model(fun, shape, args)
+    primal, work = model.address("primal"), np.zeros(model.work_size_of("primal"))
     n, m = model.n, len(p)
 
     @numba.cfunc(package.lsoda_sig)
@@ -119,15 +132,13 @@ def numbalsoda(problem: Problem) -> dict:
         call(primal, (t, numba.carray(u, n), numbers[:m], numba.carray(du, n), numbers[m:]))
 
     data = np.concatenate([p, work, [0.0]])
-    times = np.array(problem.span)
 
-    def solve(rtol):
-        found, _ = package.lsoda(
-            rhs.address, problem.y0.ravel(), times, data, rtol=rtol, atol=rtol * problem.atol
-        )
-        return found[-1]
+    def routine(function):
+        return lambda y0, times, rtol, atol: function(rhs.address, y0, times, data, rtol=rtol, atol=atol)[0]
 
-    return {"numbalsoda lsoda": solve}
+    found = {"lsoda": routine(package.lsoda), "dop853": routine(package.dop853)}
+    found["kept"] = rhs
+    return found
 
 
 PEERS = {
