@@ -170,7 +170,7 @@ class _Run:
             found = np.arange(self.n, dtype=np.int32)[None] if at is UNKNOWN else self.inputs(at)
         elif node.mem in self.memory:
             at, memory = self.address(node.address), self.memory[node.mem]
-            found = memory.everything() if at is UNKNOWN else memory.load(at)
+            found = self.everything(node.mem) if at is UNKNOWN else memory.load(at)
         else:
             found = self.empty
         self.put(node.out, found)
@@ -248,7 +248,12 @@ class _Run:
             return np.arange(self.n, dtype=np.int32)[None] if at is UNKNOWN else self.inputs(at)
         if view.mem not in self.memory:
             return self.empty
-        return self.memory[view.mem].everything() if at is UNKNOWN else self.memory[view.mem].load(at)
+        return self.everything(view.mem) if at is UNKNOWN else self.memory[view.mem].load(at)
+
+    def everything(self, mem: str) -> np.ndarray:
+        """The join of a whole memory."""
+        self.spend(self.memory[mem].rows.size)
+        return self.memory[mem].everything()
 
     def matmul(self, args, sets):
         (a, b), (left, right) = args, sets
