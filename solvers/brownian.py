@@ -78,10 +78,16 @@ class BrownianMotion:
 
     def __init__(self, t_span, shape=(), seed=0, dt=None, increments=None):
         self.start, self.stop = (float(t) for t in t_span)
+        if not (math.isfinite(self.start) and math.isfinite(self.stop)):
+            raise ValueError(f"t_span = {tuple(t_span)} must be finite")
         if not self.stop > self.start:
             raise ValueError(f"t_span = {tuple(t_span)} must increase: a Brownian motion runs forwards")
         self.shape = (shape,) if isinstance(shape, int) else tuple(shape)
         self.size = math.prod(self.shape)
+        if not all(isinstance(k, int | np.integer) and k >= 0 for k in self.shape):
+            raise ValueError(f"shape = {shape!r} must be integers that are not negative")
+        if not isinstance(seed, int | np.integer):
+            raise ValueError(f"seed = {seed!r} must be an integer")
         self.seed = int(seed)
         length = self.stop - self.start
         self.table = np.zeros((1, 0, self.size))
@@ -108,6 +114,8 @@ class BrownianMotion:
             )
         if not increments.size:
             raise ValueError("increments holds no cells")
+        if not np.all(np.isfinite(increments)):
+            raise ValueError("increments holds values that are not finite")
         return np.ascontiguousarray(increments.reshape(increments.shape[0], increments.shape[1], self.size))
 
     @property

@@ -7,12 +7,12 @@ import warnings
 import numpy as np
 
 import sciad as ad
-from sciad.errors import UnsupportedSyntax
+from sciad.errors import NotDifferentiable, UnsupportedSyntax
 from sciad.tree import flatten
 from solvers import step_sde
-from solvers.brownian import AREAS, SPACE_TIME, BrownianMotion
+from solvers.brownian import AREAS, SNAP, SPACE_TIME, BrownianMotion
 from solvers.errors import SolverError
-from solvers.sde_problem import Problem, fixed_grid, shape_of_noise
+from solvers.sde_problem import Problem, check_dependence, fixed_grid, shape_of_noise
 from solvers.sde_solution import SDESolution
 from solvers.sde_step import CallbackStep, CompiledStep, is_parameter, step_function
 from solvers.stochastic import ITO, NOISES, STRATONOVICH, find_method
@@ -169,6 +169,7 @@ def _prepare(
     threads,
     progress,
 ):
+    _no_derivative(t_eval=t_eval, dt=dt, rtol=rtol, atol=atol, first_step=first_step, max_step=max_step)
     t0, t1 = _span(t_span)
     args = tuple(args) if isinstance(args, tuple | list) else (args,)
     y0 = y0 if ad.is_traced(y0) else _state(y0)
@@ -177,11 +178,16 @@ def _prepare(
     if noise not in NOISES:
         raise ValueError(f"noise = {noise!r} is not one of {', '.join(NOISES)}")
     adaptive = rtol is not None or atol is not None
+    _check_steps(dt=dt, rtol=rtol, atol=atol, first_step=first_step, max_step=max_step, max_steps=max_steps)
     method = _method(method, noise, calculus, adaptive)
     if adaptive == (dt is not None):
         raise ValueError("give either dt (fixed steps) or rtol and atol (adaptive steps)")
-    if dt is not None and not 0 < dt < np.inf:
-        raise ValueError(f"dt = {dt} must be positive and finite")
+    if dt is not None and (t1 - t0) / dt > MOST_STEPS:
+        raise ValueError(
+            f"dt = {dt} makes {(t1 - t0) / dt:.3g} steps of t_span ({t0}, {t1}); that is too many"
+        )
+    if threads is not None and not (isinstance(threads, int | np.integer) and threads > 0):
+        raise ValueError(f"threads = {threads!r} must be a positive integer")
     if paths is not None and not (isinstance(paths, int | np.integer) and paths > 0):
         raise ValueError(f"paths = {paths!r} must be a positive integer")
 
@@ -191,7 +197,8 @@ def _prepare(
     times = {"diagonal": step_sde.elementwise, "scalar": step_sde.elementwise}.get(
         kind, step_sde.matrix if len(shape) == 1 else step_sde.tensor
     )
-    brownian, seed = _motion(brownian, seed, t0, t1, dt, noise_shape)
+    check_dependence(diffusion, noise, kind, method, t0, t1, plain_value(y0), plain)
+    brownian, seed = _motion(brownian, seed, t0, t1, dt, noise_shape, paths)
     method = method.form(kind, brownian.size)
     if method.noise == AREAS and min(dt, t1 - t0) < brownian.leaf * (1 - 1e-9):
         raise ValueError(
@@ -292,13 +299,26 @@ def _statistics(problem, start, p, quantiles):
 # -- checking what the user gave ---------------------------------------------------------------------
 
 
+MOST_STEPS = 1e9
+
+
+def _no_derivative(**options):
+    """Refuse numbers that are being differentiated where there is no derivative."""
+    for name, value in options.items():
+        parts = value if isinstance(value, list | tuple) else (value,)
+        if any(ad.is_traced(part) for part in parts):
+            why = "a Brownian path has no derivative in time" if name[0] == "t" else "steps are held constant"
+            raise NotDifferentiable(
+                f"{name} of a stochastic equation cannot be differentiated: {why}; "
+                f"give ad.stop_gradient({name}) where it is meant as a constant"
+            )
+
+
 def _span(t_span):
-    t0, t1 = (float(plain_value(t)) for t in t_span)
-    if any(ad.is_traced(t) for t in t_span):
-        raise TypeError(
-            "t_span of a stochastic equation cannot be differentiated: a Brownian "
-            "path has no derivative in time"
-        )
+    _no_derivative(t_span=t_span)
+    if np.shape(t_span) != (2,):
+        raise ValueError(f"t_span = {t_span!r} must be two times, start and end")
+    t0, t1 = (float(t) for t in t_span)
     if not (np.isfinite(t0) and np.isfinite(t1) and t1 > t0):
         raise ValueError(f"t_span = ({t0}, {t1}) must be finite and increase")
     return t0, t1
@@ -310,7 +330,30 @@ def _state(y0):
         return np.stack(list(y0.ravel())).reshape(y0.shape)
     if y0.dtype.kind not in "fiub":
         raise ValueError(f"y0 of dtype {y0.dtype}: real numbers are wanted")
+    if not y0.size:
+        raise ValueError(f"y0 of shape {y0.shape} holds no numbers")
     return y0.astype(float)
+
+
+def _check_steps(dt, rtol, atol, first_step, max_step, max_steps):
+    for name, value, least in (
+        ("dt", dt, "positive and finite"),
+        ("rtol", rtol, "not negative and finite"),
+        ("atol", atol, "not negative and finite"),
+        ("first_step", first_step, "positive and finite"),
+        ("max_step", max_step, "positive"),
+        ("max_steps", max_steps, "positive"),
+    ):
+        if value is None:
+            continue
+        number = np.ndim(value) == 0 and isinstance(value, int | float | np.number | np.ndarray)
+        low = number and (value > 0 or (value == 0 and least.startswith("not")))
+        if not (low and (value < np.inf or not least.endswith("finite"))):
+            raise ValueError(
+                f"{name} = {value!r} must be a number that is {least}".replace("that is not", "not")
+            )
+    if rtol == 0 and atol == 0:
+        raise ValueError("rtol and atol are both 0: one must be positive")
 
 
 def _check_numbers(y0, leaves):
@@ -351,18 +394,26 @@ def _method(method, noise, calculus, adaptive):
     return method
 
 
-def _motion(brownian, seed, t0, t1, dt, noise_shape):
+def _motion(brownian, seed, t0, t1, dt, noise_shape, paths):
     if brownian is None:
         if seed is None:
             seed = int(np.random.SeedSequence().generate_state(1, np.uint64)[0])
         return BrownianMotion((t0, t1), noise_shape, seed, min(dt, t1 - t0) if dt else None), seed
     if seed is not None:
         raise ValueError("give seed or brownian, not both: the Brownian motion has a seed of its own")
+    if not isinstance(brownian, BrownianMotion):
+        raise ValueError(
+            f"brownian = {brownian!r:.60} is not a BrownianMotion; for given increments make one with "
+            f"BrownianMotion(t_span, shape, increments=...)"
+        )
+    given = brownian.table.shape[0]
+    if brownian.table.shape[1] and 1 < given < (paths or 1):
+        raise ValueError(f"the Brownian motion has the increments of {given} paths, and paths = {paths}")
     if brownian.size != int(np.prod(noise_shape)):
         raise ValueError(
             f"the equation has noise of shape {noise_shape}, the Brownian motion given has {brownian.shape}"
         )
-    slack = 1e-9 * (t1 - t0)
+    slack = SNAP * brownian.dt
     if t0 < brownian.start - slack or t1 > brownian.stop + slack:
         raise ValueError(
             f"t_span ({t0}, {t1}) leaves the span ({brownian.start}, {brownian.stop}) of the Brownian motion"
@@ -375,7 +426,7 @@ def _outputs(t0, t1, t_eval, paths):
         return (np.array([t0, t1]), None if paths is None else slice(None))
     ts = np.asarray(t_eval, float)
     check_outputs(ts, t0, t1)
-    ends = np.unique(np.concatenate([[t0], ts, [t1]]))
+    ends = np.unique(np.concatenate([[t0], ts]))
     return ends, np.searchsorted(ends, ts)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +13,7 @@ from sciad.compiler.native import link
 from solvers import ensemble, sde_adaptive, sde_loop
 from solvers.brownian import SNAP, BrownianMotion, noise_numbers
 
-__all__ = ["Grid", "Info", "Problem", "fixed_grid", "shape_of_noise"]
+__all__ = ["Grid", "Info", "Problem", "check_dependence", "fixed_grid", "shape_of_noise"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +57,15 @@ def fixed_grid(t0, t1, dt, t_eval, brownian: BrownianMotion) -> Grid:
             np.abs(times[np.maximum(near - 1, 0)] - ts) < np.abs(times[near] - ts), near - 1, near
         )
         snapped = np.where(np.abs(times[near] - ts) <= SNAP * dt, times[near], ts)
+        if not np.all(np.diff(snapped) > 0):
+            close = int(np.argmin(np.diff(snapped)))
+            raise ValueError(
+                f"t_eval[{close}] = {ts[close]} and t_eval[{close + 1}] = {ts[close + 1]} are the same time "
+                f"up to rounding"
+            )
+        # nothing is stepped over after the last output: a path may end there, and its derivatives with it
         times = np.union1d(times, snapped)
+        times = times[times <= snapped[-1]]
         slots = np.full(len(times), -1)
         slots[np.searchsorted(times, snapped)] = np.arange(len(ts))
     return Grid(times, cells_of(times, brownian), slots.astype(np.int64), ts)
@@ -100,6 +109,45 @@ def shape_of_noise(drift, diffusion, noise, t0, y0, args):
             "for the noise"
         )
     return "general", g[-1:]
+
+
+def check_dependence(diffusion, noise, kind, method, t0, t1, y0, args):
+    """Try whether additive noise depends on the state, and diagonal noise on other components.
+
+    Raises
+    ------
+    ValueError
+        If additive noise does. Of diagonal noise it is a warning: what is lost is order.
+    """
+    alone = method.derivative or max(method.strong, method.weak) > 1
+    if noise != "additive" and not (alone and kind == "diagonal" and np.size(y0) > 1):
+        return
+    y0 = np.array(y0, float)
+    flat = y0.ravel()
+    other = flat + 0.01 * (1 + np.abs(flat)) * (1 + 0.3 * np.cos(np.arange(flat.size)))
+    bits = np.arange(flat.size)[None, :] >> np.arange(max(1, (flat.size - 1).bit_length()))[:, None] & 1
+    chosen = [np.ones(flat.size, int)] if noise == "additive" else [s for b in bits for s in (b, 1 - b)]
+    for t in (t0, 0.5 * (t0 + t1)):
+        with np.errstate(all="ignore"):
+            here = np.asarray(diffusion(t, y0[()], *args), float)
+            for moved in chosen:
+                y = np.where(moved == 1, other, flat).reshape(y0.shape)[()]
+                change = np.asarray(diffusion(t, y, *args), float) != here
+                if noise == "additive":
+                    if np.any(change & np.isfinite(here)):
+                        raise ValueError(
+                            f"noise = 'additive', but diffusion at t = {t:.6g} changes with y: "
+                            f"take another kind of noise, and a method for it"
+                        )
+                elif np.any(change.ravel() & (moved == 0) & np.isfinite(here.ravel())):
+                    component = int(np.argmax(change.ravel() & (moved == 0)))
+                    warnings.warn(
+                        f"component {component} of the diffusion depends on others than y[{component}]: "
+                        f"{method.name} then loses its order ({method.strong or method.weak}). Take noise = "
+                        f"'general', with the diffusion as the diagonal of a matrix, and Milstein or DRI1",
+                        stacklevel=4,
+                    )
+                    return
 
 
 @dataclass

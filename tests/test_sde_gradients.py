@@ -215,6 +215,14 @@ def test_gradient_of_the_mean(paths):
     assert not abs(d_sigma) > 3 * slope_spread / np.sqrt(paths)
 
 
+def drift_(t, y):
+    return 0.1 * y
+
+
+def noise_(t, y):
+    return 0.2 * y
+
+
 def test_what_cannot_be_differentiated_is_refused():
     def final(y0, **options):
         options = {"dt": 0.1, "seed": 1, "method": "EulerMaruyama"} | options
@@ -229,6 +237,23 @@ def test_what_cannot_be_differentiated_is_refused():
         ad.grad(lambda y: final(y, adjoint=BrownianMotion((0, 1))))(1.0)
     with pytest.raises(ValueError, match="fixed steps"):
         ad.grad(lambda y: final(y, dt=None, rtol=1e-3, method="SRIW1", adjoint=BacksolveAdjoint()))(1.0)
+    for name, call in {
+        "t_span": lambda t: np.sum(solve_sde(drift_, noise_, (0, t), [1.0], dt=0.1).y),
+        "t_eval": lambda t: final(1.0, t_eval=[t]),
+        "dt": lambda t: final(1.0, dt=t),
+        "rtol": lambda t: final(1.0, dt=None, rtol=t, method="SRIW1"),
+    }.items():
+        with pytest.raises(NotDifferentiable, match=f"{name} of a stochastic equation"):
+            ad.grad(call)(0.5)
+        with pytest.raises(NotDifferentiable, match=f"{name} of a stochastic equation"):
+            ad.jvp(call, (0.5,), (1.0,))
+    for twice in (
+        lambda y: ad.jvp(ad.grad(final), (y,), (1.0,)),
+        lambda y: ad.grad(lambda y: ad.jvp(final, (y,), (1.0,))[1])(y),
+        lambda y: ad.jvp(lambda y: ad.jvp(final, (y,), (1.0,))[1], (y,), (1.0,)),
+    ):
+        with pytest.raises(NotDifferentiable, match="second derivatives of solve_sde"):
+            twice(1.0)
     with pytest.raises(TypeError, match="t_span"):
         ad.grad(lambda t: np.sum(solve_sde(lambda t, y: y, lambda t, y: y, (0, t), [1.0], dt=0.1).y))(1.0)
     with pytest.raises(SolverError, match="not finite"):

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+import sciad as ad
 from benchmarks.sde_orders import EQUATIONS
 from solvers import BrownianMotion, solve_sde
 from solvers.stochastic import SRA1, SRIW1
@@ -62,6 +63,62 @@ def test_a_path_does_not_depend_on_the_output_times():
     assert np.array_equal(longer.y[:, :65], all_.y)
 
 
+def test_nothing_happens_after_the_last_output():
+    """Cubic growth that reaches infinity later: outputs before, and their gradient, are finite."""
+
+    def loss(p, t_eval, **options):
+        sol = solve_sde(
+            lambda t, y, p: p * y**3, lambda t, y, p: 0.5 * y, (0, 1), [0.8], args=(p,), seed=12, paths=17,
+            t_eval=t_eval, **options,
+        )  # fmt: skip
+        return np.sum(sol.y[..., -1])
+
+    for options in ({"dt": 0.02, "method": "EulerMaruyama"}, {"rtol": 1e-2, "method": "SRIW1"}):
+        assert ad.grad(loss)(0.5, [0.1, 0.2], **options) > 0
+        assert ad.grad(loss)(0.5, [0.0], **options) == 0
+
+
+def test_paths_shared_with_levy_areas():
+    """The integral of W1 dW2 is exact in steps of any size, output times between them included."""
+    columns = lambda t, y: np.stack([np.stack([1 + 0 * y[0], 0 * y[0]]), np.stack([0 * y[0], y[0]])])  # noqa: E731
+    W = BrownianMotion((0, 2), 2, seed=4, dt=0.1)
+    times = (0.5, 0.777, 1.7)
+    exact = np.array(
+        [
+            [0.5 * np.prod(W.increment(0.3, t, k)) + W.levy_area(0.3, t, k)[0, 1] for t in times]
+            for k in range(19)
+        ]
+    )
+    for dt in (0.1, 0.23, 0.05):
+        sol = solve_sde(
+            lambda t, y: 0 * y, columns, (0.3, 1.7), [0.0, 0.0], noise="general", method="Milstein", dt=dt,
+            brownian=W, paths=19, t_eval=times,
+        )  # fmt: skip
+        assert not np.max(np.abs(sol.y[:, 1] - exact)) > 1e-13
+    with pytest.raises(ValueError, match="resolves Levy areas"):
+        gbm(diffusion=columns, noise="general", method="Milstein", dt=0.001, brownian=W)
+
+
+def test_general_noise_of_one_column_is_scalar_noise():
+    for y0 in (1.0, [1.0, 2.0]):
+        for method in ("Milstein", "DRI1"):
+            options = {"y0": y0, "dt": 0.02, "method": method, "paths": 4}
+            W = BrownianMotion((0, 1), 1, seed=3, dt=0.02)
+            scalar = gbm(diffusion=lambda t, y: 0.2 * y * y, noise="scalar", seed=3, **options)
+            column = gbm(
+                diffusion=lambda t, y: np.stack([0.2 * y * y], axis=-1),
+                noise="general",
+                brownian=W,
+                **options,
+            )
+            assert not np.max(np.abs(scalar.y - column.y)) > 1e-11
+
+
+def test_diagonal_noise_that_mixes_components_is_told():
+    with pytest.warns(UserWarning, match=r"component 0 .* SRIW1 then loses its order"):
+        gbm(diffusion=lambda t, y: y[::-1], method="SRIW1", seed=1)
+
+
 def test_tableaus_check_themselves():
     for tableau, field in ((SRA1, "beta2"), (SRIW1, "beta3"), (SRIW1, "B1")):
         value = getattr(tableau, field)
@@ -85,7 +142,28 @@ def gbm(**changes):
 
 
 BAD = [
-    ({"dt": -0.1}, "dt = -0.1 must be positive"),
+    ({"dt": -0.1}, "dt = -0.1 must be a number that is positive"),
+    ({"dt": np.nan}, "dt = nan must be"),
+    ({"dt": "a"}, "dt = 'a' must be"),
+    ({"dt": 1e-15}, "too many"),
+    ({"dt": None, "rtol": -1e-3, "method": "SRIW1"}, "rtol = -0.001 must be a number not negative"),
+    ({"dt": None, "rtol": 0, "atol": 0, "method": "SRIW1"}, "both 0"),
+    ({"dt": None, "rtol": 1e-3, "first_step": -1, "method": "SRIW1"}, "first_step = -1 must be"),
+    ({"dt": None, "rtol": 1e-3, "max_step": 0, "method": "SRIW1"}, "max_step = 0 must be"),
+    ({"threads": 0, "paths": 20}, "threads = 0"),
+    ({"seed": 1.5}, "seed = 1.5 must be an integer"),
+    ({"t_span": (0, 1, 2)}, "two times"),
+    ({"t_span": (0, np.inf)}, "finite"),
+    ({"noise": "additive"}, "changes with y"),
+    ({"noise": "additive", "method": "Heun"}, "changes with y"),
+    ({"method": "ReversibleHeun"}, "sense of Stratonovich"),
+    ({"method": "EulerMaruyama", "calculus": "stratonovich"}, "sense of Ito"),
+    ({"noise": "scalar", "diffusion": lambda t, y: np.ones((2, 1))}, r"scalar noise wants that of the state"),
+    ({"noise": "general", "diffusion": lambda t, y: np.ones(2)}, r"general noise wants \(2, 'm'\)"),
+    ({"t_eval": [0.5, 0.5 + 1e-13]}, "same time"),
+    ({"y0": []}, "holds no numbers"),
+    ({"brownian": np.zeros(3)}, "not a BrownianMotion"),
+    ({"brownian": BrownianMotion((0, 1), 2, increments=np.zeros((3, 10, 2))), "paths": 4}, "of 3 paths"),
     ({"dt": None}, "either dt"),
     ({"rtol": 1e-3}, "either dt"),
     ({"noise": "pink"}, "diagonal, scalar, additive, general"),

@@ -192,6 +192,10 @@ def test_given_increments():
 BAD = [
     (lambda: BrownianMotion((1, 1)), "must increase"),
     (lambda: BrownianMotion((0, 1), dt=-0.1), "positive"),
+    (lambda: BrownianMotion((0, np.inf)), "finite"),
+    (lambda: BrownianMotion((0, 1), -1), "shape = -1"),
+    (lambda: BrownianMotion((0, 1), seed=1.5), "seed = 1.5"),
+    (lambda: BrownianMotion((0, 1), increments=[0.0, np.nan]), "not finite"),
     (lambda: BrownianMotion((0, 1), 2, increments=np.zeros((5, 3))), "increments has shape"),
     (lambda: BrownianMotion((0, 1), increments=np.zeros(4), dt=0.3), "apart"),
     (lambda: BrownianMotion((0, 1)).increment(0.5, 1.5), "outside of its span"),
