@@ -164,7 +164,8 @@ def _compile(text: str, stem: str, entry: str, form: Signature | None) -> None:
         if form is not None:
             unit.link_in(machine.parse(python_entry(_python_symbol(stem), stem, form)))
             keep.add(_python_symbol(stem))
-        _finish(unit, stem, keep, bitcode=True)
+        # A kernel is entered from Python and works on a few numbers at a time; programs have the long loops.
+        _finish(unit, stem, keep, bitcode=True, wide=form is None)
 
 
 def _bind(stem: str, kernel: Code, form: Signature, table: Sequence[Code | int]) -> None:
@@ -194,14 +195,14 @@ def _make_trampoline(stem: str, form: Signature) -> None:
     _finish(unit, stem, {_python_symbol(stem)}, bitcode=False)
 
 
-def _finish(unit, stem: str, keep: set[str], bitcode: bool) -> None:
+def _finish(unit, stem: str, keep: set[str], bitcode: bool, wide: bool = False) -> None:
     folder = cache_folder()
-    machine.optimize(unit, keep)
+    machine.optimize(unit, keep, wide)
     if bitcode:
         _write(folder / f"{stem}.bc", unit.as_bitcode())
     outside = [f.name for f in unit.functions if f.is_declaration]
     needs = sorted(_NUMBA if "numba" in f or f.startswith("NRT_") else f for f in outside if _is_ours(f))
-    _write(folder / f"{stem}.o", " ".join(dict.fromkeys(needs)).encode() + b"\n" + machine.emit(unit))
+    _write(folder / f"{stem}.o", " ".join(dict.fromkeys(needs)).encode() + b"\n" + machine.emit(unit, wide))
 
 
 def _lifted(function, stem: str):

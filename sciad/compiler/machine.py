@@ -26,20 +26,24 @@ def parse(text: str | bytes) -> llvm.ModuleRef:
     return llvm.parse_bitcode(text) if isinstance(text, bytes) else llvm.parse_assembly(text)
 
 
-def optimize(unit: llvm.ModuleRef, keep: set[str]) -> None:
-    """Optimise a module of which only the functions named in ``keep`` are called from outside."""
+def optimize(unit: llvm.ModuleRef, keep: set[str], wide: bool = False) -> None:
+    """Optimise a module of which only the functions named in ``keep`` are called from outside.
+
+    ``wide`` allows the widest vectors there are: good for long loops, and a third slower in solver loops of
+    a few numbers, where vectors are stored and loaded again in parts.
+    """
     for item in (*unit.functions, *unit.global_variables):
         if not item.is_declaration and item.name not in keep and item.linkage != llvm.Linkage.private:
             item.linkage = llvm.Linkage.internal
     options = llvm.create_pipeline_tuning_options(speed_level=3)
     options.loop_vectorization = options.slp_vectorization = True
-    builder = llvm.create_pass_builder(_machine(), options)
+    builder = llvm.create_pass_builder(_machine(wide), options)
     builder.getModulePassManager().run(unit, builder)
 
 
-def emit(unit: llvm.ModuleRef) -> bytes:
-    """Object code."""
-    return _machine().emit_object(unit)
+def emit(unit: llvm.ModuleRef, wide: bool = False) -> bytes:
+    """Object code; ``wide`` as for `optimize`."""
+    return _machine(wide).emit_object(unit)
 
 
 def load(code: bytes) -> None:
@@ -94,14 +98,14 @@ def _initialize() -> None:
 
 
 @functools.cache
-def _machine() -> llvm.TargetMachine:
-    return _new_machine()
+def _machine(wide: bool) -> llvm.TargetMachine:
+    return _new_machine(wide)
 
 
-def _new_machine() -> llvm.TargetMachine:
+def _new_machine(wide: bool) -> llvm.TargetMachine:
     _initialize()
     cpu, features = host()
-    if "+avx512f" in features:  # wide vectors, which LLVM does not use of itself on many processors
+    if wide and "+avx512f" in features:  # which LLVM does not use of itself on many processors
         features += ",-prefer-256-bit"
     target = llvm.Target.from_triple(llvm.get_process_triple())
     return target.create_target_machine(cpu=cpu, features=features, opt=3, jit=True)
@@ -112,4 +116,4 @@ def _engine():
     _initialize()
     # LLVM's own memory manager may place code too far from what it calls on this processor.
     careful = platform.machine().lower() in ("arm64", "aarch64")
-    return llvm.create_mcjit_compiler(llvm.parse_assembly(""), _new_machine(), use_lmm=careful)
+    return llvm.create_mcjit_compiler(llvm.parse_assembly(""), _new_machine(False), use_lmm=careful)
