@@ -16,8 +16,8 @@ from .plain import np
 from .rebind import rebind
 from .table import TABLE, Repeat, linear
 from .tree import LEAF, children, flatten, register_leaf, tree_map, unflatten
-from .value import Primitive, Traced, apply, next_level, operand
-from .views import window_
+from .value import Primitive, Traced, apply, apply_constant, next_level, operand
+from .views import shown, window_
 
 
 def vmap(f: Callable, in_axes: Any = 0, out_axes: int = 0) -> Callable:
@@ -112,6 +112,8 @@ class Batch(Traced):
             )
             if y is not NotImplemented:
                 return tuple(map(self.rewrap, y)) if isinstance(y, tuple) else self.rewrap(y)
+        if record.kind == "constant":  # the elements may be those of another `vmap`
+            return self.each(lambda *args, **kwargs: apply_constant(record, args, kwargs), args, kwargs)
         return self.each(record.fn, args, kwargs)
 
     def each(self, fn, args, kwargs=None):
@@ -432,12 +434,8 @@ def _batched_solve(size, mine, a, b):
     return algebra.solve_(a, b) if len(a.shape) == len(b.shape) else NotImplemented
 
 
-def _window(size, mine, flat, window):
-    return window.look_each(flat) if isinstance(flat, np.ndarray) else NotImplemented
-
-
 WHOLE = {
-    window_: _window,
+    window_: _one(shown),
     getitem_: _getitem,
     scatter_: _scatter,
     setitem_: _setitem,

@@ -18,7 +18,7 @@ from .plain import np
 from .table import composite
 from .tree import tree_leaves, tree_map
 from .value import Traced, holds_traced, operand, owner, raw, strip, strip_nested
-from .views import COMPLEX_INTO_REAL, READ_ONLY, Window, fitted, shown, written
+from .views import COMPLEX_INTO_REAL, READ_ONLY, Window, fitted, located, shown, written
 
 # ---------------------------------------------------------------------- local buffers
 
@@ -69,7 +69,8 @@ class Buffer(np.ndarray):
         window = self.__dict__.get("_shows")
         if window is None:
             low, high = np.lib.array_utils.byte_bounds(self._root())
-            window = self.__dict__["_shows"] = Window(self, low, (high - low) // self.itemsize)
+            unit = self._root().itemsize
+            window = self.__dict__["_shows"] = located(self, low, (high - low) // unit, unit)
         return window
 
     def __setitem__(self, index, value):
@@ -88,16 +89,28 @@ class Buffer(np.ndarray):
             index, value = Ellipsis, masked(self._current(), index, value)
         if np.iscomplexobj(raw(value)) and self.dtype.kind != "c":
             raise UnsupportedWrite(COMPLEX_INTO_REAL)
-        places = places_of(self._window().places, index)
+        window = self._window()
+        places = places_of(window.places, index)
         self.__dict__.pop("_seen", None)  # it would hold the memory that is written into
-        self._root()._put(fitted(value, places), places)
+        value = fitted(value, places)
+        root = self._root()
+        if window.__class__ is not Window:
+            value = window.whole(value, root._flatly(), places)
+        root._put(value, places)
+
+    def _flatly(self):
+        """The memory that is this array's own as a flat value, traced or not."""
+        state = self._state()
+        if state is None:
+            return scatter_(self.view(np.ndarray), self._window().places, (self.size,))
+        return state
 
     def _put(self, value, places):
         """Write at places of the memory that is this array's own."""
         state = self._state()
         first = state is None
         if first:
-            state = scatter_(self.view(np.ndarray), self._window().places, (self.size,))
+            state = self._flatly()
         self.__dict__["_flat"] = written(state, value, places)
         if first:  # not before all that may fail is done
             self.view(np.ndarray)[...] = np.nan
@@ -114,8 +127,26 @@ class Buffer(np.ndarray):
         found = np.ndarray.__getitem__(self, index)
         if self._state() is None or _shares(found, self):
             return found  # reads and writes of a view go through the root
-        places = self._window().places[index]
-        return self._state()[int(places) if np.ndim(places) == 0 else places]
+        window = self._window()
+        places = window.places[index]
+        found = self._state()[int(places) if np.ndim(places) == 0 else places]
+        return found if window.__class__ is Window or window.part is None else np.copy(window.part(found))[()]
+
+    @property
+    def real(self):
+        return np.ndarray.real.__get__(self)
+
+    @real.setter
+    def real(self, value):
+        self.real[...] = value
+
+    @property
+    def imag(self):
+        return np.ndarray.imag.__get__(self)
+
+    @imag.setter
+    def imag(self, value):
+        self.imag[...] = value
 
     def __array_ufunc__(self, ufunc, method, *inputs, out=None, **kwargs):
         if method == "at":

@@ -6,11 +6,10 @@ array it shows, and is written and read again with it like every other view.
 
 from __future__ import annotations
 
-from .indexing import getitem_, getitem_mapped, places_of, scatter_
-from .ownership import memory
+from .indexing import getitem_mapped, places_of
 from .plain import np
 from .value import Traced
-from .views import Family, Window
+from .views import Family, Places
 
 
 def row(x, index):
@@ -21,17 +20,15 @@ def row(x, index):
         family = getattr(x, "family", None)
         if family is None:
             family = x.family = Family(x)
-        if family.flat is None:
-            family.start()
-            family.refresh()
-        home = family.window_of(x).places
+        family.start()
+        home = family.window_of(x)
     else:
         root = x._root()
         family = root.__dict__.get("_rows")
         if family is None:
             family = root.__dict__["_rows"] = Rows(root)
-        home = x._window().places
-    return family.show(Places(places_of(home, index)))
+        home = x._window()
+    return family.show(Places(places_of(home.places, index), getattr(home, "part", None)))
 
 
 def _is_view(index, ndim):
@@ -47,28 +44,6 @@ def _is_view(index, ndim):
     return numbers < ndim
 
 
-class Places:
-    """A window into a flat memory that differs between the elements of a `vmap`."""
-
-    __slots__ = ("places",)
-
-    def __init__(self, places):
-        self.places = places
-
-    def shown(self, flat):
-        """What there is at these places, each element of the `vmap` in C order."""
-        y = getitem_(flat, self.places)
-        return y if memory(y).flags.c_contiguous else np.copy(y, "C")
-
-    def inside(self, view, parent):
-        """The places that a view of what is shown has."""
-        low, high = np.lib.array_utils.byte_bounds(parent)
-        size = (high - low) // parent.itemsize
-        number = np.empty(size, int)  # which entry of the parent lies there
-        number[Window(parent, low, size).places] = np.arange(parent.size).reshape(parent.shape)
-        return Places(np.reshape(self.places, (-1,))[number[Window(view, low, size).places]])
-
-
 class Rows(Family):
     """Those of a local array, which keeps its memory itself."""
 
@@ -76,15 +51,11 @@ class Rows(Family):
 
     def __init__(self, root):
         self.root, self.members, self.room = root, [], 16
-        self.mapped = True
+        self.copies = True
 
     @property
     def flat(self):
-        state = self.root._state()
-        if state is None:
-            plain = self.root.view(np.ndarray)
-            state = scatter_(plain, self.root._window().places, (plain.size,))
-        return state
+        return self.root._flatly()
 
     def put(self, value, places):
         self.root._put(value, places)

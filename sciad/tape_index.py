@@ -136,7 +136,7 @@ def look(flat, window):
     """Show a part of a flat value, holding nothing of it for the backward sweep but the places."""
     tape, y = flat.tape, window.look(flat.value)
     place = len(tape)
-    tape.record((_GETITEM, None, (flat.shape, window.places), (flat.index, None)))
+    tape.record((_GETITEM, None, (flat.shape, window.index(flat)), (flat.index, None)))
     return Var(y, tape, place)
 
 

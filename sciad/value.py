@@ -185,9 +185,19 @@ class Traced:
     def real(self):
         return np.real(self)
 
+    @real.setter
+    def real(self, value):
+        np.real(self)[...] = value
+
     @property
     def imag(self):
         return np.imag(self)
+
+    @imag.setter
+    def imag(self, value):
+        if self.dtype.kind != "c":
+            raise TypeError("array does not have imaginary part to set")
+        np.imag(self)[...] = value
 
     @property
     def flat(self):

@@ -13,7 +13,7 @@ from __future__ import annotations
 import weakref
 
 from .errors import UnsupportedWrite
-from .indexing import frozen, is_mapped, is_mask, masked, places_of, scatter_, setitem_
+from .indexing import frozen, getitem_, is_mapped, is_mask, masked, places_of, scatter_, setitem_
 from .ownership import memory, snapshot, writeable
 from .plain import np
 from .table import linear
@@ -78,21 +78,25 @@ class Window:
         self.start = (array.__array_interface__["data"][0] - low) // unit if array.size else 0
         self.strides = tuple([s // unit for s in array.strides])
         self.writeable = array.flags.writeable
+        reach = [(n - 1) * s for n, s in zip(self.shape, self.strides, strict=True)]
+        first, last = (self.start + sum(f(r, 0) for r in reach) for f in (min, max))
+        if array.size and not 0 <= first <= last < size:
+            raise UnsupportedWrite(
+                "a view of an array being differentiated could not be found in its memory: take a copy, by "
+                "np.copy, before writing"
+            )
         self.places = self.look(np.arange(size)).copy()
 
     def look(self, flat):
-        """Show this part of a flat array, as a view."""
-        strides = [s * flat.strides[0] for s in self.strides]
+        """Show this part of a flat array, as a view; of every row, if there are axes of `vmap` before."""
+        strides = (*flat.strides[:-1], *[s * flat.strides[-1] for s in self.strides])
         return np.lib.stride_tricks.as_strided(
-            flat[self.start :], self.shape, strides, writeable=self.writeable
+            flat[..., self.start :], flat.shape[:-1] + self.shape, strides, writeable=self.writeable
         )
 
-    def look_each(self, flats):
-        """The same of every row."""
-        strides = [flats.strides[0], *[s * flats.strides[1] for s in self.strides]]
-        return np.lib.stride_tricks.as_strided(
-            flats[:, self.start :], (len(flats), *self.shape), strides, writeable=self.writeable
-        )
+    def index(self, flat):
+        """The index by which a flat array shows this part, as a copy."""
+        return self.places if len(flat.shape) == 1 else (Ellipsis, self.places)
 
 
 @Primitive
@@ -109,31 +113,75 @@ def shown(flat, window):
     return window_(flat, window)
 
 
-linear(window_, lambda g, flat, window: scatter_(g, window.places, flat.shape))
+linear(window_, lambda g, flat, window: scatter_(g, window.index(flat), flat.shape))
+
+
+class Places:
+    """A part of a flat memory that no strides describe: places that differ between the elements of a `vmap`,
+    or the real or imaginary parts of complex numbers.  What it shows is a copy, in C order.
+    """
+
+    __slots__ = ("part", "places")
+
+    def __init__(self, places, part=None):
+        self.places, self.part = places, part
+
+    def shown(self, flat):
+        y = getitem_(flat, self.places)
+        if self.part is not None:
+            return np.copy(self.part(y), "C")
+        return y if memory(y).flags.c_contiguous else np.copy(y, "C")
+
+    def inside(self, view, parent):
+        """The places that a view of what is shown has."""
+        low, high = np.lib.array_utils.byte_bounds(parent)
+        size = (high - low) // parent.itemsize
+        number = np.empty(size, int)  # which entry of the parent lies there
+        number[Window(parent, low, size).places] = np.arange(parent.size).reshape(parent.shape)
+        return Places(np.reshape(self.places, (-1,))[number[Window(view, low, size).places]], self.part)
+
+    def whole(self, value, flat, places):
+        """The numbers to write to some of the places, to give what is shown of them this value."""
+        if self.part is None:
+            return value
+        now = getitem_(flat, places)
+        return value + 1j * np.imag(now) if self.part is np.real else np.real(now) + 1j * value
+
+
+def located(array, low, size, unit):
+    """How an array lies in a memory of so many numbers of `unit` bytes."""
+    window = Window(array, low, size, unit)
+    if array.dtype.kind == "c" or array.itemsize == unit:
+        return window
+    imaginary = (array.__array_interface__["data"][0] - low) % unit
+    return Places(window.places, np.imag if imaginary else np.real)
 
 
 class Family:
     """Traced values that share memory: the memory, as a flat value, and who has which window into it."""
 
-    __slots__ = ("flat", "mapped", "members", "origin", "room")
+    __slots__ = ("copies", "flat", "members", "origin", "room")
 
     def __init__(self, root):
         self.origin = snapshot(root)
         self.flat = None  # since the first write
         self.members = [[weakref.ref(root), None]]
-        self.mapped = False  # whether a member shows other places in every element of a `vmap`
+        self.copies = False  # whether there are members that show copies
         self.room = 16
 
     def join(self, view, parent):
-        home = self.window_of(parent) if self.mapped else None
+        home = self.window_of(parent) if self.copies else None
         if home is None or home.__class__ is Window:
             window = None if self.flat is None else self.window(memory(view))
         else:
             window = home.inside(memory(view), memory(parent))
         self.add(view, window)
+        if window.__class__ is Places and home.__class__ is not Places:
+            _become(view, shown(self.flat, window))  # places of its own parts are counted in the copy
 
     def add(self, view, window):
         view.family = self
+        self.copies = self.copies or window.__class__ is Places
         self.members.append([weakref.ref(view), window])
         if len(self.members) > self.room:
             self.members = [member for member in self.members if member[0]() is not None]
@@ -141,23 +189,24 @@ class Family:
 
     def show(self, window):
         """A new member."""
-        self.mapped = True
         view = shown(self.flat, window)
         self.add(view, window)
         return view
 
     def window(self, array):
         flat = memory(self.flat)
-        unit = flat.strides[0] if flat.size > 1 else None
-        return Window(array, flat.__array_interface__["data"][0], flat.size, unit)
+        unit = flat.strides[0] if flat.size > 1 else flat.itemsize
+        return located(array, flat.__array_interface__["data"][0], flat.size, unit)
 
     def window_of(self, member):
         return next((window for ref, window in self.members if ref() is member), None)
 
     def write(self, member, index, value):
         self.start()
-        places = places_of(self.window_of(member).places, index)
-        self.put(fitted(value, places), places)
+        window = self.window_of(member)
+        places = places_of(window.places, index)
+        value = fitted(value, places)
+        self.put(value if window.__class__ is Window else window.whole(value, self.flat, places), places)
 
     def put(self, value, places):
         self.flat = written(self.flat, value, places)
@@ -179,8 +228,13 @@ class Family:
         low, high = np.lib.array_utils.byte_bounds(base)
         size = (high - low) // base.itemsize if base.size else 0
         alive = [(ref, ref()) for ref, _ in self.members]
-        self.members = [[ref, Window(memory(x), low, size)] for ref, x in alive if x is not None]
+        self.members = [
+            [ref, located(memory(x), low, size, base.itemsize)] for ref, x in alive if x is not None
+        ]
+        self.copies = any(window.__class__ is Places for _, window in self.members)
         self.flat = scatter_(self.origin, Window(base, low, size).places, (size,))
+        del alive
+        self.refresh()  # from now on they lie there
 
 
 def _become(x, new):

@@ -197,6 +197,9 @@ def _agrees(f, p):
     assert abs(value - expected) <= 1e-12 * (1 + abs(expected))
     assert np.max(np.abs(gradient - exact)) <= 1e-10 * scale
     assert np.max(np.abs(forward - exact)) <= 1e-10 * scale
+    rows = np.stack([p, p])
+    around = ad.grad(lambda rows: np.sum(ad.vmap(f)(rows)))(rows)
+    assert np.max(np.abs(around - exact)) <= 1e-10 * scale
 
 
 def random_program(seed):

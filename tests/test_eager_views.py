@@ -146,6 +146,8 @@ def check(view, origin, write):
     rows = np.stack([P, 2 * P])
     assert ad.vmap(f)(rows) == pytest.approx([value, f(rows[1])], rel=rough), where
     assert ad.vmap(ad.grad(f))(rows)[0] == pytest.approx(moved, rel=rough, abs=rough), where
+    around = ad.grad(lambda rows: np.sum(ad.vmap(ad.vmap(f))(rows[None])))(rows)
+    assert around[0] == pytest.approx(moved, rel=rough, abs=rough), where
 
 
 def scattered(x, k):
@@ -323,3 +325,89 @@ def test_arrays_without_axes_change_in_place_and_numbers_do_not(name):
         (f(np.array(2.6 + 1e-6), p) - f(np.array(2.6 - 1e-6), p)) / 2e-6, rel=1e-7, abs=1e-12
     )
     assert x == 2.6
+
+
+def read_after_a_write(x):
+    y = x * np.exp(1j * x)
+    r = y.real
+    y[0] = x[1] * 2j + x[2]
+    return np.sum(r**2)
+
+
+def parts_of_parts(x):
+    y = x * np.exp(1j * x)
+    y[0] = 1.0
+    b, c = y.real[1:], y.imag[::-1]
+    b[0] = x[0]
+    y[2] = x[1] * (2 + 1j)
+    c[1] *= 2
+    return np.sum(b * b) + np.sum(np.abs(y) ** 2 * np.arange(3)) + c[1]
+
+
+def parts_of_local(x):
+    y = np.zeros(4, complex)
+    r = y.real
+    y[:2] = x[:2] * np.exp(1j * x[1:])
+    r[2] = x[2]
+    y.imag[1:][::2] += x[:2]
+    return np.sum(np.abs(y) ** 2 * np.arange(1, 5)) + np.sum(y.real * y.imag) + r[0] * np.real(y)[1]
+
+
+def set_parts(x):
+    y, z = x * (1 + 2j), np.zeros(3, complex)
+    y.real = x**2
+    y.imag *= 3.0
+    z.imag = x
+    z.real[x > 0.7] = 2 * x[x > 0.7]
+    return np.sum(np.abs(y * z) ** 2)
+
+
+def parts_transposed(x):
+    y = np.outer(x, x) * (1 + 1j * x)
+    a = y.T.real
+    a[1] = x
+    y[2] = 3.0
+    return np.sum(np.abs(y) ** 2 * np.arange(3)) + np.sum(a[:, 1:] * y.imag[:, 1:])
+
+
+PARTS = [read_after_a_write, parts_of_parts, parts_of_local, set_parts, parts_transposed]
+
+
+def shifted_twice(x):
+    y = x * 1.0
+    y[:-1] += y[1:]
+    y[1:] *= y[:-1]
+    y[::2] = y[::-1][::2]
+    return np.sum(y * np.arange(1, 4))
+
+
+def normalised_rows(x):
+    m = np.outer(x, x) + np.diag([1.0, 2.0, 3.0])
+    for row in m:
+        row -= row.mean()
+        row /= np.sqrt(row @ row)
+    for k, column in enumerate(m.T):
+        column *= x[k]
+    return np.sum(m**3)
+
+
+@pytest.mark.parametrize("f", [*PARTS, shifted_twice, normalised_rows], ids=lambda f: f.__name__)
+def test_views_at_every_level(f):
+    x, h = np.array([0.9, 0.6, 1.3]), 1e-6
+    moved = np.array([(f(x + h * u) - f(x - h * u)) / (2 * h) for u in np.eye(3)])
+    value, gradient = ad.value_and_grad(f)(x)
+    assert value == pytest.approx(f(x), rel=1e-14)
+    assert gradient == pytest.approx(moved, rel=1e-7, abs=1e-7)
+    assert ad.jvp(f, (x,), (P,))[1] == pytest.approx(moved @ P, rel=1e-7)
+    g = ad.grad(f)
+    second = np.array([(g(x + h * u) - g(x - h * u)) / (2 * h) for u in np.eye(3)])
+    assert ad.hessian(f)(x) == pytest.approx(second, rel=1e-6, abs=1e-6)
+    assert ad.jacobian(ad.grad(f), mode="reverse")(x) == pytest.approx(second, rel=1e-6, abs=1e-6)
+    rows = np.stack([x, 1.01 * x])[None]
+    assert ad.vmap(ad.vmap(f))(rows)[0] == pytest.approx([f(x), f(1.01 * x)], rel=1e-13)
+    inside = ad.vmap(ad.vmap(ad.grad(f)))(rows)
+    assert inside[0, 0] == pytest.approx(gradient, rel=1e-12)
+    assert ad.grad(lambda r: np.sum(ad.vmap(ad.vmap(f))(r)))(rows) == pytest.approx(inside, rel=1e-12)
+    assert ad.vmap(ad.grad(lambda r: np.sum(ad.vmap(f)(r))))(rows) == pytest.approx(inside, rel=1e-12)
+    along = ad.jvp(lambda r: ad.vmap(ad.vmap(f))(r), (rows,), (rows,))[1]
+    assert along == pytest.approx(np.sum(inside * rows, axis=-1), rel=1e-12)
