@@ -185,8 +185,8 @@ def _refuse_third(*groups):
 
 def _rows(gys) -> np.ndarray:
     """Cotangents of outputs, time last, as rows (k, n)."""
-    if gys.__class__ is np.ndarray and gys.ndim == 2 and gys.dtype is _FLOAT and gys.T.flags.carray:
-        return gys.T
+    if gys.__class__ is np.ndarray and gys.ndim == 2 and gys.dtype is _FLOAT:
+        return contiguous(gys.T)
     return np.ascontiguousarray(np.reshape(gys, (-1, np.shape(gys)[-1])).T, dtype=float)
 
 

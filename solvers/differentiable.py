@@ -9,7 +9,7 @@ import numpy as np
 
 import sciad
 from sciad.batch import find_batch
-from sciad.value import Traced, raw
+from sciad.value import Traced, is_traced, raw
 from solvers import state
 from solvers.auto import AUTO
 from solvers.errors import SolverError
@@ -43,10 +43,10 @@ def differentiable(
     """
     if events is None and ts is not None and (not dense_output or _batched(t0, t1, ts, y0, p)):
         y0 = consistent(problem, t0, y0, p)
-        problem.times = any(isinstance(x, Traced) for x in (t0, t1, ts))
+        problem.times = any(map(is_traced, (ts, t0, t1)))
         y = solve(problem, t0, t1, ts, y0, p)
         output = _Again(problem, t0, t1, y0, p) if dense_output else None
-        return _solution(ts, y, output, [problem.trajectory], [float(np.ravel(raw(t0))[0])])
+        return _solution(ts, y, output, [problem.trajectory], [_number(t0)])
     pieces, watch = _plain(problem, rebuild, t0, t1, ts, y0, p, args, events)
     stretches, occurrences = _join(problem, rebuild, pieces, watch, t0, t1, ts, y0, p, args)
     if ts is None:
@@ -359,6 +359,11 @@ def _solution(t, y, output, parts, starts, events=None, status=0, message="") ->
 
 
 SUCCESS = "The solver successfully reached the end of the integration interval."
+
+
+def _number(t) -> float:
+    """A time, or that of the first element of a batch."""
+    return t if t.__class__ is float else float(np.ravel(raw(t))[0])
 
 
 def _batched(*values) -> bool:

@@ -133,6 +133,14 @@ class Trajectory:
 
     @property
     def counts(self) -> dict[str, int]:
-        names = ("accepted", "rejected", "nfev", "njev", "nlu")
-        places = (state.ACCEPTED, state.REJECTED, state.NFEV, state.NJEV, state.NLU)
-        return {name: int(self.whole[place]) for name, place in zip(names, places, strict=True)}
+        whole = self.whole.tolist()
+        return {name: whole[place] for name, place in _COUNTS}
+
+
+_COUNTS = (
+    ("accepted", state.ACCEPTED),
+    ("rejected", state.REJECTED),
+    ("nfev", state.NFEV),
+    ("njev", state.NJEV),
+    ("nlu", state.NLU),
+)
