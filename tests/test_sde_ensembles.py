@@ -1,10 +1,12 @@
-"""Ensembles: reproducible on any number of threads, moments against closed forms, "
-"statistics without paths."""
+"""Ensembles: reproducible on any number of threads, moments and their gradients against closed forms,
+statistics without paths.
+"""
 
 import matplotlib
 import numpy as np
 import pytest
 
+import sciad as ad
 from solvers import solve_sde
 
 matplotlib.use("Agg")
@@ -32,36 +34,52 @@ def cir_noise(t, y, rate, level, sigma):
 
 RATE, LEVEL, SIGMA = 1.5, 0.8, 0.4
 DECAY = np.exp(-RATE)
-# drift, diffusion, noise, args, method; mean and variance at 1 from y = 1; fourth central moment / variance^2
+# drift, diffusion, noise, args, method; mean and variance at 1 from y = 1, slopes of the mean in args and y
 MODELS = {
     "GBM": (
         gbm, gbm_noise, "diagonal", (0.1, 0.3), "SRIW1",
-        np.exp(0.1), np.exp(0.2) * (np.exp(0.09) - 1), 4.7,
+        np.exp(0.1), np.exp(0.2) * (np.exp(0.09) - 1), (np.exp(0.1), 0.0, np.exp(0.1)),
     ),
     "OU": (
         ou, ou_noise, "additive", (RATE, LEVEL, SIGMA), "SRA1",
-        LEVEL + (1 - LEVEL) * DECAY, SIGMA**2 / (2 * RATE) * (1 - DECAY**2), 3.0,
+        LEVEL + (1 - LEVEL) * DECAY, SIGMA**2 / (2 * RATE) * (1 - DECAY**2),
+        (-(1 - LEVEL) * DECAY, 1 - DECAY, 0.0, DECAY),
     ),
     "CIR": (
         ou, cir_noise, "diagonal", (RATE, LEVEL, SIGMA), "SRIW1",
         LEVEL + (1 - LEVEL) * DECAY,
-        SIGMA**2 / RATE * (DECAY - DECAY**2) + LEVEL * SIGMA**2 / (2 * RATE) * (1 - DECAY) ** 2, 3.5,
+        SIGMA**2 / RATE * (DECAY - DECAY**2) + LEVEL * SIGMA**2 / (2 * RATE) * (1 - DECAY) ** 2,
+        (-(1 - LEVEL) * DECAY, 1 - DECAY, 0.0, DECAY),
     ),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("paths", [4000, pytest.param(100_000, marks=pytest.mark.long)])
 @pytest.mark.parametrize("name", MODELS)
-def test_moments(name, paths):
-    drift, diffusion, noise, args, method, mean, variance, kurtosis = MODELS[name]
-    sol = solve_sde(
-        drift, diffusion, (0, 1), [1.0], args=args, noise=noise, method=method, dt=1 / 100, paths=paths,
-        seed=8, t_eval=[1.0],
-    )  # fmt: skip
-    y = sol.y.ravel()
-    assert sol.success and y.shape == (paths,)
-    assert not abs(y.mean() - mean) > 3 * np.sqrt(variance / paths)
-    assert not abs(y.var() - variance) > 3 * variance * np.sqrt((kurtosis - 1) / paths) + 1e-4
+def test_moments_and_their_gradient(name, paths):
+    """Within three standard errors of closed forms, from the spread of the paths and of their derivatives."""
+    drift, diffusion, noise, args, method, mean, variance, slopes = MODELS[name]
+
+    def ends(*values):
+        sol = solve_sde(
+            drift, diffusion, (0, 1), np.array([values[-1]]), args=values[:-1], noise=noise, method=method,
+            dt=1 / 100, paths=paths, seed=8, t_eval=[1.0],
+        )  # fmt: skip
+        return sol.y[:, 0, 0]
+
+    at = (*args, 1.0)
+    y = ends(*at)
+    assert y.shape == (paths,)
+    fourth = np.mean((y - y.mean()) ** 4)
+    assert not abs(y.mean() - mean) > 3 * y.std() / np.sqrt(paths)
+    assert not abs(y.var() - variance) > 3 * np.sqrt((fourth - y.var() ** 2) / paths)
+    found = ad.grad(lambda *values: np.mean(ends(*values)), argnums=tuple(range(len(at))))(*at)
+    for k, exact in enumerate(slopes):
+        direction = tuple(float(j == k) for j in range(len(at)))
+        each = ad.jvp(ends, at, direction)[1]
+        assert not abs(found[k] - each.mean()) > 1e-12
+        # the last term is for derivatives that are the same on all paths: the error of the steps
+        assert not abs(found[k] - exact) > 3 * each.std() / np.sqrt(paths) + 2e-5
 
 
 @pytest.mark.parametrize(

@@ -189,32 +189,6 @@ def test_captured_values_of_models_that_do_not_compile_are_refused():
         ad.grad(loss)(0.5)
 
 
-def expectation(paths, seed):
-    """Mean of geometric Brownian motion at 1 and its gradient, exp(mu) for both and 0 for the noise."""
-
-    def mean(mu, sigma):
-        sol = solve_sde(
-            lambda t, y, mu, sigma: mu * y, lambda t, y, mu, sigma: sigma * y, (0, 1), [1.0],
-            args=(mu, sigma), method="EulerMaruyama", dt=1 / 200, paths=paths, seed=seed, t_eval=[1.0],
-        )  # fmt: skip
-        return np.mean(sol.y)
-
-    return ad.value_and_grad(mean, argnums=(0, 1))(0.1, 0.3)
-
-
-@pytest.mark.parametrize("paths", [4000, pytest.param(100_000, marks=pytest.mark.long)])
-def test_gradient_of_the_mean(paths):
-    mean, (d_mu, d_sigma) = expectation(paths, seed=3)
-    exact = np.exp(0.1)
-    spread = exact * np.sqrt(np.exp(0.09) - 1)  # of y and of dy/dmu = y
-    slope_spread = exact * np.sqrt(
-        np.exp(0.09) * (1 + 0.09 * (1 + 0.09)) - 0
-    )  # bound of the spread of dy/dsigma
-    assert not abs(mean - exact) > 3 * spread / np.sqrt(paths) + 1e-4
-    assert not abs(d_mu - exact) > 3 * spread / np.sqrt(paths) + 1e-3
-    assert not abs(d_sigma) > 3 * slope_spread / np.sqrt(paths)
-
-
 def drift_(t, y):
     return 0.1 * y
 
