@@ -12,6 +12,7 @@ from . import rules_array as _rules_array  # noqa: F401
 from . import rules_grid as _rules_grid  # noqa: F401
 from . import rules_linalg as _rules_linalg  # noqa: F401
 from . import rules_product as _rules_product  # noqa: F401
+from . import rules_samples as _rules_samples  # noqa: F401
 from . import rules_select as _rules_select  # noqa: F401
 from . import rules_ufunc as _rules_ufunc  # noqa: F401
 from . import tape as _tape

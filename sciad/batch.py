@@ -14,6 +14,7 @@ from .indexing import astype_, concatenate_, getitem_, is_basic, scatter_, setit
 from .ownership import fresh, memory, private
 from .plain import np
 from .rebind import rebind
+from .rules_samples import windows_
 from .table import TABLE, Repeat, linear
 from .tree import LEAF, children, flatten, register_leaf, tree_map, unflatten
 from .value import Primitive, Traced, apply, apply_constant, next_level, operand
@@ -454,6 +455,7 @@ WHOLE = {
     shapes.transpose_: _one(_transpose),
     shapes.broadcast_to_: _one(_broadcast_to),
     shapes.where_: _where,
+    windows_: _one(lambda x, shape, axis: windows_(x, shape, _axes(axis))),
     shapes.real_: _one(shapes.real_),
     shapes.imag_: _one(shapes.imag_),
     shapes.copy_: _one(shapes.copy_),

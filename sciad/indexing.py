@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .errors import NotDifferentiable
 from .ownership import private
 from .plain import np
 from .table import TABLE, Repeat, linear
@@ -186,8 +187,19 @@ def getitem_mapped(x, index):
     """Places that differ from one element of a `vmap` to the next: counted in the flat array, then
     fetched.
     """
-    places = places_of(np.arange(int(np.prod(x.shape))).reshape(x.shape), index)
+    try:
+        places = places_of(np.arange(int(np.prod(x.shape))).reshape(x.shape), index)
+    except ValueError:
+        if any(map(is_mask, index if index.__class__ is tuple else (index,))):
+            raise NotDifferentiable(COUNTS_DIFFER.format("an index")) from None
+        raise
     return apply(TABLE[getitem_], (np.reshape(x, (-1,)), places), {})
+
+
+COUNTS_DIFFER = (
+    "{} under vmap, with a mask that chooses another number of entries in every element: keep all entries, "
+    "by np.where(mask, x, 0.0) or by where= of the reduction"
+)
 
 
 def _fetch(home, *parts):

@@ -5,7 +5,7 @@ that have one.
 import itertools
 
 from .errors import NotDifferentiable
-from .indexing import fetch, scatter_, stop_gradient
+from .indexing import COUNTS_DIFFER, fetch, scatter_, stop_gradient
 from .plain import np
 from .rules_array import _as, _axis, _count
 from .table import composite
@@ -246,8 +246,17 @@ def _insert(x, at, values, axis=None):
 
 composite(np.insert, _insert)
 composite(np.compress, lambda condition, x, axis=None, out=None: _rearranged(lambda places: np.compress(
-    strip(operand(condition)), places, axis))(x))  # fmt: skip
-composite(np.extract, lambda condition, x: np.ravel(x)[np.ravel(strip(operand(condition))).astype(bool)])
+    _mask(condition, "np.compress"), places, axis))(x))  # fmt: skip
+composite(np.extract, lambda condition, x: np.ravel(x)[np.ravel(_mask(condition, "np.extract"))])
+
+
+def _mask(condition, name):
+    condition = strip(operand(condition))
+    if isinstance(condition, Traced):
+        raise NotDifferentiable(COUNTS_DIFFER.format(name))
+    return np.asarray(condition).astype(bool)
+
+
 composite(np.trace, lambda x, offset=0, axis1=0, axis2=1, dtype=None, out=None: np.sum(
     np.diagonal(x, offset, axis1, axis2), axis=-1))  # fmt: skip
 

@@ -84,6 +84,7 @@ def _boxcox_order(y, x, k):
 scalar(sp.exp1, lambda y, x: -np.exp(-x) / x)
 scalar(sp.expi, lambda y, x: np.exp(x) / x)
 scalar(sp.expn, None, lambda y, n, x: -sp.expn(n - 1, x))
+scalar(sp._ufuncs._lambertw, lambda y, x, k, tol: 1 / (x + np.exp(y)), None, None)
 scalar(sp.spence, lambda y, x: np.log(x) / (1.0 - x))
 
 # Bessel functions, in the argument; their derivative in the order has no rule

@@ -33,6 +33,7 @@ class Traced:
     __slots__ = ("__weakref__", "extra", "family", "owner", "value")
     __hash__ = None
     __array_priority__ = 1000.0
+    __pandas_priority__ = 1000_000  # a Series or frame on the left leaves the operation to us
 
     # ------------------------------------------------------------------ NumPy's protocols
     def __array_ufunc__(self, ufunc, method, *inputs, out=None, **kwargs):
@@ -324,7 +325,7 @@ def linked(view, parent):
         return view
     if owner(memory) is owner(raw(parent)):
         if memory.ndim and not view.shape:
-            return np.positive(view)  # under `vmap`: to the user a number, and numbers are copies
+            return np.copy(view)  # under `vmap`: to the user a number, and numbers are copies
         from .views import link
 
         link(view, parent)

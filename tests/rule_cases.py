@@ -13,6 +13,7 @@ import sciad.rules_array as rules_array
 import sciad.rules_grid as rules_grid
 import sciad.rules_linalg as rules_linalg
 import sciad.rules_product as rules_product
+import sciad.rules_samples as rules_samples
 import sciad.rules_scipy_linalg as rules_scipy_linalg
 import sciad.views as views
 
@@ -147,7 +148,15 @@ _ARRAY = {
     (np.logaddexp, "accumulate"): [(real(4),)], (np.logaddexp2, "accumulate"): [(real(2, 3), {"axis": -1})],
     np.cumulative_sum: [(real(4),), (real(2, 3), {"axis": 1, "include_initial": True})],
     np.cumulative_prod: [(real(4), {"include_initial": True}), (real(2, 3), {"axis": 0})],
-    np.i0: [(real(3),)],
+    np.i0: [(real(3),)], sp._ufuncs._lambertw: [(above(3), S(0), S(1e-12)), (-0.3 * unit(3), S(-1), S(1e-12))],
+    np.lib.stride_tricks.sliding_window_view: [(real(5), S(3)), (real(3, 4), S(2), {"axis": 1}), (real(3, 4), S((2, 2)))],
+    rules_samples.windows_: [(real(5), S((3,)), S((0,)))],
+    **{(u, "reduceat"): [(real(5), S([0, 3, 1, 2])), (real(2, 4), S([0, 2]), {"axis": 1})] for u in (np.add, np.multiply, np.maximum, np.minimum, np.logaddexp)},
+    np.unique: [(real(4),)],
+    np.histogram: [(unit(5), S(3)), (unit(5), S(np.array([0.0, 0.4, 1.0])), {"density": True})],
+    np.polyfit: [(real(5), real(5), S(2)), (real(4), real(4, 2), S(1))],
+    np.roots: [(np.array([1.0, -3.0, -6.0, 8.0]),), (np.array([1.3, 0.4, 0.7]),)],
+    np.trim_zeros: [(real(3),)],
     np.insert: [(real(4), S(1), real()), (real(2, 3), S([0, 2, 2]), real(2, 3), {"axis": 1}), (real(2, 3), S(1), real(3), {"axis": 0}), (real(2, 2), S([-1, 0]), real())],
     np.cumprod: [(real(5),), (real(2, 3), {"axis": 1}), (np.array([1.5, 0.0, 2.0]),)],
     (np.multiply, "accumulate"): [(real(5),)],
