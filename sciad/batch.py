@@ -70,7 +70,16 @@ def vmap(f: Callable, in_axes: Any = 0, out_axes: int = 0) -> Callable:
                 else f"vmap: axes of different length {sorted(sizes)}"
             )
         (size,) = sizes
-        leaves, structure = flatten(rebind(f)(*lifted, **kwargs))
+        try:
+            out = rebind(f)(*lifted, **kwargs)
+        except IndexError as error:
+            if not str(error).startswith("only integers"):
+                raise
+            raise IndexError(
+                f"{error}. To index a plain array by what vmap runs over: np.take(array, k, axis=0)"
+            ) from error
+        leaves, structure = flatten(out)
+        del out
         lowered = [_lower(operand(leaf), level, size, out_axes) for leaf in leaves]
         del leaves
         return unflatten(structure, fresh(lowered))

@@ -323,12 +323,13 @@ _FROM_TRACED = {
     ),
     "full": _full,
     "full_like": _full_like,
+    "take": lambda *args, **kwargs: call(TABLE[np.take], args, kwargs),  # where only the places are traced
 }
 _CONVERT = {"array", "asarray", "asanyarray", "ascontiguousarray"}
 _CREATE = (
     "zeros ones empty full array asarray asanyarray ascontiguousarray eye identity arange linspace "
     "zeros_like ones_like empty_like full_like copy tile repeat diag concatenate stack outer logspace "
-    "geomspace tri fromiter vstack hstack"
+    "geomspace tri fromiter vstack hstack take"
 ).split()
 _CONTAINERS = (list, tuple, np.ndarray)
 

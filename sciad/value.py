@@ -417,6 +417,8 @@ def operand(a):
     if cls is list or cls is tuple:
         return stack_nested(a)
     current = getattr(a, "_current", None)  # a local buffer
+    if current is None:
+        current = getattr(a, "to_numpy", None)  # a Series or frame
     return a if current is None else current()
 
 

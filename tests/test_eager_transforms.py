@@ -388,3 +388,13 @@ def test_real_function_through_complex_numbers():
     ad.check_grads(power, (X,), order=2, rtol=1e-5, atol=1e-5)
     g = ad.grad(power)(X)
     assert g.dtype == np.float64
+
+
+@pytest.mark.parametrize("take", [lambda a, k: np.take(a, k, axis=0), lambda a, k: np.array(a)[k]])
+def test_plain_arrays_at_places_that_vmap_runs_over(take):
+    table, ks = np.arange(12.0).reshape(4, 3), np.array([0, 3])
+    assert np.array_equal(ad.vmap(lambda k: take(table, k))(ks), table[ks])
+    rows = ad.vmap(lambda k, x: ad.grad(lambda x: np.sum(take(table, k) * x**2))(x))(ks, np.ones((2, 3)))
+    assert np.array_equal(rows, 2 * table[ks])
+    with pytest.raises(IndexError, match=r"np\.take"):
+        ad.vmap(lambda k: table[k])(ks)
