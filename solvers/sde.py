@@ -70,8 +70,8 @@ def solve_sde(
         See ``solvers.stochastic.METHODS``. "auto" takes SRA1 for additive, SRIW1 for diagonal and scalar
         noise, EulerMaruyama for general noise, and Heun in the Stratonovich sense.
     t_eval : array_like, optional
-        Increasing times at which to return the solution; steps end there exactly. By default the ends of the
-        steps (for ensembles with steps of their own: start and end).
+        Increasing times at which to return the solution; steps end there exactly, and the solve at the last
+        of them. By default the ends of the steps (for ensembles with steps of their own: start and end).
     dt : float, optional
         Size of fixed steps; the last one is shorter where it does not divide the span.
     rtol, atol : float, optional
