@@ -89,8 +89,8 @@ def solve_sde(
     first_step, max_step, max_steps : float, float, int
         Of adaptive steps.
     adjoint : {"auto"} or an instance of a method of ``adjoints``
-        How gradients are computed: SDEDiscreteAdjoint (the default), SDEReversibleAdjoint,
-        SDEBacksolveAdjoint or SDEForwardSensitivity.
+        How gradients are computed: DiscreteAdjoint (the default), ReversibleAdjoint, BacksolveAdjoint or
+        ForwardSensitivity.
     threads : int, optional
         All cores by default.
     progress : bool
