@@ -44,3 +44,25 @@ def test_third_derivatives_in_any_mode():
     assert not abs(ad.grad(lambda s: ad.jvp(fun, (s,), (1.0,))[1])(s) - second(s)) > 1e-11
     assert not abs(ad.grad(ad.grad(ad.grad(fun)))(s) - third) > 1e-11
     assert not abs(ad.grad(lambda s: ad.jvp(ad.grad(fun), (s,), (1.0,))[1])(s) - third) > 1e-11
+
+
+def test_large_products_go_through_blas():
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(40, 30)), rng.normal(size=(30, 40))
+
+    def by_rows(a, b):
+        return np.sum(np.tanh(a @ b) @ b.T)
+
+    def by_columns(a, b):
+        return np.sum((b.T @ a.T) * np.sin(a @ b).T)
+
+    for fun in (by_rows, by_columns):
+        compiled = compile_function(fun, [Group("x", (a, b), spread=True)])
+        assert "gemm(" in compiled.source("pullback") and "matmul(" not in compiled.source("pullback")
+        value, gradient = ad.value_and_grad(fun, (0, 1))(a, b)
+        flat, expected = np.concatenate([a.ravel(), b.ravel()]), np.concatenate([g.ravel() for g in gradient])
+        for run in (compiled.interpreted("pullback"), lambda *arrays: compiled.call("pullback", *arrays)):
+            out, bar = np.empty(1), np.zeros(flat.size)
+            assert run(flat, np.ones(1), out, bar) == 0
+            np.testing.assert_allclose(out[0], value, rtol=1e-12)
+            np.testing.assert_allclose(bar, expected, rtol=1e-11, atol=1e-11)

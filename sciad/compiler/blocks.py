@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
+from llvmlite import ir
 from numba import njit
+from numba.core import cgutils, types
+
+from . import special
+from .intrinsics import intrinsic
 
 _OPTIONS = {
     "error_model": "numpy",
@@ -31,6 +37,50 @@ def matmul(c, c0, cr, cc, a, a0, ar, ac, b, b0, br, bc, m, k, n, scale, add):
                 for p in range(k):
                     total += a[a0 + i * ar + p * ac] * b[b0 + p * br + j * bc]
                 c[row + j * cc] += scale * total
+
+
+def _gemm(c, c0, ldc, turn_a, a, a0, lda, turn_b, b, b0, ldb, m, n, k, scale, add):
+    """BLAS's dgemm: ``c = scale*op(a)@op(b)``, or ``c += ...`` where `add`, of matrices by columns."""
+
+    def columns(memory, at, rows, count, ld):
+        return np.lib.stride_tricks.as_strided(memory[at:], (rows, count), (8, 8 * ld))
+
+    left = columns(a, a0, k, m, lda).T if turn_a else columns(a, a0, m, k, lda)
+    right = columns(b, b0, n, k, ldb).T if turn_b else columns(b, b0, k, n, ldb)
+    out = columns(c, c0, m, n, ldc)
+    out[...] = scale * (left @ right) + (out if add else 0.0)
+
+
+@intrinsic(_gemm)
+def gemm(typing_context, c, c0, ldc, turn_a, a, a0, lda, turn_b, b, b0, ldb, m, n, k, scale, add):
+    integer, flag, number = types.int64, types.boolean, types.float64
+    kinds = [c, integer, integer, flag, a, integer, integer, flag, b, integer, integer]
+    kinds += [integer, integer, integer, number, flag]
+
+    def generate(context, builder, signature, values):
+        c, c0, ldc, turn_a, a, a0, lda, turn_b, b, b0, ldb, m, n, k, scale, add = values
+        small, byte, double = ir.IntType(32), ir.IntType(8), ir.DoubleType()
+
+        def place(value):
+            return cgutils.alloca_once_value(builder, value)
+
+        def size(value):
+            return place(builder.trunc(value, small))
+
+        def letter(turned):
+            return place(builder.select(turned, ir.Constant(byte, ord("T")), ir.Constant(byte, ord("N"))))
+
+        keep = builder.select(add, ir.Constant(double, 1.0), ir.Constant(double, 0.0))
+        arguments = [letter(turn_a), letter(turn_b), size(m), size(n), size(k), place(scale)]
+        arguments += [builder.gep(a, [a0]), size(lda), builder.gep(b, [b0]), size(ldb)]
+        arguments += [place(keep), builder.gep(c, [c0]), size(ldc)]
+        kind = ir.FunctionType(ir.VoidType(), [x.type for x in arguments])
+        special.provide("dgemm")
+        function = cgutils.get_or_insert_function(builder.module, kind, f"{special.PREFIX}dgemm")
+        builder.call(function, arguments)
+        return context.get_dummy_value()
+
+    return types.none(*kinds), generate
 
 
 @njit(**_OPTIONS)

@@ -69,6 +69,7 @@ def compiled(
     entry: str,
     form: Signature | None = None,
     key: str | None = None,
+    separate: bool = False,
 ) -> Code:
     """Compile a generated module, or find it compiled.
 
@@ -83,13 +84,15 @@ def compiled(
         That of an entry for Python to be added; the ``cfunc`` then takes `entries.c_types` of it.
     key : str, optional
         A hash of what the text is made from, by which it is found without being written.
+    separate : bool
+        What the entry writes through one pointer is not reached through another.
     """
     stem = _known(key) if key is not None else None
     if stem is not None:
-        return _once(stem, lambda: _compile(text(), stem, entry, form))
+        return _once(stem, lambda: _compile(text(), stem, entry, form, separate))
     source = text if isinstance(text, str) else text()
-    stem = f"{name}_{digest(source)}"
-    code = _once(stem, lambda: _compile(source, stem, entry, form))
+    stem = f"{name}_{digest(source + 'separate' * separate)}"
+    code = _once(stem, lambda: _compile(source, stem, entry, form, separate))
     if key is not None:
         with contextlib.suppress(OSError):
             write_atomically(cache_folder() / f"known_{key}.txt", stem.encode())
@@ -151,7 +154,7 @@ def _python_symbol(stem: str) -> str:
     return f"python_{stem}"
 
 
-def _compile(text: str, stem: str, entry: str, form: Signature | None) -> None:
+def _compile(text: str, stem: str, entry: str, form: Signature | None, separate: bool) -> None:
     folder = cache_folder()
     with locked(folder / f"{stem}.lock"):
         if _read(folder / f"{stem}.o") is not None:  # another process was faster
@@ -159,7 +162,7 @@ def _compile(text: str, stem: str, entry: str, form: Signature | None) -> None:
         write_atomically(folder / f"{stem}.py", text.encode())
         with translating():
             function = getattr(import_text(folder / f"{stem}.py"), entry)
-        unit = _lifted(function, stem)
+        unit = _lifted(function, stem, separate)
         keep = {stem}
         if form is not None:
             unit.link_in(machine.parse(python_entry(_python_symbol(stem), stem, form)))
@@ -205,10 +208,14 @@ def _finish(unit, stem: str, keep: set[str], bitcode: bool, wide: bool = False) 
     _write(folder / f"{stem}.o", " ".join(dict.fromkeys(needs)).encode() + b"\n" + machine.emit(unit, wide))
 
 
-def _lifted(function, stem: str):
+def _lifted(function, stem: str, separate: bool):
     """The module behind a ``cfunc``, its C function called ``stem``."""
     # Calls in the C function are marked noinline so that numba's reference counting can be pruned before.
     text = re.sub(r"\bnoinline\b", "nounwind", str(function._library._final_module))
+    if separate:
+        name = re.escape(function._wrapper_name)
+        head = re.search(rf'^define [^\n]*@"?{name}"?\([^\n]*', text, re.MULTILINE)
+        text = text.replace(head[0], re.sub(r"\bptr %", "ptr noalias %", head[0]))
     unit = machine.parse(text)
     unit.get_function(function._wrapper_name).name = stem
     return unit

@@ -40,7 +40,7 @@ _BINARY = {
 }
 _NEGATE, _NOT, _ATOM = 12, 5, 20
 _OF_INTS = {np.maximum: "max", np.minimum: "min", np.fmax: "max", np.fmin: "min"}
-_RESERVED = set("w C range abs int float max min inf nan stop".split())
+_RESERVED = set("w C range abs int float max min inf nan stop".split()) | {f"{a}_mark" for a in ARENAS}
 _CALLED = {"select": "where", "int": "int", "float": "float", np.absolute: "abs"}
 
 
@@ -318,6 +318,8 @@ class _Emitter:
             if node.index is not None:
                 self.names[node.index] = text
             self.line(f"{text} = 0")
+        for arena in self.bumped if node.scratch else ():
+            self.line(f"{arena}_mark = {arena}_top")
         if node.count is not None:
             index = "_" if counter is not None or node.index is None else self.name(node.index)
             self.line(f"for {index} in range({self.expression(node.count)}):", node)
@@ -333,7 +335,7 @@ class _Emitter:
             else:
                 self.line(f"if not ({cond}): break")
         for arena in self.bumped if node.scratch else ():
-            self.line(f"{arena}_top = {self.layout.top[arena]}")
+            self.line(f"{arena}_top = {arena}_mark")
         self.block(node.body, [node.stop, *(c.next for c in node.carried)])
         stop = None
         if node.stop is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from .ir import Block, Load, Loop, Op, Program, Store, Value
 from .parallel import _apart, _parts
 from .regions import blocks, clone, key_of, operands
@@ -47,7 +49,7 @@ def _pieces(program: Program, loop: Loop) -> list[Loop]:
     for (key, step, fixed), stores in groups.items():
         if (
             not step
-            or len({s.address.const for s in stores}) == 1
+            or not _shifted(loop, step, {s.address.const for s in stores})
             or not _alone(program, loop, key, fixed, stores)
         ):
             continue
@@ -60,6 +62,14 @@ def _pieces(program: Program, loop: Loop) -> list[Loop]:
             pieces.append(Loop(body, index=index, count=loop.count, parallel=True, line=loop.line))
             loop.body.remove(store)
     return pieces
+
+
+def _shifted(loop: Loop, step: int, places: set[int]) -> bool:
+    """Does the loop come, in one iteration, to a place that it comes to in another one?"""
+    if not isinstance(loop.count, int):
+        return len(places) > 1
+    ordered = sorted(places)
+    return any(b - a < abs(step) * loop.count for a, b in itertools.pairwise(ordered))
 
 
 def _alone(program: Program, loop: Loop, key, fixed, stores) -> bool:

@@ -320,7 +320,7 @@ class Loop(Node):
     stop: Operand | None = None
     trip: Value | None = None
     parallel: bool = False
-    scratch: bool = False  # an outermost loop whose iterations give back the arena space they took
+    scratch: bool = False  # a loop in no other whose iterations give back the arena space they took
 
 
 class Block(list):

@@ -132,6 +132,7 @@ class _Entry:
         self.call.name = self.call.__name__ = (
             function.fun.__name__ if hasattr(function.fun, "__name__") else "jitted"
         )
+        self.call.whole = True
 
     def __call__(self, leaves: list):
         if any(is_traced(x) for x in leaves):
@@ -139,7 +140,7 @@ class _Entry:
         return self.value(*leaves)
 
     def value(self, *leaves):
-        return self.out_tree.unflatten(self.primitive.value(_flat(leaves)))
+        return self.out_tree.unflatten(self.primitive(_flat(leaves)))
 
     def push(self, leaves, dots):
         filled = [np.zeros(np.shape(x)) if d is None else d for x, d in zip(leaves, dots, strict=True)]

@@ -216,6 +216,9 @@ def call_text(emitter, node: Call) -> str:
     if node.fn.startswith("matmul"):
         a, b = (_matrix(x, column) for x, column in zip(node.args, (False, True), strict=True))
         scale, add = ("-1.0" if node.fn == "matmul_sub" else "1.0"), node.fn != "matmul"
+        through_blas = _gemm(emitter, _matrix(out, True), a, b, scale, add)
+        if through_blas is not None:
+            return through_blas
         size = f"{a.shape[0]}, {a.shape[1]}, {b.shape[1]}"
         return _call(emitter, "matmul", place(out), place(a), place(b), size, scale, add)
     if node.fn in ("copy", "add", "zero"):
@@ -240,6 +243,28 @@ def call_text(emitter, node: Call) -> str:
         f"{shape[0]}, {shape[1]}",
         node.fn == "lu_solve_t",
     )
+
+
+LARGE, NARROW = 32**3, 8  # multiplications from which on BLAS is faster; and the least dimension
+
+
+def _gemm(emitter, c: View, a: View, b: View, scale: str, add: bool) -> str | None:
+    """A call of BLAS for matrices that are large, and consecutive along rows or along columns."""
+    m, k, n = *a.shape, b.shape[1]
+    if m * k * n < LARGE or min(m, k, n) < NARROW:
+        return None
+    if c.strides[0] != 1:  # by rows: the transposed product
+        a, b, c = _transposed(b), _transposed(a), _transposed(c)
+        m, n = n, m
+    parts = []
+    for x in (c, a, b):
+        turned = x.strides[0] != 1
+        if (1 not in x.strides) or (turned and x is c) or max(x.strides) < x.shape[1 if turned else 0]:
+            return None
+        text = emitter.index(x.mem, x.address)
+        parts += [] if x is c else [turned]
+        parts += [x.mem, text[len(x.mem) + 1 : -1], x.strides[0 if turned else 1]]
+    return _call(emitter, "gemm", *parts, m, n, k, scale, add)
 
 
 def _call(emitter, name: str, *parts) -> str:

@@ -28,8 +28,8 @@ def native_address(text: Text) -> int:
 def native_code(text: Text) -> Code:
     """The same as an object that kernels can be linked with."""
     # Where the functions called are found is known only after importing them, and numba with them.
-    key = digest("\n".join([_version(), *sorted(text.functions), _definitions(text)]))
-    return compiled(lambda: module_text(text), text.name, text.name, key=key)
+    key = digest("\n".join(["separate", _version(), *sorted(text.functions), _definitions(text)]))
+    return compiled(lambda: module_text(text), text.name, text.name, key=key, separate=True)
 
 
 def python_function(text: Text) -> Callable:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .activity import remove_dead
+from .checks import lift_checks
 from .fission import split_loops
 from .induction import replace_counters
 from .ir import Program
@@ -21,6 +22,7 @@ def optimize(program: Program) -> Program:
     share(program)
     remove_dead(program)
     hoist(program)
+    lift_checks(program)
     share(program)
     place_results(program)
     find_parallel(program)

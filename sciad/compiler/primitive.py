@@ -7,6 +7,7 @@ import functools
 
 import numpy as np
 
+from ..batch import find_batch
 from ..primitive import custom
 from ..value import is_traced
 from .derived import cotangent, tangent
@@ -16,6 +17,7 @@ from .ir import Program
 from .module import native_address, trampoline
 from .optimize import finish, optimize
 from .reverse import pullback
+from .rows import Rows
 
 
 class Primitive:
@@ -30,11 +32,18 @@ class Primitive:
         self.program, self.raised = program, raised
         self.call = custom(self.value, self.push, self.pull)
         self.call.name = self.call.__name__ = program.name
+        self.call.whole = True  # under `vmap` it is given batches, and loops over their rows
+        self.over_rows = functools.cache(functools.partial(Rows, self))
 
     def __call__(self, *inputs):
         return self.call(*inputs)
 
-    def value(self, *inputs) -> np.ndarray:
+    def value(self, *inputs):
+        batch = find_batch(inputs)
+        if batch is not None:
+            mapped = tuple(x.__class__ is batch.__class__ and x.level == batch.level for x in inputs)
+            rows = [x.value if m else x for x, m in zip(inputs, mapped, strict=True)]
+            return batch.rewrap(self.over_rows(mapped)(*rows))
         out = np.empty(self.program.n_out)
         self.run("primal", *inputs, out)
         return out
@@ -83,12 +92,13 @@ class Primitive:
         return Primitive(optimize(cotangent(self.program)), self.raised)
 
     def run(self, kind: str, *arrays: np.ndarray) -> None:
-        enter, address, size = self._entry(kind)
+        enter, address, size = self.entry(kind)
         status = enter(address, *arrays, np.empty(size))
         if status:
-            self._raise(status)
+            self.fail(status)
 
-    def _entry(self, kind: str):
+    def entry(self, kind: str):
+        """What calls a kind from Python, its address, and the length of its workspace."""
         entry = self.__dict__.setdefault("entries", {}).get(kind)
         if entry is None:
             program = {"primal": lambda p: p, "pushforward": pushforward, "pullback": pullback}[kind](
@@ -99,5 +109,5 @@ class Primitive:
             entry = self.entries[kind] = enter, native_address(text), max(1, text.layout.work_size)
         return entry
 
-    def _raise(self, status: int):
+    def fail(self, status: int):
         raise self.program.sites[status - 1].error()

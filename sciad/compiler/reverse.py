@@ -18,6 +18,7 @@ import numpy as np
 
 from . import linalg
 from .activity import active, differentiated, partials_of, remove_dead
+from .at_once import reverse_at_once
 from .build import Builder
 from .ir import (
     Address,
@@ -49,6 +50,9 @@ def pullback(program: Program) -> Program:
     """The program ``(inputs, out_bar) -> out, input_bars``; the latter are accumulated into."""
     program = copy_program(program)
     normalize_loops(program)
+    for node in walk(program.body):
+        if isinstance(node, Loop):
+            node.scratch = False  # its arrays are wanted again
     return remove_dead(_Reverse(program).run())
 
 
@@ -227,6 +231,8 @@ class _Reverse:
                 setattr(phi, side, end)
 
     def Loop(self, node, bar):
+        if reverse_at_once(self, node, bar):
+            return
         seeds = [(c, self.take(bar, c.out)) for c in node.carried if c.param in self.active]
         if not seeds and not self.touches_active_memory(node.body):
             return

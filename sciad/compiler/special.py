@@ -1,4 +1,4 @@
-"""Functions of `scipy.special` for compiled code: SciPy's own, called by address.
+"""Functions of `scipy.special`, and of BLAS, for compiled code: SciPy's own, called by address.
 
 A compiled module names them by symbols, which are bound to addresses when the module imports them from here;
 so what the cache folder holds serves every process.
@@ -16,7 +16,10 @@ from numba.core import cgutils
 
 from .vectormath import declared
 
-__all__ = ["available"]
+__all__ = ["PREFIX", "available", "provide"]
+
+PREFIX = "sciad_special_"
+_BLAS = {"dgemm"}
 
 _DOUBLE, _INT = ir.DoubleType(), ir.IntType(32)
 _capsule_name = ctypes.pythonapi.PyCapsule_GetName
@@ -59,13 +62,20 @@ def _entries() -> dict[str, tuple[int, int]]:
 
 def provide(name: str) -> None:
     """Enter SciPy's function of this name among LLVM's symbols."""
-    binding.add_symbol(f"sciad_special_{name}", _entries()[name][1])
+    binding.add_symbol(PREFIX + name, _blas(name) if name in _BLAS else _entries()[name][1])
+
+
+def _blas(name: str) -> int:
+    from scipy.linalg import cython_blas
+
+    capsule = cython_blas.__pyx_capi__[name]
+    return _capsule_pointer(capsule, _capsule_name(capsule))
 
 
 def _declare(name: str, arity: int):
     import scipy.special
 
-    symbol = f"sciad_special_{name}"
+    symbol = PREFIX + name
     provide(name)
 
     def build(builder, *values):
