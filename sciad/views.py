@@ -138,7 +138,9 @@ class Places:
         size = (high - low) // parent.itemsize
         number = np.empty(size, int)  # which entry of the parent lies there
         number[Window(parent, low, size).places] = np.arange(parent.size).reshape(parent.shape)
-        return Places(np.reshape(self.places, (-1,))[number[Window(view, low, size).places]], self.part)
+        window = located(view, low, size, parent.itemsize)
+        part = self.part if window.__class__ is Window else window.part
+        return Places(np.reshape(self.places, (-1,))[number[window.places]], part)
 
     def whole(self, value, flat, places):
         """The numbers to write to some of the places, to give what is shown of them this value."""
