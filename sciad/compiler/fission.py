@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 
-from .ir import Block, Load, Loop, Op, Program, Store, Value
+from .ir import INF, Block, Load, Loop, Op, Program, Store, Value
 from .parallel import _apart, _parts
 from .regions import blocks, clone, key_of, operands
 from .saving import cost
@@ -66,10 +66,9 @@ def _pieces(program: Program, loop: Loop) -> list[Loop]:
 
 def _shifted(loop: Loop, step: int, places: set[int]) -> bool:
     """Does the loop come, in one iteration, to a place that it comes to in another one?"""
-    if not isinstance(loop.count, int):
-        return len(places) > 1
-    ordered = sorted(places)
-    return any(b - a < abs(step) * loop.count for a, b in itertools.pairwise(ordered))
+    gaps = [b - a for a, b in itertools.combinations(sorted(places), 2)]
+    most = loop.count if isinstance(loop.count, int) else INF
+    return any(gap % step == 0 and gap < abs(step) * most for gap in gaps)
 
 
 def _alone(program: Program, loop: Loop, key, fixed, stores) -> bool:

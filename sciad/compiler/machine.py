@@ -93,6 +93,7 @@ _guard = threading.RLock()
 def _initialize() -> None:
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
+    llvm.set_option("", "-slp-max-reg-size=256")  # scalars gathered to 8 at a time cost more than they save
     llvm.add_symbol("sciad_ndarray", id(np.ndarray))
     llvm.add_symbol("sciad_TypeError", id(TypeError))
 
