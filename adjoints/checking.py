@@ -15,6 +15,8 @@ from solvers.tolerance import tighter
 __all__ = ["Agreement", "check", "value_and_grad"]
 
 SHARE = 0.1  # of the tolerances, for the second solve
+SHARE_OF_DIFFERENCES = 1e-3  # they amplify the errors of the solves
+STEPS = (1e-3, 2e-3, 4e-3)  # of the central differences, relative to the arguments
 
 
 @dataclass(frozen=True)
@@ -28,11 +30,28 @@ class Agreement:
     error : float or None
         Estimated error of the gradient, from solves with tighter tolerances: the largest change in any
         component against the largest component, each in units of its argument.
+    differences : ndarray (k, 3) or None
+        Central differences of the loss along the directions, with three widths. Where these agree with each
+        other and not with `forward`, the loss depends on its arguments in a way that no derivative of
+        the program sees, such as a jump inside a model.
     """
 
     forward: np.ndarray
     reverse: np.ndarray
     error: float | None = None
+    differences: np.ndarray | None = None
+
+    @property
+    def missing(self) -> float:
+        """Share of the loss's change along the worst direction that its derivative does not tell of, as far
+        as central differences are sure of it; 0 where they are not.
+        """
+        if self.differences is None or not np.isfinite(self.differences).all():
+            return 0.0
+        middle, spread = np.median(self.differences, axis=1), np.ptp(self.differences, axis=1)
+        scale = max(np.abs(middle).max(), np.abs(self.forward).max())
+        gap = np.abs(middle - self.forward) - 3.0 * spread
+        return float(max(gap.max() / scale, 0.0)) if scale > 0.0 else 0.0
 
     @property
     def digits(self) -> float:
@@ -50,6 +69,12 @@ class Agreement:
         text += f"; estimated error of the gradient: {self.error:.1e} of its largest component"
         if not self.error < 0.1:
             text += ". It is not converged: tighten rtol and atol"
+        elif self.missing > max(0.05, 2.0 * self.error):
+            text += (
+                f". But differences of the loss are not what they say, by {100 * self.missing:.0f} %: a "
+                "model that jumps where a parameter or the state says so is differentiated as if its jumps stood "
+                "still (make them events), and so are values rounded or taken out by float()"
+            )
         return f"<{text}>"
 
 
@@ -61,7 +86,8 @@ def check(loss: Callable, *args: Any, directions: int = 3, seed: int = 0, estima
     agreement to many digits says that both are right for the solution that was computed. The second
     gradient says whether that solution is accurate enough: where it has fast layers whose times depend on
     the parameters, the derivative of the computed solution can be wrong by a factor though the solution is
-    right to many digits.
+    right to many digits. Differences of the loss itself say whether something in it depends on the arguments
+    past the derivative, above all jumps inside a model whose times depend on parameters.
 
     Parameters
     ----------
@@ -73,7 +99,7 @@ def check(loss: Callable, *args: Any, directions: int = 3, seed: int = 0, estima
         Number of random directions, each scaled with the size of the arguments' entries.
     seed : int
     estimate : bool
-        Whether to solve again for the error of the gradient.
+        Whether to solve again for the error of the gradient and the differences.
 
     Returns
     -------
@@ -99,12 +125,15 @@ def check(loss: Callable, *args: Any, directions: int = 3, seed: int = 0, estima
         gradients, error = sciad.grad(loss, argnums=numbers)(*args), None
     gradient = tree.flatten(gradients)[0]
     forward, reverse = np.empty(directions), np.empty(directions)
+    differences = np.empty((directions, len(STEPS))) if estimate else None
     for i in range(directions):
         moved = [rng.normal(size=np.shape(x)) * _size(x) for x in leaves]
         tangents = tree.unflatten(structure, [m[()] for m in moved])
         forward[i] = sciad.jvp(loss, args, tangents)[1]
         reverse[i] = sum(np.vdot(g, m) for g, m in zip(gradient, moved, strict=True))
-    return Agreement(forward, reverse, error)
+        if estimate:
+            differences[i] = _differences(loss, leaves, structure, moved)
+    return Agreement(forward, reverse, error, differences)
 
 
 def value_and_grad(loss: Callable, argnums: int | tuple[int, ...] = 0, share: float = SHARE) -> Callable:
@@ -147,6 +176,15 @@ def value_and_grad(loss: Callable, argnums: int | tuple[int, ...] = 0, share: fl
         return value, gradient, tree.unflatten(structure, gaps)
 
     return f
+
+
+def _differences(loss, leaves, structure, moved) -> list[float]:
+    def at(step):
+        places = [np.asarray(x, dtype=float) + step * m for x, m in zip(leaves, moved, strict=True)]
+        return float(loss(*tree.unflatten(structure, [place[()] for place in places])))
+
+    with tighter(SHARE_OF_DIFFERENCES):
+        return [(at(h) - at(-h)) / (2.0 * h) for h in STEPS]
 
 
 def _relative(leaves, gradient, errors) -> float:

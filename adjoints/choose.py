@@ -29,10 +29,6 @@ def chosen(problem: Problem):
     adjoint = problem.adjoint
     if adjoint == "auto":
         return _DISCRETE
-    if not hasattr(adjoint, "pullback"):
-        raise TypeError(
-            f"adjoint must be 'auto' or an instance such as adjoints.DiscreteAdjoint(), not {adjoint!r}"
-        )
     return adjoint
 
 

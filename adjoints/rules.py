@@ -7,6 +7,8 @@ differentiated in turn; what both need of the second order is one thing, `adjoin
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 import sciad
@@ -14,6 +16,7 @@ from adjoints.choose import chosen
 from adjoints.discrete import Cotangents, push
 from adjoints.second import pull_pair
 from sciad.value import is_traced
+from solvers.errors import LossNotFinite
 from solvers.mass import slope_at
 from solvers.primitive import Problem, contiguous, run, solve, time_last
 
@@ -69,6 +72,7 @@ def _taken(problem: Problem, adjoint, t0, t1, ts, y0, p):
 
 def _recorded(problem: Problem, t0, t1, ts, y0, p):
     """The steps with their stages and LU factors; taken once for all directions of a Jacobian."""
+    problem.check_model()
     inputs = (t0, t1, ts, y0, p)
     if problem.recent is not None:
         before, trajectory = problem.recent
@@ -81,7 +85,10 @@ def _recorded(problem: Problem, t0, t1, ts, y0, p):
 
 def _cotangents(problem: Problem, adjoint, trajectory, p, gys, times: bool) -> Cotangents:
     """Those of the inputs of a solve; of one that takes no step, too: there all outputs are at t0."""
+    problem.check_model()
     model, p, gys = problem.model, _plain(p), _rows(gys)
+    if not math.isfinite(np.vdot(gys, gys)) and not np.isfinite(gys).all():
+        raise _loss_not_finite(trajectory, gys)
     if trajectory.steps:
         return adjoint.pullback(model, trajectory, p, gys, times, problem.options)
     c = Cotangents(gys.sum(axis=0), np.zeros(model.m))
@@ -89,6 +96,16 @@ def _cotangents(problem: Problem, adjoint, trajectory, p, gys, times: bool) -> C
         c.ts = gys @ slope_at(problem, trajectory.t, trajectory.y, p)
         c.t0 = -float(c.ts.sum())
     return c
+
+
+def _loss_not_finite(trajectory, gys) -> LossNotFinite:
+    row, k = np.argwhere(~np.isfinite(gys))[0]
+    when = f" at t = {trajectory.ts[row]:.6g}" if len(trajectory.ts) == len(gys) else ""
+    return LossNotFinite(
+        f"the derivative of the loss with respect to component {k} of y{when} is not finite but "
+        f"{gys[row, k]}. If the data hold NaN, leave those out of the loss (np.nansum does); else look for logarithms, roots "
+        "or quotients at zero in what is computed from the solution"
+    )
 
 
 # -- second order ----------------------------------------------------------------------------------
@@ -115,6 +132,7 @@ push_solve = sciad.custom(_push)
 
 def _pair(problem, trajectory, p, dy0, dp, gys, dgys):
     """`pull_pair` in the shapes that users see."""
+    problem.check_model()
     flat = _plain(dy0).reshape(-1)
     c, dc = pull_pair(problem.model, trajectory, _plain(p), flat, _plain(dp), _rows(gys), _rows(dgys))
     shape = np.shape(dy0)

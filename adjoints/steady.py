@@ -98,13 +98,7 @@ class _System:
 
 
 def _chosen(problem: Steady) -> SteadyStateAdjoint:
-    if problem.adjoint == "auto":
-        return SteadyStateAdjoint()
-    if not isinstance(problem.adjoint, SteadyStateAdjoint):
-        raise TypeError(
-            f"adjoint of a steady state must be 'auto' or SteadyStateAdjoint(), not {problem.adjoint!r}"
-        )
-    return problem.adjoint
+    return SteadyStateAdjoint() if problem.adjoint == "auto" else problem.adjoint
 
 
 def _refuse_second(*values) -> None:

@@ -19,6 +19,12 @@ class NotDifferentiable(SciadError, TypeError):
     """An argument, or an operation on it, has no derivative in the sense asked for."""
 
 
+class NotFinite(SciadError, ArithmeticError):
+    """What a derivative is to be computed from is NaN or infinite. A rule that raises this is asked again
+    by a sweep that heeds zeros beside NaN.
+    """
+
+
 class EscapedValue(SciadError, RuntimeError):
     """A traced value was used after the transform that made it had ended."""
 

@@ -421,7 +421,12 @@ def buffer(a):
 # ---------------------------------------------------------------------- float()
 
 # code of these packages gets plain arrays: what it makes of them is its own affair
-LIBRARIES = frozenset({"numpy", "scipy", "numba", "sciad", "solvers", "adjoints", "matplotlib"})
+LIBRARIES = frozenset({"numpy", "scipy", "numba", "sciad", "solvers", "adjoints", "matplotlib", "pandas"})
+ADVICE = {
+    "scipy.stats": "Write the logarithm of the density in NumPy, such as -0.5*((x - mu)/s)**2 - np.log(s). ",
+    "scipy.interpolate": "np.interp(t, times, values) has a derivative. ",
+    "pandas": "Take the numbers out first: df['x'].to_numpy(). ",
+}
 
 
 def to_float(x):
@@ -433,9 +438,10 @@ def to_float(x):
         frame = frame.f_back
     module = _module(frame)
     if module.split(".")[0] in LIBRARIES:
+        advice = next((text for name, text in ADVICE.items() if module.startswith(name)), "")
         raise NotDifferentiable(
             f"a value being differentiated was turned into a plain number inside {module}, which does "
-            f"not know it. "
+            f"not know it. {advice}"
             "Give that function ad.stop_gradient(x), or wrap it by ad.custom(f, pushforward=..., "
             "pullback=...)"
         )

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from . import table
 from .dual import add_results, array_tangent, careful_tangent, product, scalar_tangent
-from .errors import EscapedValue, UnsupportedWrite
+from .errors import EscapedValue, NotFinite, UnsupportedWrite
 from .operators import BINARY
 from .ownership import private
 from .plain import np
@@ -156,8 +156,12 @@ def sweep(tape, seeds, wanted):
     A path of the program on which one factor is 0 contributes nothing, though another be infinite or NaN:
     ``np.where(x > 0, np.sqrt(x), 0)`` at 0.  So both modes agree there; `forward` does the same.
     """
-    found = backward(tape, seeds, wanted)
-    if any(map(has_nan, found)) and not any(map(has_nan, seeds.values())):
+    try:
+        found = backward(tape, seeds, wanted)
+        careful = any(map(has_nan, found)) and not any(map(has_nan, seeds.values()))
+    except NotFinite:
+        careful = True
+    if careful:
         found = _backward_carefully(tape, seeds, wanted)
     return found
 

@@ -4,7 +4,6 @@ one warning.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -14,7 +13,8 @@ from sciad import tree
 from sciad.errors import UnsupportedSyntax
 from sciad.rebind import original
 from sciad.value import Traced, operand
-from solvers.interpreted import InterpretedModel, interpreted_model, wrong_size
+from solvers.interpreted import InterpretedModel, check_shape, interpreted_model, wrong_size
+from solvers.messages import warn
 from solvers.problem import CallbackModel, CompiledModel, Model
 
 __all__ = ["InterpretedModel", "build_model"]
@@ -75,11 +75,10 @@ def build_model(
     except UnsupportedSyntax as error:
         if trial is not None:
             trial()
-        warnings.warn(
+        warn(
             f"the right-hand side {getattr(fun, '__name__', fun)!r} is not compiled but called in Python at "
             f"every stage, which is slower; the result is the same. {error}",
             InterpretedModel,
-            stacklevel=3,
         )
         _refused.add(key)
         return build_model(fun, shape, args, jac, None, sparsity)
@@ -97,12 +96,11 @@ def _count_contents(fun, key, form) -> None:
     if _contents[form] <= CONTENTS:
         return
     if _contents[form] == CONTENTS + 1:
-        warnings.warn(
+        warn(
             f"the right-hand side {getattr(fun, '__name__', fun)!r} is not compiled but called in Python "
             "at every stage, which is slower; the result is the same. An integer array in args differs at "
             "every solve: make it float, or keep it the same",
             InterpretedModel,
-            stacklevel=4,
         )
     _refused.add(key)
 
@@ -199,6 +197,7 @@ def _compile(fun, shape, args) -> tuple[Model, Any]:
     model = CompiledModel(function, shape, function.n_in["p"])
     if function.n_out != model.n:
         raise wrong_size((function.n_out,), shape)
+    check_shape(function.out_tree.unflatten(np.zeros(model.n)), shape)
     return model, function.shared
 
 

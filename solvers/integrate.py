@@ -296,7 +296,9 @@ def _run(
         ts, ys, place = ts[:count], ys[:count], place[:count]
     message = ""
     if code < 0:
-        message = failure_message(code, float(real[state.T1]), desk.y1, desk.closing, whole, real)
+        message = failure_message(
+            code, float(real[state.T1]), desk.y1, desk.closing, whole, real, not plan.family.implicit
+        )
     elif code == state.DONE and end is not None:
         code = state.EVENT
         message = "A termination event occurred."

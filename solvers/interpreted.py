@@ -12,9 +12,10 @@ from scipy.sparse import csc_array, issparse
 
 import sciad
 from sciad.value import Traced
+from solvers.messages import warn
 from solvers.problem import CallbackModel, NumbersOfPattern
 
-__all__ = ["InterpretedModel", "interpreted_model", "wrong_size"]
+__all__ = ["InterpretedModel", "check_shape", "interpreted_model", "wrong_size"]
 
 
 ROOT = math.sqrt(np.finfo(float).eps)
@@ -55,6 +56,8 @@ def interpreted_model(
                 out = np.stack([*out.ravel()])
         if np.size(out) != n:
             raise wrong_size(np.shape(out), shape)
+        if out.ndim > 1:
+            check_shape(out, shape)
         return np.reshape(out, (n,))
 
     def primal(t, y, p):
@@ -203,19 +206,31 @@ def _by_difference(primal: Callable, t: float, y, p, dt: float):
 
 def _warn(fun, error: Exception) -> None:
     name = getattr(fun, "__name__", fun)
-    warnings.warn(
+    warn(
         f"the right-hand side {name!r} can neither be compiled nor differentiated, so its derivatives are "
         f"taken by differences: give jac, or write it in NumPy. {type(error).__name__}: {error}",
         InterpretedModel,
-        stacklevel=2,
     )
+
+
+def check_shape(out, shape) -> None:
+    """Refuse a result of the right size whose numbers would go to the wrong components."""
+    if isinstance(out, dict):
+        raise ValueError("the right-hand side returns a dict: it must return an array or a list, like y0")
+    try:
+        found = np.shape(out)
+    except ValueError:  # a list of pieces of several lengths: they follow each other
+        return
+    if len(found) > 1 and [k for k in found if k != 1] != [k for k in shape if k != 1]:
+        raise wrong_size(found, shape)
 
 
 def wrong_size(found, shape) -> ValueError:
     """What is wrong with a result of that shape."""
     if found == (0,):
         return ValueError("the right-hand side returns nothing: is its `return` missing?")
+    swapped = " Are t_span and y0 swapped? The order is (fun, t_span, y0)." if found == (2,) else ""
     return ValueError(
         f"the right-hand side returns an array of shape {found}, but y0 has shape {shape}: "
-        "it must return one derivative for each component of y"
+        f"it must return one derivative for each component of y.{swapped}"
     )

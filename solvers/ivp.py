@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable
 
 import numpy as np
@@ -20,11 +19,13 @@ from solvers.events import Events
 from solvers.integrate import Options, integrate
 from solvers.jacobian import check_jac, pattern_given, with_pattern
 from solvers.mass import with_mass
+from solvers.messages import warn
 from solvers.methods import method_named
 from solvers.pieces import chain
 from solvers.primitive import Problem, array, check, contiguous, flat
 from solvers.progress import showing
 from solvers.solution import DenseOutput, Solution
+from solvers.suggest import check_adjoint
 from solvers.tolerance import SMALLEST_RTOL, factor, tightened
 
 __all__ = ["solve_ivp"]
@@ -122,8 +123,12 @@ def solve_ivp(
     >>> np.round(sol.y, 6)
     array([[0.44626 , 0.099574]])
     """
+    if not callable(fun):
+        raise TypeError(f"the model comes first: solve_ivp(fun, t_span, y0, ...), but fun is {fun!r}")
     args = _tuple_of(args)
     t0, t1 = _span(t_span)
+    if y0.__class__ is tuple and t_span.__class__ is np.ndarray:
+        warn(f"t_span = {t_span!r} and y0 = {y0!r} look swapped: the order is solve_ivp(fun, t_span, y0)")
     if y0.__class__ is not np.ndarray or y0.dtype is not _FLOAT:
         if np.iscomplexobj(y0):
             if method == "auto":
@@ -140,6 +145,8 @@ def solve_ivp(
             return solve_complex(solve_ivp, fun, np.asarray(y0), args, events, tolerances, **options)
         y0 = array(y0, "y0")
     tableau = method_named(method)
+    if adjoint != "auto":
+        check_adjoint(adjoint, "solve_ivp")
     if factor() != 1.0:
         rtol, atol, first_step, max_step = tightened(tableau, rtol, atol, first_step, max_step)
     shape = np.shape(y0)
@@ -243,7 +250,11 @@ def _tuple_of(args) -> tuple:
 def _trial(fun, t0, y0, args) -> None:
     """Run the model once in Python, so that a mistake in it is raised as Python raises it."""
     leaves, structure = tree.flatten(args)
-    out = fun(raw(t0), raw(y0), *tree.unflatten(structure, [raw(operand(leaf)) for leaf in leaves]))
+    try:
+        out = fun(raw(t0), raw(y0), *tree.unflatten(structure, [raw(operand(leaf)) for leaf in leaves]))
+    except TypeError as error:
+        error.add_note("The model is called as fun(t, y, *args).")
+        raise
     if out is None:
         raise ValueError("the right-hand side returns nothing: is its `return` missing?")
 
@@ -283,9 +294,7 @@ def _options(model, rtol, atol, first_step, max_step, max_steps, tstops, control
                 f"{name} has shape {array.shape}, but y0 has {model.n} components: give one number or as many"
             )
     if np.any(np.asarray(rtol) < SMALLEST_RTOL) and not np.all(np.asarray(rtol) == 0):
-        warnings.warn(
-            f"At least one element of `rtol` is too small; {SMALLEST_RTOL:.2g} is used.", stacklevel=3
-        )
+        warn(f"At least one element of `rtol` is too small; {SMALLEST_RTOL:.2g} is used.")
         rtol = np.maximum(rtol, SMALLEST_RTOL)
     if np.any((np.asarray(rtol) == 0) & (np.asarray(atol) == 0)):
         raise ValueError(

@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import math
+import sys
+import warnings
 
 import numpy as np
 
 from solvers import state
 
-__all__ = ["failure_message", "refuse_times"]
+__all__ = ["failure_message", "refuse_times", "warn"]
+
+
+def warn(text: str, category=UserWarning) -> None:
+    """Warn at the line of the caller's program, however deep in these packages it is noticed."""
+    frame, level = sys._getframe(1), 2
+    while frame.f_back and frame.f_globals.get("__name__", "").split(".")[0] in _OWN:
+        frame, level = frame.f_back, level + 1
+    warnings.warn(text, category, stacklevel=level)
+
+
+_OWN = frozenset({"sciad", "solvers", "adjoints"})
 
 
 def refuse_times(ts, t0: float, t1: float) -> None:
@@ -28,7 +41,7 @@ def refuse_times(ts, t0: float, t1: float) -> None:
         )
 
 
-def failure_message(code: int, t: float, y: np.ndarray, f: np.ndarray, whole, real) -> str:
+def failure_message(code: int, t: float, y: np.ndarray, f: np.ndarray, whole, real, explicit=True) -> str:
     """What happened, where, and what to do."""
     if code == state.TOO_MANY_STEPS:
         attempts = int(whole[state.ACCEPTED] + whole[state.REJECTED])
@@ -49,8 +62,9 @@ def failure_message(code: int, t: float, y: np.ndarray, f: np.ndarray, whole, re
             "(a pole of the solution, a logarithm or root of a negative number); the largest component is "
             f"y[{largest}] = {y[largest]:.6g}."
         )
+    advice = ", or try Rodas5P" if explicit else ""
     return (
         f"{text}, where the error (the fastest component is y[{fastest}]) cannot be brought under the "
         "tolerance: the solution may have a singularity or a jump there, or be stiff. Put a jump into "
-        "tstops, or try Rodas5P."
+        f"tstops{advice}."
     )

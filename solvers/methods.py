@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
+
+from solvers.suggest import method_meant
 
 __all__ = ["NAMES", "method_named"]
 
@@ -36,13 +37,16 @@ def method_named(method):
     if not isinstance(method, str):
         if hasattr(method, "family"):
             return method
-        raise ValueError(f"method must be a name or a tableau, not {method!r}; names: {', '.join(NAMES)}")
+        raise ValueError(
+            f"method must be a name or a tableau, not {method!r}. {method_meant(method, NAMES)}"
+            f"Names: {', '.join(NAMES)}"
+        )
     found = _loaded.get(method)
     if found is None:
         if method not in NAMES:
-            close = difflib.get_close_matches(method, NAMES, n=1, cutoff=0.5)
-            guess = f" Did you mean {close[0]!r}?" if close else ""
-            raise ValueError(f"there is no method {method!r}.{guess} Methods: {', '.join(NAMES)}")
+            raise ValueError(
+                f"there is no method {method!r}. {method_meant(method, NAMES)}Methods: {', '.join(NAMES)}"
+            )
         module, name = NAMES[method]
         found = _loaded[method] = getattr(importlib.import_module(module), name)
     return found

@@ -13,6 +13,7 @@ from solvers.build import build_model
 from solvers.errors import SolverError
 from solvers.primitive import array, contiguous, flat
 from solvers.problem import Model
+from solvers.suggest import check_adjoint
 
 __all__ = ["Steady", "SteadyState", "find", "steady_solve", "steady_state"]
 
@@ -99,6 +100,7 @@ def steady_state(
     """
     if method not in _SEARCH:
         raise ValueError(f"method must be one of {', '.join(map(repr, _SEARCH))}, not {method!r}")
+    check_adjoint(adjoint, "steady_state")
     args = () if args is None else tuple(args)
     y0 = array(y0, "y0")
     model, p = build_model(fun, np.shape(y0), args, jac)

@@ -15,6 +15,7 @@ import numpy as np
 from sciad.compiler.native import load_module
 from solvers import step_sde
 from solvers.brownian import AREAS, PLAIN, SPACE_TIME
+from solvers.suggest import method_meant
 
 __all__ = ["METHODS", "AdditiveTableau", "DiffusionTableau", "Method", "find_method"]
 
@@ -215,7 +216,9 @@ def find_method(method: str | Method) -> Method:
     try:
         return METHODS[method]
     except (KeyError, TypeError):
-        raise ValueError(f"method = {method!r} is not one of {', '.join(METHODS)}") from None
+        raise ValueError(
+            f"method = {method!r} is not one of {', '.join(METHODS)}. {method_meant(method, METHODS)}"
+        ) from None
 
 
 _ROESSLER = "A. Roessler, SIAM J. Numer. Anal. 48 (2010) 922-952"
