@@ -115,9 +115,12 @@ def _steady_pullback(args):
     _refuse_second(y0, p)
     start, q = np.ravel(y0), contiguous(p)
     y = find(problem, y0, p)
+    witness = problem.model.witness([(problem.t, start, q), (problem.t, y, q)])
 
     def pull(g):
         _refuse_second(g)
+        if witness is not None:
+            witness.check()
         system = _chosen(problem).system(problem, start, y, q)
         bar, gy0 = system.pull(np.ravel(g))
         _, _, _, gp = problem.model.call("pullback", problem.t, y, q, bar)

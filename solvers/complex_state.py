@@ -17,6 +17,10 @@ def solve_complex(
     """``solve_ivp`` for complex y0. The right-hand side is called in Python; derivatives are not
     available.
     """
+    if options.pop("mass_matrix") is not None:
+        raise ValueError(
+            "complex y0 cannot have a mass_matrix: solve for the real and imaginary parts instead"
+        )
     if method_named(options["method"]).family != "explicit":
         raise ValueError(f"complex y0 needs an explicit method, not {options['method']!r}")
     shape = y0.shape
@@ -56,7 +60,19 @@ def _event(event, as_complex, args):
     for name in ("terminal", "direction"):
         if hasattr(event, name):
             setattr(watched, name, getattr(event, name))
+    if getattr(event, "apply", None) is not None:
+        watched.apply = _apply(event.apply, as_complex, args)
     return watched
+
+
+def _apply(apply, as_complex, args):
+    def changed(t, y):
+        result = apply(t, as_complex(y), *args)
+        if isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], tuple):
+            raise ValueError("apply cannot change args where y0 is complex: return the state only")
+        return None if result is None else np.ascontiguousarray(result, dtype=complex).reshape(-1).view(float)
+
+    return changed
 
 
 class _ComplexOutput:

@@ -41,6 +41,8 @@ def differentiable(
     events : callable, sequence of them or None
     dense_output : bool
     """
+    if dense_output:  # which is asked later: arrays of the caller may be others by then
+        ts, y0, p = (x.copy() if x.__class__ is np.ndarray else x for x in (ts, y0, p))
     if events is None and ts is not None and (not dense_output or _batched(t0, t1, ts, y0, p)):
         y0 = consistent(problem, t0, y0, p)
         problem.times = any(map(is_traced, (ts, t0, t1)))
@@ -220,6 +222,8 @@ def _join(problem, rebuild, pieces, watch, t0, t1, ts, y0, p, args):
         last, whole = piece.last, piece.last.code != state.EVENT
         inside = Problem(piece.model, last.method, problem.options, problem.adjoint, known=last)
         y = consistent(inside, t, y, p)
+        if i:
+            _check_repeated(pieces[i - 1].changes, piece, y, p)
         here = np.array([o.t for o in piece.found])
         if ts is None:
             # The steps' times are held; only the ends move.
@@ -249,6 +253,18 @@ def _join(problem, rebuild, pieces, watch, t0, t1, ts, y0, p, args):
                 args = new
                 _, p = rebuild(args)
     return stretches, occurrences
+
+
+def _check_repeated(k: int, piece: Piece, y, p) -> None:
+    """Refuse an event that leaves behind something else when it is applied again to be differentiated."""
+    for what, before, now in (("state", piece.y, strip(y)), ("args", piece.p, strip(p))):
+        gap, size = np.abs(np.ravel(now) - before), np.abs(before)
+        if not np.all(gap <= 1e-6 * size + 1e-9 * size.max(initial=0.0)):
+            raise sciad.NotDifferentiable(
+                f"apply of event {k} at t = {piece.t:.6g} returns another {what} when it is called again to "
+                "be differentiated: it must be a function of its arguments. Keep what it counts in "
+                "y or args"
+            )
 
 
 def _outputs(problem, t0, t1, times, y0, p):

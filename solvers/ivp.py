@@ -140,7 +140,7 @@ def solve_ivp(
                 "tstops": tstops,
             }
             options |= {"controller": controller, "progress": progress, "dense_output": dense_output}
-            options |= {"t_span": t_span, "method": method, "t_eval": t_eval}
+            options |= {"t_span": t_span, "method": method, "t_eval": t_eval, "mass_matrix": mass_matrix}
             tolerances = {"rtol": rtol, "atol": atol}
             return solve_complex(solve_ivp, fun, np.asarray(y0), args, events, tolerances, **options)
         y0 = array(y0, "y0")
@@ -307,8 +307,8 @@ def _options(model, rtol, atol, first_step, max_step, max_steps, tstops, control
     if max_steps is not None and max_steps < 1:
         raise ValueError(f"max_steps must be at least 1, but is {max_steps!r}")
     options = Options(
-        rtol=rtol if np.ndim(rtol) == 0 else np.asarray(rtol, dtype=float).ravel(),
-        atol=atol if np.ndim(atol) == 0 else np.asarray(atol, dtype=float).ravel(),
+        rtol=rtol if np.ndim(rtol) == 0 else np.array(rtol, dtype=float).ravel(),
+        atol=atol if np.ndim(atol) == 0 else np.array(atol, dtype=float).ravel(),
         first_step=first_step,
         max_step=float(max_step),
         max_steps=max_steps,

@@ -23,7 +23,10 @@ def with_mass(matrix, method, options: Options, n: int):
     ValueError
         If the matrix is not n by n and finite, or the method is not a Rosenbrock method.
     """
-    mass = np.asarray(matrix.toarray() if hasattr(matrix, "toarray") else matrix, dtype=float)
+    mass = matrix.toarray() if hasattr(matrix, "toarray") else matrix
+    if np.iscomplexobj(mass):
+        raise ValueError("mass_matrix is complex: solve for the real and imaginary parts instead")
+    mass = np.array(mass, dtype=float)  # derivatives want it later, as it is now
     if mass.shape != (n, n):
         raise ValueError(
             f"mass_matrix has shape {mass.shape}, but y0 has {n} components: give one of shape ({n}, {n})"

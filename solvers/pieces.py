@@ -36,6 +36,8 @@ class Piece:
         The event at its end that changes the state.
     t, y : float, ndarray (n,)
         Where it begins.
+    p : ndarray (m,)
+        Its parameters.
     first : int
         Index of its first output time.
     """
@@ -46,6 +48,7 @@ class Piece:
     changes: int | None
     t: float
     y: np.ndarray
+    p: np.ndarray
     first: int
 
     @property
@@ -99,7 +102,7 @@ def chain(
         last = parts[-1]
         found = [] if watch is None else watch.found[seen:]
         changes = watch.due[0] if last.code == state.EVENT and watch.due else None
-        pieces.append(Piece(model, parts, found, changes, t, y0, first))
+        pieces.append(Piece(model, parts, found, changes, t, y0, p, first))
         first += sum(len(part.ts) for part in parts)
         used += sum(part.counts["accepted"] + part.counts["rejected"] for part in parts)
         if last.code != state.EVENT or changes is None:
@@ -126,7 +129,7 @@ def chain(
                 # Another event at the same time: a piece without steps.
                 changes = watch.due[0] if watch.due else None
                 part = _standing(last, t, y0)
-                pieces.append(Piece(model, [part], watch.found[seen:], changes, t, y0, first))
+                pieces.append(Piece(model, [part], watch.found[seen:], changes, t, y0, p, first))
                 if watch.ended:
                     return pieces
         if stuck == STUCK:

@@ -16,7 +16,7 @@ from solvers.errors import SolverError
 from solvers.explicit import Tsit5
 from solvers.integrate import Options, Trajectory, integrate
 from solvers.methods import method_named
-from solvers.problem import Model
+from solvers.problem import Model, Witness
 from solvers.solution import DenseOutput
 
 __all__ = ["Problem", "array", "check", "contiguous", "failed", "flat", "placed", "run", "solve", "strip"]
@@ -38,16 +38,24 @@ class Problem:
         What `run` found last.
     recent : tuple or None
         Inputs and steps that the rules of tangents keep from one direction to the next.
+    witness : Witness or None
+        What the model was in the first solve, where it could change.
     """
 
-    __slots__ = ("adjoint", "known", "method", "model", "options", "recent", "times", "trajectory")
+    __slots__ = ("adjoint", "known", "method", "model", "options", "recent", "times", "trajectory", "witness")
 
     def __init__(self, model: Model, method, options: Options, adjoint="auto", known=None):
         self.model, self.method, self.options, self.adjoint = model, method, options, adjoint
         self.trajectory: Trajectory | None = None
         self.known: Trajectory | None = known
         self.recent: tuple | None = None
+        self.witness: Witness | None = None
         self.times = False
+
+    def check_model(self) -> None:
+        """Raise if the model is no longer what it was in the first solve."""
+        if self.witness is not None:
+            self.witness.check()
 
 
 def run(
@@ -60,8 +68,10 @@ def run(
     ``memory`` is the budget of ``integrate``. The trajectory is also left in ``problem.trajectory``.
     """
     y0, p, ts = flat(y0), contiguous(p), contiguous(ts)
+    problem.check_model()
     if problem.known is not None:
         problem.trajectory = placed(problem.known, ts)
+        _attest(problem, float(t0), y0, p)
         return problem.trajectory
     check((), t0, t1, y0, p, ts, problem.options.first_step)
     span = (float(t0), float(t1))
@@ -80,7 +90,17 @@ def run(
     problem.trajectory = trajectory
     if trajectory.code < 0:
         raise failed(trajectory)
+    _attest(problem, float(t0), y0, p)
     return trajectory
+
+
+def _attest(problem: Problem, t0: float, y0, p) -> None:
+    """Keep what the model is at the start, and in the middle and at the end of the recorded steps."""
+    if problem.witness is None:
+        steps = problem.trajectory.record
+        rows = [steps[k] for k in sorted({len(steps) // 2, len(steps) - 1})] if len(steps) else []
+        states = [(t0, y0), *((row[0], row[2 : 2 + len(y0)]) for row in rows)]
+        problem.witness = problem.model.witness([(float(t), y.copy(), p.copy()) for t, y in states])
 
 
 def failed(trajectory: Trajectory) -> SolverError:

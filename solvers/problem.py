@@ -31,7 +31,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-__all__ = ["AddressModel", "CallbackModel", "CompiledModel", "Model"]
+from sciad.errors import NotDifferentiable
+
+__all__ = ["AddressModel", "CallbackModel", "CompiledModel", "Model", "Witness"]
 
 
 class Model:
@@ -55,6 +57,10 @@ class Model:
     def evaluate(self, t: float, y: np.ndarray, p: np.ndarray) -> np.ndarray:
         """f(t, y, p), shape (n,)."""
         return self.call("primal", t, y, p)[0]
+
+    def witness(self, points: list[tuple]) -> Witness | None:
+        """What notices if f at the points (t, y, p) is not the same later; None where that cannot happen."""
+        return None
 
     def call(self, kind: str, t: float, *inputs) -> list[np.ndarray]:
         """What the entry ``kind`` writes, in the order of the calling convention, from its inputs after t."""
@@ -180,6 +186,9 @@ class CallbackModel(Model):
         self._error: BaseException | None = None
         self.numbers: NumbersOfPattern | None = None  # of a sparse Jacobian
 
+    def witness(self, points: list[tuple]) -> Witness:
+        return Witness(self, points)
+
     def sparse_jacobian(self):
         return self.numbers
 
@@ -198,6 +207,33 @@ class CallbackModel(Model):
     @property
     def specialised(self) -> bool:
         return False
+
+
+class Witness:
+    """Values of a model that is called in Python, to notice if it has changed when derivatives ask it again.
+
+    What a function captures (a variable of a loop, an attribute, an array) may be another by then.
+    """
+
+    def __init__(self, model: Model, points: list[tuple]):
+        self._model = model
+        self._values = [(point, model.evaluate(*point)) for point in points]
+
+    def check(self) -> None:
+        """Raise if the model is not what it was."""
+        for (t, y, p), before in self._values:
+            now = self._model.evaluate(t, y, p)
+            rounding = 1e-9 * np.abs(before).max(initial=0.0)
+            same = np.isclose(now, before, rtol=1e-6, atol=rounding, equal_nan=True)
+            if not same.all():
+                k = int(np.argmin(same))
+                raise NotDifferentiable(
+                    "the right-hand side, which is called in Python, is not the same as during the solve: "
+                    f"component {k} at t = {t:.6g} was {before[k]:.6g} and is {now[k]:.6g} while the solve "
+                    "is differentiated. Something that it captures has changed since (a variable of a loop, "
+                    "an attribute, an array, a counter): pass it through args, or bind it as a default, "
+                    "def fun(t, y, k=k)"
+                )
 
 
 class NumbersOfPattern:
