@@ -96,7 +96,7 @@ def run(
 
 def _attest(problem: Problem, t0: float, y0, p) -> None:
     """Keep what the model is at the start, and in the middle and at the end of the recorded steps."""
-    if problem.witness is None:
+    if problem.witness is None and problem.model.changeable:
         steps = problem.trajectory.record
         rows = [steps[k] for k in sorted({len(steps) // 2, len(steps) - 1})] if len(steps) else []
         states = [(t0, y0), *((row[0], row[2 : 2 + len(y0)]) for row in rows)]

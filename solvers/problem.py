@@ -39,6 +39,8 @@ __all__ = ["AddressModel", "CallbackModel", "CompiledModel", "Model", "Witness"]
 class Model:
     """A right-hand side f(t, y, p) with its derivatives, by address. See the module's docstring."""
 
+    changeable = False  # whether f may be another function the next time it is called
+
     def __init__(self, shape: tuple[int, ...], m: int):
         self.shape = shape
         self.n = math.prod(shape)
@@ -57,10 +59,6 @@ class Model:
     def evaluate(self, t: float, y: np.ndarray, p: np.ndarray) -> np.ndarray:
         """f(t, y, p), shape (n,)."""
         return self.call("primal", t, y, p)[0]
-
-    def witness(self, points: list[tuple]) -> Witness | None:
-        """What notices if f at the points (t, y, p) is not the same later; None where that cannot happen."""
-        return None
 
     def call(self, kind: str, t: float, *inputs) -> list[np.ndarray]:
         """What the entry ``kind`` writes, in the order of the calling convention, from its inputs after t."""
@@ -179,6 +177,8 @@ class CallbackModel(Model):
         arrays to be written, in order; gradients are added by the entry, as the convention asks.
     """
 
+    changeable = True
+
     def __init__(self, shape: tuple[int, ...], m: int, **kinds: Callable):
         super().__init__(shape, m)
         self._kinds = kinds
@@ -187,6 +187,7 @@ class CallbackModel(Model):
         self.numbers: NumbersOfPattern | None = None  # of a sparse Jacobian
 
     def witness(self, points: list[tuple]) -> Witness:
+        """What notices if f at the points (t, y, p) is not the same later."""
         return Witness(self, points)
 
     def sparse_jacobian(self):
