@@ -1,12 +1,13 @@
 """Gradients of compiled programs beside their primal, reverse code by hand, JAX and the eager tape.
 
-    python benchmarks/compiled_ad.py [case ...]        (a case by the start of its name; JAX joins in if installed)
+    python benchmarks/compiled_ad.py [case ...]      (the start of a name; JAX joins in if installed)
 
-(a) a loop of 100 000 steps, (b) Newton's method in a loop, (c) a stencil in place, its coefficient fixed or wanted
-too, (d) the GMM objective of ADBench, (e) a network's right-hand side with its full pullback, (f) two small
-right-hand sides.  All cases of a problem are timed in turn; times are minima, because what disturbs a run on a
-shared machine only adds.  Compiled code is called in a compiled loop, "from Python" is one call of
-``ad.value_and_grad(ad.jit(f))``.  Then elementwise functions against NumPy's, and what the first compile costs.
+(a) a loop of 100 000 steps, (b) Newton's method in a loop, (c) a stencil in place, its coefficient fixed or
+wanted too, (d) the GMM objective of ADBench, (e) a network's right-hand side with its full pullback, (f) two
+small right-hand sides.  All cases of a problem are timed in turn; times are minima, because what disturbs a
+run on a shared machine only adds.  Compiled code is called in a compiled loop, "from Python" is one call of
+``ad.value_and_grad(ad.jit(f))``.  Then elementwise functions against NumPy's, and what the first compile
+costs.
 Writes `results/compiled_ad.json` and `.png`.
 """
 
@@ -69,7 +70,7 @@ def main() -> None:
 
 
 def measure(problem: Problem, peer, rounds: int) -> dict[str, timing.Timing]:
-    """Seconds of the whole problem in each way; all gradients are checked against the eager tape or by hand."""
+    """Seconds of the whole problem in each way; gradients are checked against each other."""
     compiled = compile_function(problem.fun, [Group("x", problem.args, spread=True)])
     wanted, n = problem.flat().size, compiled.n_out
     x = np.concatenate(

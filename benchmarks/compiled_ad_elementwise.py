@@ -48,42 +48,43 @@ def _run(address, n, x, out, w):
 
 
 def measure() -> dict[str, dict[str, float]]:
-    """For each function: ns per element compiled and by NumPy, and the largest errors of both in units in the last
-    place, over the whole range."""
+    """For each function: ns per element compiled and by NumPy, and the largest errors of both in units in the
+    last place, over the whole range."""
+    return {f.__name__: _measured(f) for f in FUNCTIONS}
+
+
+def _measured(f) -> dict[str, float]:
     rng = np.random.default_rng(0)
-    results = {}
-    for f in FUNCTIONS:
-        x = rng.normal(size=SIZE)
-        wide = np.concatenate(
-            [
-                rng.uniform(-40, 40, SIZE // 2),
-                rng.normal(size=SIZE // 2) * 10.0 ** rng.uniform(-300, 300, SIZE // 2),
-            ]
-        )
-        if f is log:
-            x, wide = np.abs(x), np.abs(wide)
-        compiled = compile_function(f, [Group("x", (x,), spread=True)])
-        address, out, w = (
-            compiled.address("primal"),
-            np.empty(SIZE),
-            np.empty(1 + compiled.work_size("primal")),
-        )
-        times = timing.interleave(
-            {"compiled": lambda: _run(address, 10, x, out, w), "numpy": lambda: f(x)}, 200, 1e-4, 2.0
-        )
-        errors = []
-        for values in (lambda: (_run(address, 1, wide, out, w), out.copy())[1], lambda: f(wide)):
-            with np.errstate(all="ignore"):
-                exact, found = f(wide.astype(np.longdouble)), values()
-                error = np.abs(found - exact) / np.spacing(np.abs(exact.astype(float)))
-            errors.append(float(np.max(error[np.isfinite(error)])))
-        results[f.__name__] = {
-            "compiled_ns": 1e8 * times["compiled"].least / SIZE,
-            "numpy_ns": 1e9 * times["numpy"].least / SIZE,
-            "compiled_ulp": errors[0],
-            "numpy_ulp": errors[1],
-        }
-    return results
+    x = rng.normal(size=SIZE)
+    wide = np.concatenate(
+        [
+            rng.uniform(-40, 40, SIZE // 2),
+            rng.normal(size=SIZE // 2) * 10.0 ** rng.uniform(-300, 300, SIZE // 2),
+        ]
+    )
+    if f is log:
+        x, wide = np.abs(x), np.abs(wide)
+    compiled = compile_function(f, [Group("x", (x,), spread=True)])
+    address, out, w = (
+        compiled.address("primal"),
+        np.empty(SIZE),
+        np.empty(1 + compiled.work_size("primal")),
+    )
+    times = timing.interleave(
+        {"compiled": lambda: _run(address, 10, x, out, w), "numpy": lambda: f(x)}, 200, 1e-4, 2.0
+    )
+    errors = []
+    for values in (lambda: (_run(address, 1, wide, out, w), out.copy())[1], lambda: f(wide)):
+        with np.errstate(all="ignore"):
+            exact, found = f(wide.astype(np.longdouble)), values()
+            error = np.abs(found - exact) / np.spacing(np.abs(exact.astype(float)))
+        errors.append(float(np.max(error[np.isfinite(error)])))
+    return {
+        "compiled_ns": 1e8 * times["compiled"].least / SIZE,
+        "numpy_ns": 1e9 * times["numpy"].least / SIZE,
+        "compiled_ulp": errors[0],
+        "numpy_ulp": errors[1],
+    }
 
 
 def table(results: dict) -> str:

@@ -6,7 +6,7 @@ from benchmarks.compiled_ad_problems import STEPS, SWEEPS, TARGETS, WISHART, Pro
 
 
 def jax_gradients(problems: dict[str, Problem]) -> dict:
-    """Name to a function that computes value and gradient, ready to be timed; raises ImportError without JAX."""
+    """Name to a function that computes value and gradient; raises ImportError without JAX."""
     import jax
 
     jax.config.update("jax_enable_x64", True)

@@ -1,7 +1,7 @@
 """The programs of `compiled_ad.py`, and their reverse code written by hand in numba, the limit.
 
-Code by hand has the signature of a compiled pullback: ``(x, g, out, bar, w)``, flat inputs, the cotangent of the
-result, the result, the gradient (accumulated into), and memory to work in.
+Code by hand has the signature of a compiled pullback: ``(x, g, out, bar, w)``, flat inputs, the cotangent of
+the result, the result, the gradient (accumulated into), and memory to work in.
 """
 
 import math
@@ -21,8 +21,8 @@ POINTS, DIMENSION, COMPONENTS = 1000, 10, 25
 
 @dataclass
 class Problem:
-    """`units`: what a time is divided by, named `unit`; `tape`: arguments small enough for the eager tape, and the
-    number of times more work the whole problem is (None: the whole problem)."""
+    """`units`: what times are divided by, named `unit`; `tape`: arguments small enough for the eager tape, and
+    how many times more work the whole problem is (None: the whole problem)."""
 
     fun: object
     args: tuple
@@ -71,8 +71,10 @@ def stencil_of_c(u, c, n=SWEEPS):
 
 
 def gmm(alphas, means, icf, x):
-    """The objective of ADBench: log-likelihood of a Gaussian mixture with full covariances (`icf`: logarithms of the
-    diagonals, then the lower triangles of the inverse factors, column by column) and its Wishart prior."""
+    """The objective of ADBench: log-likelihood of a Gaussian mixture with full covariances, and its prior.
+
+    `icf`: logarithms of the diagonals, then the lower triangles of the inverse factors by columns.
+    """
     n, d = x.shape
     k = alphas.size
     diagonals, sums = np.exp(icf[:, :d]), np.sum(icf[:, :d], axis=1)

@@ -1,7 +1,7 @@
 """What a process spends on compiling two models: the script that `compiled_ad.py` starts, twice on one cache.
 
-Prints JSON: seconds (wall and processor time) of starting numba, of Lotka-Volterra's primal and pullback, and of
-POLLU's primal, Jacobian and pullback.  With the argument "again" numba is not started: nothing needs it.
+Prints JSON: seconds (wall and processor time) of starting numba, of Lotka-Volterra's primal and pullback, and
+of POLLU's primal, Jacobian and pullback.  With the argument "again" numba is not started: nothing needs it.
 """
 
 import json
@@ -11,9 +11,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import numpy as np  # noqa: E402
+import numpy as np
 
-from tests.models import MODELS  # noqa: E402
+from tests.models import MODELS
 
 KINDS = {"lotka_volterra": ("primal", "pullback"), "pollu": ("primal", "jacobian", "pullback")}
 
