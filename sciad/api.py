@@ -66,6 +66,7 @@ def value_and_grad(f: Callable, argnums: int | tuple[int, ...] = 0, has_aux: boo
     >>> gradient
     {'a': np.float64(0.0), 'b': np.float64(2.0)}
     """
+    check_request(f, argnums)
 
     def wrapped(*args, **kwargs):
         tape = Tape()
@@ -238,6 +239,18 @@ def _run(f, args, kwargs):
         if isinstance(error.__cause__, SciadError):
             raise error.__cause__ from None
         raise
+
+
+def check_request(f, argnums) -> None:
+    """Refuse what is no function and no numbers of arguments, before anything is called."""
+    if not callable(f):
+        raise TypeError(f"only functions can be differentiated, and {f!r} is none")
+    numbers = argnums if isinstance(argnums, tuple | list) else (argnums,)
+    if not all(isinstance(n, int) for n in numbers):
+        raise TypeError(
+            f"argnums must be the position of an argument, or a tuple of them, not {argnums!r}. "
+            "Where to differentiate is given to the result: grad(f)(x)"
+        )
 
 
 def _lift(f, args, argnums, variable):

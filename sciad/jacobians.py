@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .api import grad, jvp, vjp
+from .api import check_request, grad, jvp, vjp
 from .batch import vmap
 from .plain import np
 from .rebind import rebind
@@ -39,6 +39,7 @@ def jacobian(f: Callable, argnums: int | tuple[int, ...] = 0, mode: str = "auto"
     """
     if mode not in ("auto", "forward", "reverse"):
         raise ValueError(f"mode={mode!r}: choose 'auto', 'forward' or 'reverse'")
+    check_request(f, argnums)
 
     def jac(*args, **kwargs):
         numbers = (argnums,) if isinstance(argnums, int) else tuple(argnums)
@@ -144,10 +145,11 @@ def _by_columns(f, primals):
 
 
 def _precise(block, o, x):
-    """A block in the precision of output and input together."""
+    """A block in the precision of output and input together; of numbers a number."""
     o, x = (getattr(z, "dtype", _F64) for z in (o, x))
     dtype = np.result_type(*[z if z.kind in "fc" else _F64 for z in (o, x)])
-    return block if block.dtype == dtype or block.dtype.kind != dtype.kind else block.astype(dtype)
+    block = block if block.dtype == dtype or block.dtype.kind != dtype.kind else block.astype(dtype)
+    return block if np.ndim(block) else block[()]
 
 
 _F64 = np.dtype(np.float64)

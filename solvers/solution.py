@@ -92,7 +92,7 @@ class Solution:
             )
         return sum(_integral(g, *stretch) for stretch in self.sol.stretches())
 
-    def plot(self, ax=None, components=None, **style):
+    def plot(self, ax=None, components=None, labels=None, **style):
         """Draw the components against time with matplotlib.
 
         Parameters
@@ -100,6 +100,8 @@ class Solution:
         ax : matplotlib axes, optional
         components : sequence of int, optional
             Flat indices of the components to draw; all if not given.
+        labels : sequence of str, optional
+            Names of all components; ``y[0]``, ``y[1]`` and so on if not given.
         style
             Passed on to ``ax.plot``.
 
@@ -116,8 +118,11 @@ class Solution:
         dense = self.sol is not None and len(self.t) > 1
         times = np.linspace(self.t[0], self.t[-1], 500) if dense else self.t
         values = np.asarray(self.sol(times)).reshape(-1, len(times)) if dense else y
+        labels = [f"y[{k}]" for k in range(len(y))] if labels is None else labels
+        if len(labels) != len(y):
+            raise ValueError(f"{len(labels)} labels are given for {len(y)} components")
         for k in components:
-            ax.plot(times, values[k], **{"label": f"y[{k}]", **style})
+            ax.plot(times, values[k], **{"label": labels[k], **style})
         ax.set_xlabel("t")
         ax.legend()
         return ax

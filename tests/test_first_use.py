@@ -68,6 +68,31 @@ def test_arguments_in_another_order():
     assert "fun(t, y, *args)" in caught.value.__notes__[0]
 
 
+@pytest.mark.parametrize("transform", [ad.grad, ad.value_and_grad, ad.jacobian, ad.hessian])
+def test_the_place_is_not_a_number_of_an_argument(transform):
+    for place in (2.0, "k", np.ones(2)):
+        with pytest.raises(TypeError, match=r"grad\(f\)\(x\)"):
+            transform(first, place)
+    with pytest.raises(TypeError, match="only functions"):
+        transform(1.0)
+
+
+def test_jacobians_of_numbers_are_numbers():
+    square = lambda p: p["a"] ** 2 * p["b"]  # noqa: E731
+    for transform in (ad.jacobian, lambda f: ad.jacobian(f, mode="reverse"), ad.hessian):
+        found = transform(square)({"a": 3.0, "b": 2.0})
+        leaves = found["a"].values() if isinstance(found["a"], dict) else found.values()
+        assert all(type(leaf) is np.float64 for leaf in leaves)
+
+
+def test_components_have_names_in_pictures():
+    axes = pytest.importorskip("matplotlib.figure").Figure().subplots()
+    sol = solve_ivp(chain, (0, 1), Y0, "Tsit5", args=(1.0,))
+    assert [line.get_label() for line in sol.plot(axes, labels=["gut", "blood"]).lines] == ["gut", "blood"]
+    with pytest.raises(ValueError, match="1 labels are given for 2"):
+        sol.plot(axes, labels=["gut"])
+
+
 @pytest.mark.parametrize("interpreted", [False, True])
 @pytest.mark.parametrize(
     "model", [lambda t, y: y.T, lambda t, y: [y[:, 0], y[:, 1], y[:, 2]]], ids=["transposed", "columns"]

@@ -25,9 +25,7 @@ def test_fit_and_its_errors(page):
     fit, true = page["fit"], page["true"]
     for name, x in zip(page["NAMES"], fit.x, strict=True):
         assert abs(x - np.log(true[name])) < 4 * page["relative_error"][name], name
-    numeric = [
-        (page["residuals"](fit.x + h) - page["residuals"](fit.x - h)) / 2e-5 for h in 1e-5 * np.eye(5)
-    ]
+    numeric = [(page["residuals"](fit.x + h) - page["residuals"](fit.x - h)) / 2e-5 for h in 1e-5 * np.eye(5)]
     assert np.abs(fit.jac.T - numeric).max() < 1e-4 * np.abs(fit.jac).max()
 
 
