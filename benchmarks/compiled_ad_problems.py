@@ -21,7 +21,7 @@ POINTS, DIMENSION, COMPONENTS = 1000, 10, 25
 
 @dataclass
 class Problem:
-    """`units`: what times are divided by, named `unit`; `tape`: arguments small enough for the eager tape, and
+    """`units`: what times are divided by, named `unit`; `tape`: arguments small enough for the tape, and
     how many times more work the whole problem is (None: the whole problem)."""
 
     fun: object
