@@ -109,7 +109,7 @@ class Plan:
         self.controller.write(self.real, method)
         self.desks: list[Desk] = []
         self.capacity = 64
-        self.rows: np.ndarray | None = None
+        self.spare: list[np.ndarray] = []
 
     def width(self, record: int) -> int:
         """Numbers in a row of the record."""
@@ -119,12 +119,17 @@ class Plan:
 
     def unused_rows(self, width: int) -> np.ndarray | None:
         """The memory of an earlier record that nobody looks at any more: fresh pages are dear."""
-        if self.rows is None or self.rows.shape[1] != width or _references(self) != _NOBODY_ELSE:
+        try:
+            rows, references = _popped(self.spare)  # so that no other thread takes them too
+        except IndexError:
             return None
-        return self.rows
+        if rows.shape[1] == width and references == _NOBODY_ELSE:
+            return rows
+        self.spare.append(rows)
+        return None
 
     def keep_rows(self, rows: np.ndarray) -> None:
-        self.rows = rows if SMALL <= rows.nbytes <= LARGE else None
+        self.spare[:] = [rows] if SMALL <= rows.nbytes <= LARGE else []
 
     def take(self) -> Desk:
         try:
@@ -343,19 +348,12 @@ EASY_STEPS = 25  # between two looks at whether a stiff method is still needed
 _NOTHING = np.empty((0, 2))
 
 
-class _Holder:
-    """Holds rows as a plan does, and nobody else does."""
-
-    def __init__(self):
-        self.rows = np.empty((1, 1))
+def _popped(spare: list) -> tuple[np.ndarray, int]:
+    rows = spare.pop()
+    return rows, sys.getrefcount(rows)
 
 
-def _references(holder) -> int:
-    rows = holder.rows
-    return sys.getrefcount(rows)
-
-
-_NOBODY_ELSE = _references(_Holder())  # differs between versions of Python
+_NOBODY_ELSE = _popped([np.empty((1, 1))])[1]  # differs between versions of Python
 
 
 def _first_step(method, options: Options) -> float:

@@ -1,11 +1,16 @@
 """Models, arguments and options that change between a solve and its derivative: no matter, or an error."""
 
+import sys
+import threading
+import time
+import types
 import warnings
 
 import numpy as np
 import pytest
 
 import sciad as ad
+from solvers import integrate as integration
 from solvers import solve_ivp, steady_state
 from solvers.build import InterpretedModel
 
@@ -192,6 +197,36 @@ def _tolerances(y):
 @pytest.mark.parametrize("loss", [_dense_output, _batched_output, _mass_matrix, _tolerances])
 def test_arrays_may_be_used_again_after_a_solve(loss):
     assert np.allclose(ad.grad(loss)(Y0), differences(loss, Y0), rtol=1e-6)
+
+
+# -- threads -------------------------------------------------------------------------------------------
+
+
+def test_threads_do_not_write_into_the_same_record(monkeypatch):
+    def solution(start):
+        tolerances = {"rtol": 1e-12, "atol": 1e-12}
+        sol = solve_ivp(oscillator, (0, 60), start, "Tsit5", args=(P,), dense_output=True, **tolerances)
+        return sol.sol(np.linspace(0, 60, 50))
+
+    def slow(x):  # lets the other thread in where memory of earlier solves is looked for
+        looked.append(x.nbytes)
+        time.sleep(0.02)
+        return sys.getrefcount(x)
+
+    starts, looked, got = (Y0, 2.0 * Y0), [], {}
+    want = [solution(start) for start in starts]
+    monkeypatch.setattr(integration, "sys", types.SimpleNamespace(getrefcount=slow))
+    monkeypatch.setattr(integration, "_NOBODY_ELSE", integration._popped([np.empty((1, 1))])[1])
+    for _ in range(3):
+        threads = [
+            threading.Thread(target=lambda k: got.update({k: solution(starts[k])}), args=(k,)) for k in (0, 1)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert all(np.array_equal(got[k], want[k]) for k in (0, 1))
+    assert max(looked) > integration.SMALL
 
 
 # -- complex states ------------------------------------------------------------------------------------
