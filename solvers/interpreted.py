@@ -42,7 +42,7 @@ def interpreted_model(
     """
     n = math.prod(shape)
     differences: list = []  # holds a reason once fun has been found not to be differentiable
-    constant = None if jac is None or callable(jac) else jac
+    constant = None if jac is None or callable(jac) else jac.copy() if issparse(jac) else np.array(jac)
     if sparsity is None and issparse(constant):
         sparsity = csc_array(constant).astype(bool)
     seeds = _Seeds(sparsity) if sparsity is not None else None
