@@ -179,17 +179,6 @@ def _mass_matrix(y):
     return np.sum(sol.y**2)
 
 
-def _constant_jacobian(y):
-    def model(t, y):
-        _calls.append(t)
-        return np.array([1.3 * y[1], -2.0 * y[0]])
-
-    jac = np.array([[0.0, 1.3], [-2.0, 0.0]])
-    sol = solve_ivp(model, (0, 1), y, "Rodas5P", [1.0], jac=jac, rtol=1e-7, atol=1e-9)
-    jac *= 50.0
-    return np.sum(sol.y**2)
-
-
 def _tolerances(y):
     def loss(y):
         rtol, atol = np.full(2, 1e-9), np.full(2, 1e-11)
@@ -202,13 +191,12 @@ def _tolerances(y):
     return np.sum(ad.vmap(loss)(np.stack([y, 2.0 * y])))
 
 
-LOSSES = [_dense_output, _batched_output, _mass_matrix, _constant_jacobian, _tolerances]
+LOSSES = [_dense_output, _batched_output, _mass_matrix, _tolerances]
 
 
-@pytest.mark.filterwarnings("ignore::solvers.build.InterpretedModel")
 @pytest.mark.parametrize("loss", LOSSES)
 def test_arrays_may_be_used_again_after_a_solve(loss):
-    assert np.allclose(ad.grad(loss)(Y0), differences(loss, Y0), rtol=1e-5)
+    assert np.allclose(ad.grad(loss)(Y0), differences(loss, Y0), rtol=1e-6)
 
 
 # -- threads -------------------------------------------------------------------------------------------
