@@ -60,6 +60,10 @@ class Model:
         """f(t, y, p), shape (n,)."""
         return self.call("primal", t, y, p)[0]
 
+    def witness(self, points: list[tuple]) -> Witness | None:
+        """What notices if f at the points (t, y, p) is not the same later; None where that cannot happen."""
+        return None
+
     def call(self, kind: str, t: float, *inputs) -> list[np.ndarray]:
         """What the entry ``kind`` writes, in the order of the calling convention, from its inputs after t."""
         names, outputs = (words.split() for words in _CONVENTION[kind])
@@ -187,7 +191,6 @@ class CallbackModel(Model):
         self.numbers: NumbersOfPattern | None = None  # of a sparse Jacobian
 
     def witness(self, points: list[tuple]) -> Witness:
-        """What notices if f at the points (t, y, p) is not the same later."""
         return Witness(self, points)
 
     def sparse_jacobian(self):
