@@ -9,6 +9,7 @@ from adjoints import sde_sweep
 from sciad.errors import NotDifferentiable
 from solvers import ensemble
 from solvers.errors import SolverError
+from solvers.problem import Witness
 from solvers.sde import simulate
 
 __all__ = ["discrete", "forward", "push", "reversible"]
@@ -21,10 +22,12 @@ def pullback(args):
     _first_order(y0, p)
     out = simulate(problem, y0, p)
     _reached_end(problem)
-    records = problem.records
+    records, witness = problem.records, _witness(problem, y0, p, out)
 
     def pull(gout):
         problem.records = records
+        if witness is not None:
+            witness.check()
         gout = np.ascontiguousarray(np.asarray(gout, float))
         gy0, gp = _method(problem)(problem, np.asarray(y0, float), np.asarray(p, float), gout)
         if not (np.all(np.isfinite(gy0)) and np.all(np.isfinite(gp))):
@@ -151,6 +154,16 @@ def _pieces(problem, part):
 def _reached_end(problem):
     if not problem.info.success:
         raise SolverError(problem.info.message)
+
+
+def _witness(problem, y0, p, out):
+    """What the model is at both ends of the first path, where it could change before its pullback."""
+    if not problem.step.changeable:
+        return None
+    y0, p = np.array(y0, float), np.array(p, float)
+    first = y0.reshape(len(y0), -1)[:, 0]
+    start, end = problem.brownian.start, problem.outputs[-1]
+    return Witness(problem.step, [(float(start), first, p), (float(end), out[-1, :, 0].copy(), p)])
 
 
 def _first_order(*values):

@@ -232,7 +232,7 @@ class Witness:
             if not same.all():
                 k = int(np.argmin(same))
                 raise NotDifferentiable(
-                    "the right-hand side, which is called in Python, is not the same as during the solve: "
+                    "the model, which is called in Python, is not the same as during the solve: "
                     f"component {k} at t = {t:.6g} was {before[k]:.6g} and is {now[k]:.6g} while the solve "
                     "is differentiated. Something that it captures has changed since (a variable of a loop, "
                     "an attribute, an array, a counter): pass it through args, or bind it as a default, "

@@ -59,6 +59,8 @@ class CompiledStep:
         Length of p: the floats of args, then the captured ones.
     """
 
+    changeable = False
+
     def __init__(self, advance: Callable, y, w, args):
         from sciad.compiler.function import Group, compile_function
 
@@ -213,6 +215,8 @@ class CallbackStep:
     Derivatives come from the eager transforms.
     """
 
+    changeable = True  # what drift and diffusion capture may be another the next time they are called
+
     def __init__(self, advance: Callable, y, w, args):
         leaves, self.structure = flatten(args)
         self.leaves = leaves
@@ -235,6 +239,11 @@ class CallbackStep:
     def failure(self, status: int) -> BaseException:
         error, self.error = self.error, None
         return error or RuntimeError(f"the step failed with status {status}")
+
+    def evaluate(self, t, y, p):
+        """What a short step adds to y, for `solvers.problem.Witness`."""
+        y = np.tile(y, self.sizes["y"] // len(y))
+        return self.run(t, 1e-3, y, np.linspace(0.02, 0.04, self.sizes["noise"]), p) - y
 
     def run(self, t, h, y, w, p):
         """The step on flat values, traced or not."""

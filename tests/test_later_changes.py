@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import sciad as ad
-from solvers import solve_ivp, steady_state
+from solvers import solve_ivp, solve_sde, steady_state
 from solvers.build import InterpretedModel
 
 Y0, P = np.array([1.0, 0.5]), np.array([1.3, 0.7, 0.4])
@@ -91,6 +91,36 @@ TRANSFORMS = {
 def test_interpreted_models_that_change_are_noticed(models, transform):
     with pytest.raises(ad.NotDifferentiable, match="not the same as during the solve"):
         TRANSFORMS[transform](_chained(models))(Y0)
+
+
+def _noisy(bound: bool):
+    """A chain of stochastic solves in Python, which capture the variable of the loop or bind it."""
+
+    def loss(y):
+        for k in (1.0, 2.0):
+
+            def late(t, y):
+                _calls.append(t)
+                return -k * y  # noqa: B023
+
+            def early(t, y, k=k):
+                _calls.append(t)
+                return -k * y
+
+            noise = lambda t, y: 0.1 + 0 * y  # noqa: E731
+            options = {"dt": 0.1, "seed": 1, "t_eval": [1.0]}
+            y = solve_sde(early if bound else late, noise, (0, 1), y, **options).y[..., -1]
+        return np.sum(y)
+
+    return loss
+
+
+@pytest.mark.filterwarnings("ignore:the model is not compiled")
+def test_stochastic_models_that_change_are_noticed():
+    with pytest.raises(ad.NotDifferentiable, match="not the same as during the solve"):
+        ad.grad(_noisy(bound=False))(Y0)
+    loss = _noisy(bound=True)
+    assert np.allclose(ad.grad(loss)(Y0), differences(loss, Y0), rtol=1e-7)
 
 
 @pytest.mark.filterwarnings("ignore::solvers.build.InterpretedModel")
