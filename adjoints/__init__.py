@@ -1,16 +1,16 @@
 """Sensitivity methods of the solvers, registered as the derivative rules of their primitives."""
 
-from adjoints import rules as _rules
-from adjoints.backsolve import BacksolveAdjoint
-from adjoints.checking import Agreement, check, value_and_grad
-from adjoints.curvature import GaussNewton, fisher, gauss_newton
-from adjoints.discrete import DiscreteAdjoint
-from adjoints.explaining import Cost, Explanation, explain
-from adjoints.forward import ForwardSensitivity
-from adjoints.gauss import GaussAdjoint
-from adjoints.interpolating import InterpolatingAdjoint
-from adjoints.reversible import ReversibleAdjoint
-from adjoints.steady import SteadyStateAdjoint
+from sciad.adjoints.ode import solve_rules as _rules
+from sciad.adjoints.ode.backsolve import BacksolveAdjoint
+from sciad.adjoints.ode.discrete import DiscreteAdjoint
+from sciad.adjoints.ode.forward_sensitivity import ForwardSensitivity
+from sciad.adjoints.ode.gauss import GaussAdjoint
+from sciad.adjoints.ode.interpolating import InterpolatingAdjoint
+from sciad.adjoints.reports.curvature import GaussNewton, fisher, gauss_newton
+from sciad.adjoints.reports.explain import Cost, Explanation, explain
+from sciad.adjoints.reports.gradient_error import Agreement, check, value_and_grad
+from sciad.adjoints.sde.reversible import ReversibleAdjoint
+from sciad.adjoints.steady_adjoint import SteadyStateAdjoint
 
 __all__ = [
     "Agreement",

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from solvers import control, explicit
+from sciad.solvers.methods import explicit_tableaus as explicit
+from sciad.solvers.stepping import controllers as control
 
 SOURCE = Path(__file__).with_name("lotka_volterra.c")
 

@@ -32,7 +32,7 @@ from benchmarks import timing  # noqa: E402
 from benchmarks.compiled_ad_peers import jax_gradients, jax_refusal  # noqa: E402
 from benchmarks.compiled_ad_problems import Problem, problems  # noqa: E402
 from sciad.compiler import Group, compile_function  # noqa: E402
-from sciad.compiler.intrinsics import call  # noqa: E402
+from sciad.native.intrinsics import call  # noqa: E402
 
 SAMPLE = 1e-4  # seconds, less than a time slice
 

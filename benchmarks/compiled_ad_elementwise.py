@@ -5,7 +5,7 @@ from numba import njit
 
 from benchmarks import timing
 from sciad.compiler import Group, compile_function
-from sciad.compiler.intrinsics import call
+from sciad.native.intrinsics import call
 
 SIZE = 4000
 

@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit
 
 from sciad.tree import flatten
-from tests.models import MODELS
+from tests.problems.ode_models import MODELS
 
 FAST = {"error_model": "numpy", "fastmath": {"contract", "nsz", "reassoc"}}
 STEPS, TARGETS, CELLS, SWEEPS = 100_000, 20_000, 5000, 200

@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 
-from tests.models import MODELS
+from tests.problems.ode_models import MODELS
 
 KINDS = {"lotka_volterra": ("primal", "pullback"), "pollu": ("primal", "jacobian", "pullback")}
 
@@ -21,7 +21,7 @@ KINDS = {"lotka_volterra": ("primal", "pullback"), "pollu": ("primal", "jacobian
 def start_numba() -> None:
     from numba import cfunc, types
 
-    from sciad.compiler import machine
+    from sciad.native import llvm as machine
 
     pointer = types.CPointer(types.float64)
     cfunc(types.int64(types.float64, pointer))(lambda x, out: 0)

@@ -3,7 +3,7 @@
 import numpy as np
 
 import sciad as ad
-from solvers import solve_ivp
+from sciad.solvers import solve_ivp
 
 TIMES = np.linspace(0, 10, 101)
 

@@ -10,7 +10,7 @@ from types import FunctionType
 
 import numpy as np
 
-from tests.models import MODELS, lotka_volterra, pollu, robertson
+from tests.problems.ode_models import MODELS, lotka_volterra, pollu, robertson
 
 HIDDEN = 50
 

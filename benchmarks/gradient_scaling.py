@@ -8,10 +8,10 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import sciad as ad
-from adjoints import DiscreteAdjoint
 from benchmarks import timing
-from solvers import solve_ivp
-from tests.models import MODELS
+from sciad.adjoints import DiscreteAdjoint
+from sciad.solvers import solve_ivp
+from tests.problems.ode_models import MODELS
 
 # Accuracy against tolerance ---------------------------------------------------------------------------
 

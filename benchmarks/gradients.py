@@ -29,22 +29,22 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 import sciad as ad  # noqa: E402
-from adjoints import (  # noqa: E402
+from benchmarks import gradient_scaling as scaling  # noqa: E402
+from benchmarks import timing  # noqa: E402
+from benchmarks.gradient_peers import PEERS  # noqa: E402
+from benchmarks.gradient_problems import Problem, problems  # noqa: E402
+from sciad.adjoints import (
     BacksolveAdjoint,
     DiscreteAdjoint,
     ForwardSensitivity,
     GaussAdjoint,
     InterpolatingAdjoint,
-    discrete,
 )
-from benchmarks import gradient_scaling as scaling  # noqa: E402
-from benchmarks import timing  # noqa: E402
-from benchmarks.gradient_peers import PEERS  # noqa: E402
-from benchmarks.gradient_problems import Problem, problems  # noqa: E402
-from solvers import solve_ivp  # noqa: E402
-from solvers.build import build_model  # noqa: E402
-from solvers.integrate import Options, integrate  # noqa: E402
-from solvers.methods import method_named  # noqa: E402
+from sciad.adjoints.ode import discrete
+from sciad.solvers import solve_ivp  # noqa: E402
+from sciad.solvers.methods.names import method_named  # noqa: E402
+from sciad.solvers.model.build_model import build_model  # noqa: E402
+from sciad.solvers.stepping.integrate import Options, integrate  # noqa: E402
 
 OWN = "sciad"
 PARTS = ("problems", "accuracy", "memory", "scaling")

@@ -23,16 +23,16 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 import sciad as ad  # noqa: E402
-from adjoints import DiscreteAdjoint, InterpolatingAdjoint  # noqa: E402
 from benchmarks import naive, timing  # noqa: E402
 from benchmarks.c_limit import Limit  # noqa: E402
 from benchmarks.lotka_volterra_peers import PEERS, TIMES, TOL, Y0, P  # noqa: E402
 from examples import lotka_volterra_fit as pelts  # noqa: E402
-from solvers import solve_ivp  # noqa: E402
-from solvers.build import build_model  # noqa: E402
-from solvers.explicit import Tsit5  # noqa: E402
-from solvers.integrate import Options, integrate  # noqa: E402
-from tests.models import lotka_volterra  # noqa: E402
+from sciad.adjoints import DiscreteAdjoint, InterpolatingAdjoint  # noqa: E402
+from sciad.solvers import solve_ivp  # noqa: E402
+from sciad.solvers.methods.explicit_tableaus import Tsit5  # noqa: E402
+from sciad.solvers.model.build_model import build_model  # noqa: E402
+from sciad.solvers.stepping.integrate import Options, integrate  # noqa: E402
+from tests.problems.ode_models import lotka_volterra  # noqa: E402
 
 OWN = "sciad"
 REPEATS_IN_C = 100

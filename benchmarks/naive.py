@@ -6,7 +6,7 @@ recorded, the error norm and the step-size control included.
 
 import numpy as np
 
-from solvers import explicit
+from sciad.solvers.methods import explicit_tableaus as explicit
 
 
 def solve(fun, t_span, y0, times, args, rtol, atol):

@@ -18,9 +18,9 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 import sciad as ad  # noqa: E402
-from adjoints import ReversibleAdjoint  # noqa: E402
 from benchmarks import timing  # noqa: E402
-from solvers import solve_sde  # noqa: E402
+from sciad.adjoints import ReversibleAdjoint  # noqa: E402
+from sciad.solvers import solve_sde  # noqa: E402
 
 OWN = "sciad"
 PATHS, STEPS = 4000, 500

@@ -25,9 +25,10 @@ import scipy.linalg
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from solvers import BrownianMotion, solve_sde, step_sde  # noqa: E402
-from solvers.brownian import AREAS, SPACE_TIME  # noqa: E402
-from solvers.stochastic import METHODS  # noqa: E402
+from sciad.solvers import BrownianMotion, solve_sde
+from sciad.solvers.sde import step_functions as step_sde  # noqa: E402
+from sciad.solvers.sde.brownian import AREAS, SPACE_TIME  # noqa: E402
+from sciad.solvers.sde.stochastic_methods import METHODS  # noqa: E402
 
 STRATONOVICH = ("StratonovichMilstein", "EulerHeun", "Heun", "Midpoint", "ReversibleHeun")
 ALL = ("EulerMaruyama", "Milstein", *STRATONOVICH)

@@ -26,9 +26,9 @@ from benchmarks.gradient_peers import _diffsl  # noqa: E402
 from benchmarks.gradient_problems import problems as gradient_problems  # noqa: E402
 from benchmarks.work_precision_peers import PEERS, numbalsoda_routines  # noqa: E402
 from benchmarks.work_precision_problems import Problem, problems  # noqa: E402
-from solvers.build import build_model  # noqa: E402
-from solvers.integrate import Options, integrate  # noqa: E402
-from solvers.methods import method_named  # noqa: E402
+from sciad.solvers.methods.names import method_named  # noqa: E402
+from sciad.solvers.model.build_model import build_model  # noqa: E402
+from sciad.solvers.stepping.integrate import Options, integrate  # noqa: E402
 
 TOLERANCES = {False: (1e-4, 1e-6, 1e-8, 1e-10), True: (1e-3, 1e-5, 1e-7, 1e-9)}
 
@@ -129,7 +129,7 @@ def draw(measured: dict) -> Figure:
 
 def plain_table() -> dict:
     """Lotka-Volterra by DOP853 with 101 outputs, the integration alone, in turn with numbalsoda's."""
-    from tests.models import MODELS
+    from tests.problems.ode_models import MODELS
 
     model = MODELS["lotka_volterra"]
     times, args, tolerance = np.linspace(0, 10, 101), (np.array([1.5, 1.0, 3.0, 1.0]),), 1e-6

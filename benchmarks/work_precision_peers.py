@@ -15,7 +15,7 @@ import sciad as ad
 from benchmarks.gradient_peers import _Text
 from benchmarks.gradient_problems import retarget
 from benchmarks.work_precision_problems import Problem
-from solvers import solve_ivp
+from sciad.solvers import solve_ivp
 
 OWN = {
     False: ("Tsit5", "DOP853", "Vern9", "auto"),
@@ -119,8 +119,8 @@ def numbalsoda_routines(fun, shape, args) -> dict:
     import numba
     import numbalsoda as package
 
-    from sciad.compiler.intrinsics import call
-    from solvers.build import build_model
+    from sciad.native.intrinsics import call
+    from sciad.solvers.model.build_model import build_model
 
     model, p = build_model(fun, shape, args)
     primal, work = model.address("primal"), np.zeros(model.work_size_of("primal"))

@@ -9,7 +9,7 @@ import numpy as np
 import scipy.integrate
 
 import sciad as ad
-from tests.models import MODELS
+from tests.problems.ode_models import MODELS
 
 
 @dataclass(frozen=True, eq=False)

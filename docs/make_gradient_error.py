@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-import adjoints
 import sciad as ad
-from solvers import solve_ivp
+from sciad import adjoints
+from sciad.solvers import solve_ivp
 
 PICTURE = Path(__file__).parent / "images" / "gradient_error.png"
 MU = 1e3

@@ -12,10 +12,10 @@ import numpy as np
 import scipy.linalg
 import scipy.special
 
-from sciad import table
-from sciad.batch import WHOLE
-from sciad.primitive import Custom
-from sciad.value import Primitive
+from sciad import rule_table as table
+from sciad.eager.traced import Primitive
+from sciad.transforms.custom import Custom
+from sciad.transforms.vmap import WHOLE
 
 PAGE = Path(__file__).with_name("rules.md")
 

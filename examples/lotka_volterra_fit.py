@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from scipy.optimize import minimize
 
 import sciad as ad
-from solvers import solve_ivp
+from sciad.solvers import solve_ivp
 
 DATA = Path(__file__).parent / "data" / "lynx_hare.csv"
 NAMES = ("alpha", "beta", "gamma", "delta", "hare0", "lynx0")

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from tqdm import trange
 
 import sciad as ad
-from solvers import solve_ivp
+from sciad.solvers import solve_ivp
 
 A = np.array([[-0.1, 2.0], [-2.0, -0.1]])
 START = np.array([[2.0, 0.0]])

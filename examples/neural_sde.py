@@ -16,7 +16,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import sciad as ad
-from solvers import solve_sde
+from sciad.solvers import solve_sde
 
 STARTS = np.linspace(-1.8, 1.8, 7)
 TIMES = np.array([0.15, 0.4, 0.8, 1.5])

@@ -22,7 +22,7 @@ from matplotlib.figure import Figure
 from scipy.optimize import minimize
 
 import sciad as ad
-from solvers import solve_sde
+from sciad.solvers import solve_sde
 
 DATA = Path(__file__).parent / "data" / "lynx_hare.csv"
 NAMES = ("birth", "predation", "growth", "death", "noise_hare", "noise_lynx")

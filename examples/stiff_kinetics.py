@@ -18,8 +18,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from tqdm import tqdm
 
-import adjoints
-from solvers import solve_ivp
+from sciad import adjoints
+from sciad.solvers import solve_ivp
 
 RATES = np.array([0.04, 3e7, 1e4])
 GUESS = RATES * np.array([4.0, 1 / 8, 5.0])

@@ -6,21 +6,13 @@ imported when first asked for.
 
 import importlib as _importlib
 
-from . import dual as _dual
-from . import mutation as _mutation  # noqa: F401
-from . import rules_array as _rules_array  # noqa: F401
-from . import rules_grid as _rules_grid  # noqa: F401
-from . import rules_linalg as _rules_linalg  # noqa: F401
-from . import rules_product as _rules_product  # noqa: F401
-from . import rules_samples as _rules_samples  # noqa: F401
-from . import rules_select as _rules_select  # noqa: F401
-from . import rules_ufunc as _rules_ufunc  # noqa: F401
-from . import tape as _tape
-from . import ufuncs as _ufuncs  # noqa: F401
-from .api import grad, jvp, linearize, value_and_grad, vjp
-from .batch import vmap
-from .check import check_grads
-from .errors import (
+from sciad.eager import dual as _dual
+from sciad.eager import local_arrays as _mutation  # noqa: F401
+from sciad.eager import tape as _tape
+from sciad.eager import ufunc_protocol as _ufuncs  # noqa: F401
+from sciad.eager.indexing import stop_gradient
+from sciad.eager.traced import is_traced
+from sciad.errors import (
     CheckFailed,
     DerivativeDropped,
     EscapedValue,
@@ -31,12 +23,20 @@ from .errors import (
     UnsupportedSyntax,
     UnsupportedWrite,
 )
-from .implicit import NotConverged, fixed_point, root
-from .indexing import stop_gradient
-from .jacobians import hessian, hvp, jacobian
-from .primitive import custom
-from .recompute import checkpoint
-from .value import is_traced
+from sciad.rules import array_functions as _rules_array  # noqa: F401
+from sciad.rules import grids as _rules_grid  # noqa: F401
+from sciad.rules import numpy_linalg as _rules_linalg  # noqa: F401
+from sciad.rules import products as _rules_product  # noqa: F401
+from sciad.rules import samples as _rules_samples  # noqa: F401
+from sciad.rules import selection as _rules_select  # noqa: F401
+from sciad.rules import ufuncs as _rules_ufunc  # noqa: F401
+from sciad.transforms.check_grads import check_grads
+from sciad.transforms.checkpoint import checkpoint
+from sciad.transforms.custom import custom
+from sciad.transforms.gradients import grad, jvp, linearize, value_and_grad, vjp
+from sciad.transforms.implicit import NotConverged, fixed_point, root
+from sciad.transforms.jacobians import hessian, hvp, jacobian
+from sciad.transforms.vmap import vmap
 
 __version__ = "0.1.0"
 __all__ = [
@@ -51,14 +51,14 @@ _tape._install_fast_operators()
 
 # name -> module that has it; imported when first asked for
 _ELSEWHERE = {
-    **dict.fromkeys(("jit", "source"), "sciad.compiler.jitted"),
-    "debug_nan": "sciad.compiler.debug",
-    **dict.fromkeys(("sparse_jacobian", "sparsity"), "sciad.sparse"),
-    **dict.fromkeys(("solve_ivp", "solve_sde", "steady_state", "SolverError", "BrownianMotion"), "solvers"),
+    **dict.fromkeys(("jit", "source"), "sciad.compiler.jit"),
+    "debug_nan": "sciad.compiler.nan_debugging",
+    **dict.fromkeys(("sparse_jacobian", "sparsity"), "sciad.compiler.sparse.sparse_functions"),
+    **dict.fromkeys(("solve_ivp", "solve_sde", "steady_state", "SolverError", "BrownianMotion"), "sciad.solvers"),
     **dict.fromkeys(
         ("DiscreteAdjoint", "InterpolatingAdjoint", "GaussAdjoint", "BacksolveAdjoint", "ForwardSensitivity",
          "ReversibleAdjoint", "SteadyStateAdjoint"),
-        "adjoints",
+        "sciad.adjoints",
     ),
 }  # fmt: skip
 

@@ -2,24 +2,27 @@
 
 import importlib as _importlib
 
-from solvers.errors import SolverError
+from sciad.solvers.solver_error import SolverError
 
 # name -> module that has it; imported when first asked for
 _NAMES = {
-    "solve_ivp": "solvers.ivp",
-    "Solution": "solvers.solution",
-    "solve_sde": "solvers.sde",
-    **dict.fromkeys(("steady_state", "SteadyState"), "solvers.steady"),
-    "BrownianMotion": "solvers.brownian",
-    "Controller": "solvers.control",
-    "RungeKutta": "solvers.tableau",
-    **dict.fromkeys(("Euler", "Midpoint", "Heun", "RK4", "BS3", "Dopri5", "Tsit5"), "solvers.explicit"),
-    **dict.fromkeys(("DOP853", "Vern7", "Vern9"), "solvers.explicit_high"),
+    "solve_ivp": "sciad.solvers.ode.solve_ivp",
+    "Solution": "sciad.solvers.ode.solution",
+    "solve_sde": "sciad.solvers.sde.solve_sde",
+    **dict.fromkeys(("steady_state", "SteadyState"), "sciad.solvers.steady"),
+    "BrownianMotion": "sciad.solvers.sde.brownian",
+    "Controller": "sciad.solvers.stepping.controllers",
+    "RungeKutta": "sciad.solvers.methods.runge_kutta",
+    **dict.fromkeys(
+        ("Euler", "Midpoint", "Heun", "RK4", "BS3", "Dopri5", "Tsit5"),
+        "sciad.solvers.methods.explicit_tableaus",
+    ),
+    **dict.fromkeys(("DOP853", "Vern7", "Vern9"), "sciad.solvers.methods.high_order_tableaus"),
     **dict.fromkeys(
         ("Rosenbrock23", "ROS3P", "Rodas3P", "Rodas4", "Rodas4P", "Rodas5", "Rodas5P", "ROS34PW2"),
-        "solvers.stiff",
+        "sciad.solvers.methods.rosenbrock_tableaus",
     ),
-    "Rosenbrock": "solvers.rosenbrock",
+    "Rosenbrock": "sciad.solvers.methods.rosenbrock",
 }
 
 __all__ = ["SolverError", *_NAMES]
@@ -27,6 +30,6 @@ __all__ = ["SolverError", *_NAMES]
 
 def __getattr__(name):
     if name not in _NAMES:
-        raise AttributeError(f"module 'solvers' has no attribute {name!r}")
+        raise AttributeError(f"module 'sciad.solvers' has no attribute {name!r}")
     value = globals()[name] = getattr(_importlib.import_module(_NAMES[name]), name)
     return value

@@ -9,11 +9,11 @@ import numpy as np
 from scipy.linalg import LinAlgError, lu_factor, lu_solve
 
 import sciad
-from solvers.build import build_model
-from solvers.errors import SolverError
-from solvers.primitive import array, contiguous, flat
-from solvers.problem import Model
-from solvers.suggest import check_adjoint
+from sciad.solvers.model.build_model import build_model
+from sciad.solvers.model.models import Model
+from sciad.solvers.ode.solve_primitive import array, contiguous, flat
+from sciad.solvers.solver_error import SolverError
+from sciad.solvers.suggestions import check_adjoint
 
 __all__ = ["Steady", "SteadyState", "find", "steady_solve", "steady_state"]
 
@@ -91,7 +91,7 @@ def steady_state(
     Examples
     --------
     >>> import numpy as np, sciad as ad
-    >>> from solvers import steady_state
+    >>> from sciad.solvers import steady_state
     >>> logistic = lambda t, y, r, k: r * y * (1 - y / k)
     >>> float(steady_state(logistic, np.array([0.1]), (2.0, 5.0)).y[0])
     5.0
@@ -137,7 +137,7 @@ def _solve(problem: Steady, y0, p):
     return find(problem, y0, p).reshape(np.shape(y0))
 
 
-steady_solve = sciad.custom(_solve, rules_from="adjoints")
+steady_solve = sciad.custom(_solve, rules_from="sciad.adjoints")
 
 
 def _pseudo_transient(problem: Steady, y: np.ndarray, p: np.ndarray) -> SteadyState:

@@ -8,8 +8,13 @@ from __future__ import annotations
 
 import importlib
 
-_NAMES = {"Group": "function", "compile_function": "function", "CompiledFunction": "function", "KINDS": "function"}
-_NAMES["debug_nan"] = "debug"
+_NAMES = {
+    "Group": "compiled_function",
+    "compile_function": "compiled_function",
+    "CompiledFunction": "compiled_function",
+    "KINDS": "compiled_function",
+}
+_NAMES["debug_nan"] = "nan_debugging"
 __all__ = list(_NAMES)
 
 

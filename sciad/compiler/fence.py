@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import linecache
 
-from ..errors import UnsupportedSyntax
+from sciad.errors import UnsupportedSyntax
 
 
 class Refusal(Exception):

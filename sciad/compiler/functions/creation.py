@@ -6,7 +6,11 @@ import ast
 
 import numpy as np
 
-from ..arrays import (
+from sciad.compiler.fence import Refusal
+from sciad.compiler.functions.lowerings import METHODS, lower
+from sciad.compiler.ir.builder import type_of
+from sciad.compiler.ir.nodes import Value
+from sciad.compiler.objects.arrays import (
     SMALL,
     Deferred,
     allocate,
@@ -25,13 +29,19 @@ from ..arrays import (
     small,
     static_shape,
 )
-from ..build import type_of
-from ..fence import Refusal
-from ..indexing import Slice, view
-from ..ir import Value
-from ..strides import contiguous, result_order
-from ..values import Array, DictBox, Host, Lazy, ListBox, Range, Small, is_array, is_scalar
-from .table import METHODS, lower
+from sciad.compiler.objects.kinds import (
+    Array,
+    DictBox,
+    Host,
+    Lazy,
+    ListBox,
+    Range,
+    Small,
+    is_array,
+    is_scalar,
+)
+from sciad.compiler.objects.memory_order import contiguous, result_order
+from sciad.compiler.objects.subscripts import Slice, view
 
 
 @lower(np.array)
@@ -238,7 +248,7 @@ def broadcast_to(t, x, shape):
     if is_scalar(x):
         return filled(t, shape, x, type_of(x))
     broadcast_shape(t, x.shape, shape)
-    from ..arrays import getter
+    from sciad.compiler.objects.arrays import getter
 
     get = getter(t, x, shape)
     return Lazy(shape, get, x.kind, tuple((r, False) for r, _ in reads_of(x)), work=False)
@@ -253,7 +263,7 @@ def concatenate(t, arrays, axis=0):
     if not all(is_array(p) for p in pieces):
         raise Refusal("np.concatenate of numbers", "Use np.array([...]) or np.hstack.")
     if axis is None:
-        from .shaping import flattened
+        from sciad.compiler.functions.shaping import flattened
 
         pieces, axis = [flattened(t, p) for p in pieces], 0
     pieces = [force(t, p) if isinstance(p, Lazy) and p.forced is not None else p for p in pieces]

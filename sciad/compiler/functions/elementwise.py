@@ -7,13 +7,13 @@ import operator
 
 import numpy as np
 
-from ..arrays import broadcast_shape, cast, element, elementwise, getter, reads_of
-from ..build import type_of
-from ..fence import Refusal
-from ..ir import Value
-from ..strides import result_order
-from ..values import Lazy, is_array, is_scalar
-from .table import METHODS, lower
+from sciad.compiler.fence import Refusal
+from sciad.compiler.functions.lowerings import METHODS, lower
+from sciad.compiler.ir.builder import type_of
+from sciad.compiler.ir.nodes import Value
+from sciad.compiler.objects.arrays import broadcast_shape, cast, element, elementwise, getter, reads_of
+from sciad.compiler.objects.kinds import Lazy, is_array, is_scalar
+from sciad.compiler.objects.memory_order import result_order
 
 _UFUNCS = """
 add subtract multiply divide power negative positive absolute exp exp2 expm1 log log2 log10 log1p sqrt cbrt

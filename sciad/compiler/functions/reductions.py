@@ -6,7 +6,11 @@ import math
 
 import numpy as np
 
-from ..arrays import (
+from sciad.compiler.fence import Refusal
+from sciad.compiler.functions.lowerings import METHODS, lower
+from sciad.compiler.ir.builder import type_of
+from sciad.compiler.ir.nodes import INF, Block, Carried, Loop, Value
+from sciad.compiler.objects.arrays import (
     SHORT,
     UNROLL,
     allocate,
@@ -24,11 +28,7 @@ from ..arrays import (
     static_shape,
     store,
 )
-from ..build import type_of
-from ..fence import Refusal
-from ..ir import INF, Block, Carried, Loop, Value
-from ..values import Array, Deferred, Lazy, Small, is_array, is_scalar
-from .table import METHODS, lower
+from sciad.compiler.objects.kinds import Array, Deferred, Lazy, Small, is_array, is_scalar
 
 
 def fold(t, shape, step, start, idx=()):
@@ -116,7 +116,7 @@ def reduce(t, x, axis, step, start, kind=None, keepdims=False):
         made = allocate(t, shape, kind)
         nest(t, shape, lambda idx: store(t, made, idx, one(idx), fresh=True))
     if keepdims:
-        from .shaping import reshape
+        from sciad.compiler.functions.shaping import reshape
 
         return reshape(t, made, tuple(1 if k in axes else n for k, n in enumerate(x.shape)))
     return made
@@ -243,7 +243,7 @@ def _where_extreme(better):
         a = t.settled(t.as_array(a))
         if axis is not None and len(a.shape) > 1:
             raise Refusal("argmax or argmin along an axis", "Write a loop over the rows.")
-        from .shaping import flattened
+        from sciad.compiler.functions.shaping import flattened
 
         a = flattened(t, a)
         n = a.shape[0]
@@ -273,7 +273,7 @@ lower(np.argmin, method="argmin")(_where_extreme(np.less))
 
 def _logical(fn, start):
     def lowering(t, a, axis=None):
-        from .elementwise import truths
+        from sciad.compiler.functions.elementwise import truths
 
         return reduce(
             t, truths(t, t.as_array(a)), axis, lambda c, v: (t.apply(fn, [c[0], v]),), (start,), kind="b"
@@ -288,14 +288,14 @@ lower(np.all, method="all")(_logical(np.logical_and, True))
 
 @lower(np.allclose)
 def _allclose(t, a, b, rtol=1e-05, atol=1e-08):
-    from .elementwise import isclose
+    from sciad.compiler.functions.elementwise import isclose
 
     return _logical(np.logical_and, True)(t, isclose(t, a, b, rtol, atol))
 
 
 @lower(np.count_nonzero)
 def _count_nonzero(t, a):
-    from .elementwise import truths
+    from sciad.compiler.functions.elementwise import truths
 
     return reduce(t, truths(t, t.as_array(a)), None, lambda c, v: (t.apply(np.add, [c[0], v]),), (0,))
 
@@ -310,7 +310,7 @@ def _cumulative(fn, one):
     def lowering(t, a, axis=None):
         a = t.settled(t.as_array(a))
         if axis is None:
-            from .shaping import flattened
+            from sciad.compiler.functions.shaping import flattened
 
             a, axis = flattened(t, a), 0
         axis %= len(a.shape)

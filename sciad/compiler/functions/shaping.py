@@ -6,7 +6,12 @@ import math
 
 import numpy as np
 
-from ..arrays import (
+from sciad.compiler.fence import Refusal
+from sciad.compiler.functions.creation import concatenate, shape_argument
+from sciad.compiler.functions.lowerings import ATTRIBUTES, METHODS, lower
+from sciad.compiler.ir.builder import type_of
+from sciad.compiler.ir.nodes import Value
+from sciad.compiler.objects.arrays import (
     SMALL,
     allocate,
     assign,
@@ -20,14 +25,9 @@ from ..arrays import (
     small,
     static_shape,
 )
-from ..build import type_of
-from ..fence import Refusal
-from ..indexing import Slice, get_item, transposed, view
-from ..ir import Value
-from ..strides import contiguous, reshaped, strides_of
-from ..values import Array, Deferred, Lazy, Small, is_array, is_scalar
-from .creation import concatenate, shape_argument
-from .table import ATTRIBUTES, METHODS, lower
+from sciad.compiler.objects.kinds import Array, Deferred, Lazy, Small, is_array, is_scalar
+from sciad.compiler.objects.memory_order import contiguous, reshaped, strides_of
+from sciad.compiler.objects.subscripts import Slice, get_item, transposed, view
 
 
 @lower(np.reshape)
@@ -260,7 +260,7 @@ def gradient(t, f, dx=1.0):
         )
     made = allocate(t, (n,), "f")
     for place, value in zip((0, n - 1), ends, strict=True):
-        from ..arrays import store
+        from sciad.compiler.objects.arrays import store
 
         store(t, made, (place,), value)
     inner = view(t, made, [Slice(1, n - 1, None)])

@@ -1,0 +1,212 @@
+"""Derivative rules of the solvers' primitive, to any nesting of two orders.
+
+``solve`` (in `sciad.solvers.ode.solve_primitive`) maps (t0, t1, ts, y0, p) to the outputs. Its pullback by the chosen adjoint
+and its tangent are primitives of their own, `pull_solve` and `push_solve`, so that they can be
+differentiated in turn; what both need of the second order is one thing, `sciad.adjoints.ode.second_order.pull_pair`.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+import sciad
+from sciad.adjoints.ode.choice import chosen
+from sciad.adjoints.ode.discrete import Cotangents, push
+from sciad.adjoints.ode.second_order import pull_pair
+from sciad.eager.traced import is_traced
+from sciad.solvers.ode.mass_matrix import slope_at
+from sciad.solvers.ode.solve_primitive import Problem, contiguous, run, solve, time_last
+from sciad.solvers.solver_error import LossNotFinite
+
+__all__ = ["pull_solve", "push_solve"]
+
+
+@solve.def_pullback
+def _solve_pullback(args):
+    problem, t0, t1, ts, y0, p = args
+    if any(map(is_traced, (t0, t1, ts, y0, p))):
+        ys = solve(*args)
+        return ys, lambda gys: _through(problem, t0, t1, ts, y0, p, gys)
+    adjoint = chosen(problem)
+    trajectory = _taken(problem, adjoint, t0, t1, ts, y0, p)
+
+    def pull(gys):
+        if is_traced(gys):
+            _refuse_times(problem.times or None)
+            return _through(problem, t0, t1, ts, y0, p, gys)
+        c = _cotangents(problem, adjoint, trajectory, p, gys, problem.times)
+        gy0 = c.y0.reshape(np.shape(y0))
+        if not problem.times:
+            return None, None, None, None, gy0, c.p
+        return None, np.float64(c.t0), None, c.ts, gy0, c.p
+
+    return time_last(trajectory.ys, np.shape(y0)), pull
+
+
+@solve.def_pushforward
+def _solve_pushforward(args, tangents):
+    problem, t0, t1, ts, y0, p = args
+    _, dt0, _, dts, dy0, dp = tangents
+    dy0 = np.zeros(np.shape(y0)) if dy0 is None else dy0
+    dp = np.zeros(np.shape(p)) if dp is None else dp
+    if any(map(is_traced, (t0, t1, ts, y0, p, dt0, dts, dy0, dp))):
+        _refuse_times(dt0, dts, *filter(is_traced, (t0, ts)))
+        return push_solve(problem, t0, t1, ts, y0, p, dy0, dp)
+    trajectory = _recorded(problem, t0, t1, ts, y0, p)
+    moved = None if dts is None and dt0 is None else _plain(np.zeros(len(ts)) if dts is None else dts)
+    dy0, dt0 = _plain(dy0).reshape(-1), 0.0 if dt0 is None else float(dt0)
+    if trajectory.steps or moved is None:
+        dys = push(problem.model, trajectory, _plain(p), dy0, _plain(dp), moved, dt0)
+    else:
+        dys = dy0 + np.outer(moved - dt0, slope_at(problem, trajectory.t, trajectory.y, _plain(p)))
+    return time_last(trajectory.ys, np.shape(y0)), time_last(dys, np.shape(y0))
+
+
+def _taken(problem: Problem, adjoint, t0, t1, ts, y0, p):
+    """The steps, with what the adjoint wants to know of them."""
+    dense, memory = getattr(adjoint, "dense", False), getattr(adjoint, "memory", None)
+    return run(problem, t0, t1, ts, y0, p, adjoint.record, dense, memory)
+
+
+def _recorded(problem: Problem, t0, t1, ts, y0, p):
+    """The steps with their stages and LU factors; taken once for all directions of a Jacobian."""
+    problem.check_model()
+    inputs = (t0, t1, ts, y0, p)
+    if problem.recent is not None:
+        before, trajectory = problem.recent
+        if all(map(np.array_equal, inputs, before)):
+            return trajectory
+    trajectory = run(problem, *inputs, record=3)
+    problem.recent = ([np.array(x) for x in inputs], trajectory)
+    return trajectory
+
+
+def _cotangents(problem: Problem, adjoint, trajectory, p, gys, times: bool) -> Cotangents:
+    """Those of the inputs of a solve; of one that takes no step, too: there all outputs are at t0."""
+    problem.check_model()
+    model, p, gys = problem.model, _plain(p), _rows(gys)
+    if not math.isfinite(np.vdot(gys, gys)) and not np.isfinite(gys).all():
+        raise _loss_not_finite(trajectory, gys)
+    if trajectory.steps:
+        return adjoint.pullback(model, trajectory, p, gys, times, problem.options)
+    c = Cotangents(gys.sum(axis=0), np.zeros(model.m))
+    if times:
+        c.ts = gys @ slope_at(problem, trajectory.t, trajectory.y, p)
+        c.t0 = -float(c.ts.sum())
+    return c
+
+
+def _loss_not_finite(trajectory, gys) -> LossNotFinite:
+    row, k = np.argwhere(~np.isfinite(gys))[0]
+    when = f" at t = {trajectory.ts[row]:.6g}" if len(trajectory.ts) == len(gys) else ""
+    return LossNotFinite(
+        f"the derivative of the loss with respect to component {k} of y{when} is not finite but "
+        f"{gys[row, k]}. If the data hold NaN, leave those out of the loss (np.nansum does); else look for logarithms, roots "
+        "or quotients at zero in what is computed from the solution"
+    )
+
+
+# -- second order ----------------------------------------------------------------------------------
+
+
+def _pull(problem: Problem, t0, t1, ts, y0, p, gys):
+    """Cotangents (y0, p) of a solve from those of its outputs; differentiable."""
+    adjoint = chosen(problem)
+    trajectory = _taken(problem, adjoint, t0, t1, ts, y0, p)
+    c = _cotangents(problem, adjoint, trajectory, p, gys, times=False)
+    return c.y0.reshape(np.shape(y0)), c.p
+
+
+def _push(problem: Problem, t0, t1, ts, y0, p, dy0, dp):
+    """Outputs of a solve and their tangents along (dy0, dp); differentiable."""
+    trajectory = _recorded(problem, t0, t1, ts, y0, p)
+    dys = push(problem.model, trajectory, _plain(p), _plain(dy0).reshape(-1), _plain(dp))
+    return time_last(trajectory.ys, np.shape(y0)), time_last(dys, np.shape(y0))
+
+
+pull_solve = sciad.custom(_pull)
+push_solve = sciad.custom(_push)
+
+
+def _pair(problem, trajectory, p, dy0, dp, gys, dgys):
+    """`pull_pair` in the shapes that users see."""
+    problem.check_model()
+    flat = _plain(dy0).reshape(-1)
+    c, dc = pull_pair(problem.model, trajectory, _plain(p), flat, _plain(dp), _rows(gys), _rows(dgys))
+    shape = np.shape(dy0)
+    return (c.y0.reshape(shape), c.p), (dc.y0.reshape(shape), dc.p)
+
+
+@pull_solve.def_pushforward
+def _pull_pushforward(args, tangents):
+    problem, t0, t1, ts, y0, p, gys = args
+    _, dt0, _, dts, dy0, dp, dgys = tangents
+    _refuse_times(dt0, dts)
+    _refuse_third(args, tangents)
+    trajectory = _recorded(problem, t0, t1, ts, y0, p)
+    moved = [np.zeros_like(x) if dx is None else dx for x, dx in ((y0, dy0), (p, dp), (gys, dgys))]
+    return _pair(problem, trajectory, p, moved[0], moved[1], gys, moved[2])
+
+
+@pull_solve.def_pullback
+def _pull_pullback(args):
+    problem, t0, t1, ts, y0, p, gys = args
+    _refuse_third(args)
+    trajectory = _recorded(problem, t0, t1, ts, y0, p)
+
+    def pull(bars):
+        # <bar, J^T g> = <J bar, g>: linear in g, and in (y0, p) the mixed second derivative.
+        dy0, dp = bars
+        dys = push(problem.model, trajectory, _plain(p), _plain(dy0).reshape(-1), _plain(dp))
+        _, (gy0, gp) = _pair(problem, trajectory, p, dy0, dp, gys, np.zeros_like(gys))
+        return None, None, None, None, gy0, gp, time_last(dys, np.shape(y0))
+
+    return _pull(*args), pull
+
+
+@push_solve.def_pullback
+def _push_pullback(args):
+    problem, t0, t1, ts, y0, p, dy0, dp = args
+    _refuse_third(args)
+    trajectory = _recorded(problem, t0, t1, ts, y0, p)
+
+    def pull(bars):
+        bar, dbar = bars
+        linear, mixed = _pair(problem, trajectory, p, dy0, dp, dbar, bar)
+        return None, None, None, None, *mixed, *linear
+
+    return _push(*args), pull
+
+
+def _through(problem, t0, t1, ts, y0, p, gys):
+    """The cotangents of `solve` by the differentiable primitive."""
+    _refuse_times(t0 if is_traced(t0) else None, ts if is_traced(ts) else None)
+    gy0, gp = pull_solve(problem, t0, t1, ts, y0, p, gys)
+    return None, None, None, None, gy0, gp
+
+
+def _refuse_times(*moving):
+    if any(x is not None and (is_traced(x) or np.any(x)) for x in moving):
+        raise sciad.NotDifferentiable(
+            "second derivatives of a solve with respect to t_span or t_eval are not available; "
+            "differentiate twice with "
+            "respect to y0 and args only"
+        )
+
+
+def _refuse_third(*groups):
+    if any(is_traced(x) for group in groups for x in group):
+        raise sciad.NotDifferentiable("third derivatives of a solve are not available")
+
+
+def _rows(gys) -> np.ndarray:
+    """Cotangents of outputs, time last, as rows (k, n)."""
+    if gys.__class__ is np.ndarray and gys.ndim == 2 and gys.dtype is _FLOAT:
+        return contiguous(gys.T)
+    return np.ascontiguousarray(np.reshape(gys, (-1, np.shape(gys)[-1])).T, dtype=float)
+
+
+_FLOAT = np.dtype(float)
+_plain = contiguous

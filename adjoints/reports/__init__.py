@@ -1,0 +1,1 @@
+"""What users ask of gradients: how good, at what cost, and curvature."""

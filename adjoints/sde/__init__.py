@@ -1,0 +1,1 @@
+"""Sensitivities of `solve_sde`."""

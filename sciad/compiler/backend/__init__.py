@@ -1,0 +1,1 @@
+"""IR to text and from text to something to call."""

@@ -1,0 +1,206 @@
+"""`compile_function`: a user's function as native primal and derivatives, each kind compiled when first
+wanted."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+
+import numpy as np
+
+from sciad.compiler.backend.emit import Text, emit
+from sciad.compiler.backend.module import native_code, python_function, source_text, trampoline
+from sciad.compiler.derivatives.as_programs import along
+from sciad.compiler.derivatives.jacobian import jacobian
+from sciad.compiler.derivatives.pullback import pullback
+from sciad.compiler.derivatives.pushforward import pushforward
+from sciad.compiler.ir.nodes import Program
+from sciad.compiler.passes.pipeline import finish, optimize
+from sciad.compiler.tracing.trace import Group, Traced, trace
+from sciad.eager.rebind import original
+from sciad.native.code import Code
+from sciad.tree import flatten
+
+__all__ = ["KINDS", "CompiledFunction", "Group", "compile_function"]
+
+KINDS = ("primal", "pushforward", "pullback", "jacobian", "second")
+KINDS += ("along", "pushforward_along", "pullback_along", "second_along")
+
+
+def compile_function(fun: Callable, groups: list[Group]) -> CompiledFunction:
+    """Compile ``fun(*groups)``.
+
+    Parameters
+    ----------
+    fun : callable
+        Takes one argument per group, those of a `spread` group as positional arguments.
+    groups : list of Group
+
+    Returns
+    -------
+    CompiledFunction
+        The same one whenever code, static captures and structure of the groups are the same.
+
+    Raises
+    ------
+    UnsupportedSyntax
+        With file, line and what to write instead.
+    """
+    fun = original(fun)
+    key = (_code(fun), tuple(_structure(g) for g in groups))
+    variants = _compiled.setdefault(key, [])
+    for function in variants:
+        if function.shared.matches(fun):
+            return function if function.fun is fun else function.bound_to(fun)
+    function = CompiledFunction(fun, _Shared(trace(fun, groups)))
+    variants.append(function)
+    return function
+
+
+def compiled_before(fun: Callable) -> CompiledFunction | None:
+    """The version of a function compiled last, for any arguments."""
+    fun = original(fun)
+    found = [v for (code, _), variants in _compiled.items() if code is _code(fun) for v in variants]
+    return next((v for v in reversed(found) if v.shared.matches(fun)), None)
+
+
+_compiled: dict = {}
+
+
+class CompiledFunction:
+    """Native code of a function and its derivatives, with the calling convention
+
+    ``primal(*inputs, out, w)``, ``pushforward(*inputs, *dots, out, out_dot, w)``,
+    ``pullback(*inputs, out_bar, out, *bars, w)``, ``jacobian(*inputs, J, w)`` and
+    ``second(*inputs, out_bar, *dots, out_bar_dot, out, out_dot, *bars, *bar_dots, w)``; ``along``, of the
+    inputs t, y, p, s, u, is the derivative J u + f_t s, and ``pushforward_along`` (in t, y and p only),
+    ``pullback_along`` and ``second_along`` are its derivatives (p may hold more groups, t may be missing):
+    pointers to float64 (scalar groups by value), an int64 status returned: 0, or the number of the `Site` of
+    `sites` at which the program raised.  `bars` and `bar_dots` are accumulated into, all else is overwritten.
+
+    Attributes
+    ----------
+    n_in : dict of group name to number of floats
+    n_out : int
+    out_tree : structure of the result
+    captures : objects whose ``get()`` is the present value of a captured number or array, appended to the
+    last group sites : list of Site
+    """
+
+    def __init__(self, fun: Callable, shared: _Shared):
+        self.fun, self.shared = fun, shared
+        program = shared.primal
+        self.captures = [c.bind(fun) for c in shared.traced.captures]
+        self.n_in = {g.name: g.size for g in program.inputs}
+        self.n_out, self.out_tree, self.sites = program.n_out, shared.traced.out_tree, program.sites
+
+    def address(self, kind: str) -> int:
+        """Address of the C entry."""
+        return self.shared.address(kind)
+
+    def code(self, kind: str) -> Code:
+        """The native code, for kernels to be linked with."""
+        return self.shared.code(kind)
+
+    def work_size(self, kind: str) -> int:
+        """Length of the workspace ``w``."""
+        return self.shared.text(kind).layout.work_size
+
+    def source(self, kind: str) -> str:
+        """The emitted Python."""
+        return self.shared.source(kind)
+
+    def call(self, kind: str, *arrays) -> int:
+        """Call natively with flat arrays (floats for scalar inputs) in the order of the convention,
+        without ``w``."""
+        enter, address, work = self.shared.entry(kind)
+        return enter(address, *arrays, work)
+
+    def failure(self, status: int) -> Exception:
+        """The exception that a status other than 0 stands for."""
+        return self.sites[status - 1].error()
+
+    def interpreted(self, kind: str) -> Callable:
+        """The same emitted text as a plain Python function of the same arrays."""
+        return self.shared.interpreted(kind)
+
+    def gather(self) -> tuple:
+        """Present values of the captures."""
+        return self.shared.traced.gather(self.fun)
+
+    def bound_to(self, fun: Callable) -> CompiledFunction:
+        """The same code for a function object made anew."""
+        return CompiledFunction(fun, self.shared)
+
+
+class _Shared:
+    """What all function objects of one code share: programs and compiled kinds."""
+
+    def __init__(self, traced: Traced):
+        self.traced, self.matches = traced, traced.matches
+        self.primal = optimize(traced.program)
+        inputs = self.primal.inputs
+        names = [g.name for g in inputs]
+        self.wrt = "y" if "y" in names else next((g.name for g in inputs if not g.scalar), names[0])
+        for name in ("program", "text", "code", "entry", "source", "interpreted"):  # one of each per kind
+            setattr(self, name, functools.cache(getattr(self, name)))
+
+    def program(self, kind: str) -> Program:
+        if kind == "primal":
+            return self.primal
+        if kind == "pushforward":
+            return pushforward(self.primal)
+        if kind == "pullback":
+            return pullback(self.primal)
+        if kind == "jacobian":
+            return jacobian(self.primal, self.wrt)
+        if kind == "second":
+            return pushforward(self.program("pullback"))
+        if kind == "along":
+            return along(self.primal, {"t", self.wrt} & {g.name for g in self.primal.inputs})
+        if kind == "pushforward_along":
+            return pushforward(self.program("along"), {g.name for g in self.primal.inputs})
+        if kind == "pullback_along":
+            return pullback(self.program("along"))
+        if kind == "second_along":
+            return pushforward(self.program("pullback_along"))
+        raise ValueError(f"kind {kind!r}: one of {', '.join(KINDS)}")
+
+    def text(self, kind: str) -> Text:
+        return emit(finish(self.program(kind)))
+
+    def source(self, kind: str) -> str:
+        return source_text(self.text(kind), kind)
+
+    def address(self, kind: str) -> int:
+        return self.code(kind).address
+
+    def code(self, kind: str) -> Code:
+        return native_code(self.text(kind))
+
+    def interpreted(self, kind: str) -> Callable:
+        return python_function(self.text(kind))
+
+    def entry(self, kind: str):
+        text = self.text(kind)
+        pattern = "".join("s" if scalar else "a" for _, scalar in text.parameters) + "a"
+        return trampoline(pattern), self.address(kind), np.empty(max(1, text.layout.work_size))
+
+
+def _code(fun):
+    return getattr(fun, "__code__", None) or getattr(getattr(fun, "py_func", None), "__code__", None) or fun
+
+
+def _structure(group: Group):
+    leaves, structure = flatten(group.template)
+    return group.name, group.scalar, group.spread, structure, tuple(_leaf(x) for x in leaves)
+
+
+def _leaf(x):
+    if isinstance(x, float):
+        return None
+    if isinstance(x, np.ndarray):
+        return x.shape, x.dtype.str, type(x), None if x.dtype.kind == "f" else x.tobytes()
+    if isinstance(x, bool | int | str | np.integer | np.bool_):
+        return type(x), x
+    return type(x), np.shape(x)

@@ -1,0 +1,1 @@
+"""IR to IR: pushforward, pullback and Jacobian of a program."""

@@ -1,0 +1,97 @@
+"""Derivatives as programs of the same form as the primal, so that they can be differentiated again."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+
+from sciad.compiler.analysis.activity import remove_dead
+from sciad.compiler.derivatives.pullback import pullback
+from sciad.compiler.derivatives.pushforward import pushforward
+from sciad.compiler.ir import array_calls as linalg
+from sciad.compiler.ir.builder import Builder
+from sciad.compiler.ir.nodes import Address, Block, Call, Input, Load, Program, Store
+from sciad.compiler.ir.walking import accesses, blocks, copy_program, is_arena, walk
+
+__all__ = ["along", "cotangent", "tangent"]
+
+
+def tangent(program: Program) -> Program:
+    """The program ``(inputs, dots) -> out_dot``."""
+    return _with_result(pushforward(program), ["out_dot"])
+
+
+def along(program: Program, wrt: set[str]) -> Program:
+    """The program ``(inputs, dots of wrt) -> out_dot``; the dots are inputs named t_1, y_1 and so on."""
+    return _with_result(pushforward(program, wrt), ["out_dot"])
+
+
+def cotangent(program: Program) -> Program:
+    """The program ``(inputs, out_bar) -> bars``, one behind the other."""
+    return _with_result(pullback(program), [f"{g.name}_bar" for g in program.inputs])
+
+
+def _with_result(program: Program, names: list[str]) -> Program:
+    """The named outputs become "out"; other outputs are kept only if the program reads them."""
+    program = copy_program(program)
+    sizes = {g.name: g.size for group in program.outputs for g in group}
+    read = {mem for n in walk(program.body) for kind, mem, _, _ in accesses(n) if kind == "load"}
+    moves, prologue, at = {}, Block(), 0
+    with Builder(prologue) as b:
+        for name in sizes:
+            if name in names:
+                continue
+            alias, place = program.new_class(), 0
+            if name in read:
+                place = b.alloc(sizes[name], alias)
+            moves[name] = ("T" if name in read else None, Address() + place, alias)
+        alias = program.new_class()
+        for name in names:
+            moves[name] = ("out", Address(at), alias)
+            if name.endswith("_bar"):
+                linalg.fill(b, "out", at, sizes[name], alias)
+            at += sizes[name]
+    # Names that end in what a derivative appends are wanted for the next one.
+    used = {mem for n in walk(program.body) for _, mem, _, _ in accesses(n)} | {
+        g.name for g in program.inputs
+    }
+    for name in sorted(used - set(sizes)):
+        if name.endswith(("_dot", "_bar")):
+            stem = name[0] if is_arena(name) else name.rsplit("_", 1)[0]
+            new = next(n for k in itertools.count(1) if (n := f"{stem}_{k}") not in used)
+            used.add(new)
+            moves[name] = (new, Address(), None)
+            program.inputs = [
+                dataclasses.replace(g, name=new) if g.name == name else g for g in program.inputs
+            ]
+    program.body = Block([*prologue, *_moved(program.body, moves)])
+    program.n_out, program.outputs = at, [[Input("out", at)]]
+    return remove_dead(program)
+
+
+def _moved(block: Block, moves: dict) -> Block:
+    out = Block()
+    for node in block:
+        for inner in blocks(node):
+            inner[:] = _moved(inner, moves)
+        if isinstance(node, Load | Store) and node.mem in moves:
+            mem, at, alias = moves[node.mem]
+            if mem is None:
+                continue
+            alias = node.alias if alias is None else alias
+            node = dataclasses.replace(node, mem=mem, address=node.address + at, alias=alias)
+        elif isinstance(node, Call):
+            views = [tuple(_view(v, moves) for v in part) for part in (node.outs, node.args)]
+            if any(v is None for part in views for v in part):
+                continue
+            node = dataclasses.replace(node, outs=views[0], args=views[1])
+        out.append(node)
+    return out
+
+
+def _view(view, moves):
+    if view.mem not in moves:
+        return view
+    mem, at, alias = moves[view.mem]
+    alias = view.alias if alias is None else alias
+    return None if mem is None else dataclasses.replace(view, mem=mem, address=view.address + at, alias=alias)

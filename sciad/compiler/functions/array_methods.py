@@ -1,0 +1,164 @@
+"""Methods of lists, dicts, tuples and ufuncs."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sciad.compiler.fence import Refusal
+from sciad.compiler.functions.lowerings import METHODS, call
+from sciad.compiler.objects.arrays import element, elementwise
+from sciad.compiler.objects.kinds import DictBox, Host, ListBox, is_array
+
+
+def method(kind: str, name: str):
+    def enter(lowering):
+        METHODS[kind, name] = lowering
+        return lowering
+
+    return enter
+
+
+def _length(t, x: ListBox) -> int:
+    return len(x.items())
+
+
+@method("list", "append")
+def _append(t, x, value):
+    n = _length(t, x)
+    t._own(x)
+    t.write(x, n, t.settled(value))
+    t.write(x, "len", n + 1)
+
+
+@method("list", "extend")
+def _extend(t, x, values):
+    for value in t.items(values):
+        _append(t, x, value)
+
+
+@method("list", "pop")
+def _pop(t, x, index=-1):
+    n = _length(t, x)
+    if type(index) is not int or not -n <= index < n:
+        raise Refusal("pop at a place that is not known while compiling, or from an empty list")
+    index %= n
+    value = x.slots[index]
+    for k in range(index, n - 1):
+        t.write(x, k, x.slots[k + 1])
+    t.write(x, "len", n - 1)
+    return value
+
+
+@method("list", "insert")
+def _insert(t, x, index, value):
+    n = _length(t, x)
+    for k in range(n, index, -1):
+        t.write(x, k, x.slots[k - 1])
+    t.write(x, index, t.settled(value))
+    t.write(x, "len", n + 1)
+
+
+@method("list", "copy")
+def _copy(t, x):
+    return t.list(x.items())
+
+
+@method("list", "reverse")
+def _reverse(t, x):
+    for k, value in enumerate(x.items()[::-1]):
+        t.write(x, k, value)
+
+
+@method("dict", "items")
+def _items(t, x):
+    return tuple((k, t.get_item(x, k)) for k in t.keys(x))
+
+
+@method("dict", "keys")
+def _keys(t, x):
+    return tuple(t.keys(x))
+
+
+@method("dict", "values")
+def _values(t, x):
+    return tuple(t.get_item(x, k) for k in t.keys(x))
+
+
+@method("dict", "get")
+def _get(t, x, key, default=None):
+    return t.get_item(x, key) if key in t.keys(x) else default
+
+
+@method("dict", "copy")
+def _dict_copy(t, x):
+    return t.box({k: t.get_item(x, k) for k in t.keys(x)}, cls=DictBox)
+
+
+@method("dict", "update")
+def _update(t, x, other=None, **kwargs):
+    for k in t.keys(other) if other is not None else ():
+        t.set_item(x, k, t.get_item(other, k))
+    for k, v in kwargs.items():
+        t.set_item(x, k, v)
+
+
+@method("tuple", "index")
+def _index(t, x, value):
+    return t.items(x).index(value)
+
+
+@method("tuple", "_replace")
+def _replace(t, x, **changes):
+    return x._replace(**{k: t.settled(v) for k, v in changes.items()})
+
+
+@method("tuple", "_asdict")
+def _asdict(t, x):
+    return t.box(dict(x._asdict()), cls=DictBox)
+
+
+@method("ufunc", "outer")
+def _outer(t, fn, a, b):
+    from sciad.compiler.objects.subscripts import Slice, view
+
+    a, b = t.settled(a), t.settled(b)
+    everything = [Slice(None, None, None)]
+    return elementwise(t, fn, view(t, a, everything * len(a.shape) + [None] * len(b.shape)), b)
+
+
+_REDUCE = {np.add: np.sum, np.multiply: np.prod, np.maximum: np.max, np.minimum: np.min}
+
+
+@method("ufunc", "reduce")
+def _reduce(t, fn, a, axis=0):
+    if fn not in _REDUCE:
+        raise Refusal(f"{fn.__name__}.reduce")
+    return call(t, _REDUCE[fn], [a, axis], {})
+
+
+@method("ufunc", "accumulate")
+def _accumulate(t, fn, a):
+    if fn not in (np.add, np.multiply):
+        raise Refusal(f"{fn.__name__}.accumulate", "Write a loop.")
+    return call(t, np.cumsum if fn is np.add else np.cumprod, [a], {})
+
+
+@method("array", "item")
+def _item(t, x, *index):
+    return t.get_item(x, tuple(index)) if index else element(t, x, (0,) * len(x.shape)) if is_array(x) else x
+
+
+@method("array", "tolist")
+def _tolist(t, x):
+    x = t.settled(x)
+    return t.list(
+        t.get_item(x, k) if len(x.shape) == 1 else _tolist(t, t.get_item(x, k)) for k in range(x.shape[0])
+    )
+
+
+@method("array", "is_integer")
+def _is_integer(t, x):
+    return t.apply(np.equal, [x, t.apply(np.floor, [x])])
+
+
+__all__ = ["Host"]

@@ -1,0 +1,126 @@
+"""The table of known functions, and calling them."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+
+import numpy as np
+
+from sciad import rule_table as rules
+from sciad.compiler.fence import Refusal
+from sciad.compiler.objects.arrays import elementwise
+from sciad.compiler.objects.kinds import DictBox, Host, ListBox, is_array, is_scalar
+
+TABLE: dict = {}  # function -> lowering(t, *args, **kwargs)
+METHODS: dict = {}  # (kind of owner, name) -> lowering(t, owner, *args, **kwargs)
+ATTRIBUTES: dict = {}  # name -> lowering(t, array)
+_signatures: dict = {}
+
+
+def lower(*fns, method: str | None = None):
+    """Enter a lowering for functions, and as a method of arrays."""
+
+    def enter(lowering):
+        for fn in fns:
+            TABLE[fn] = lowering
+        if method:
+            METHODS["array", method] = lowering
+        return lowering
+
+    return enter
+
+
+def call(t, fn, args, kwargs):
+    """``fn(*args, **kwargs)`` for a function that is not the user's."""
+    try:
+        lowering = TABLE.get(fn)
+    except TypeError:
+        lowering = None
+    if lowering is None and isinstance(fn, np.ufunc):
+        lowering = _ufunc(fn)
+    if lowering is None:
+        from sciad.compiler.functions import special_functions as special
+
+        lowering = special.find(fn)
+    if lowering is None:
+        name = rules.name_of(fn)
+        raise Refusal(
+            f"the function {name} is not known to the compiler",
+            "Write it in functions that are (NumPy, math, scipy.special, your own), or call it outside.",
+        )
+    return _apply(t, lowering, rules.name_of(fn), args, kwargs)
+
+
+def call_method(t, owner, name, args, kwargs):
+    kind = kind_of(owner)
+    lowering = METHODS.get((kind, name))
+    if lowering is None:
+        raise Refusal(f"{t.describe(owner)} has no method {name!r} in compiled functions")
+    return _apply(t, lowering, name, [owner, *args], kwargs)
+
+
+def attribute(t, owner, name):
+    if name in ATTRIBUTES:
+        return ATTRIBUTES[name](t, owner)
+    from sciad.compiler.objects.kinds import Bound
+
+    if ("array", name) in METHODS:
+        return Bound("method", (owner, name))
+    raise Refusal(f"{t.describe(owner)} has no attribute {name!r} in compiled functions")
+
+
+def kind_of(owner) -> str:
+    if is_array(owner) or is_scalar(owner):
+        return "array"
+    if isinstance(owner, ListBox):
+        return "list"
+    if isinstance(owner, DictBox) or (isinstance(owner, Host) and isinstance(owner.obj, dict)):
+        return "dict"
+    if (isinstance(owner, Host) and isinstance(owner.obj, list)) or isinstance(owner, tuple):
+        return "tuple"
+    return "ufunc" if isinstance(owner, np.ufunc) else type(owner).__name__
+
+
+def _apply(t, lowering, name, args, kwargs):
+    signature = _signatures.get(lowering)
+    if signature is None:
+        signature = _signatures[lowering] = inspect.signature(lowering)
+    args = [t.unwrapped(a) for a in args]
+    try:
+        signature.bind(t, *args, **kwargs)
+    except TypeError as error:
+        raise Refusal(f"{name}: {error} (of the arguments compiled functions know)") from None
+    return lowering(t, *args, **kwargs)
+
+
+def _ufunc(fn):
+    """Elementwise functions of the rule table, of NumPy or `scipy.special`."""
+    if fn.nout != 1 or fn.signature is not None:
+        return None
+    known = rules.lookup(fn) is not None
+    if not known and "scipy.special" in sys.modules:
+        import scipy.special
+
+        known = getattr(scipy.special, fn.__name__, None) is fn
+    if not known or not _compiles(fn.__name__):
+        return None
+
+    def lowering(t, *args):
+        if len(args) != fn.nin:
+            raise Refusal(f"{fn.__name__} takes {fn.nin} arguments, {len(args)} were given")
+        return elementwise(t, fn, *map(t.as_array, args))
+
+    TABLE[fn] = lowering
+    return lowering
+
+
+def _compiles(name: str) -> bool:
+    """Whether emitted code can call a function of this name."""
+    from sciad.native import scalar_functions as vectormath
+
+    if hasattr(vectormath, name):
+        return True
+    from sciad.native.scipy_addresses import available
+
+    return available(name)

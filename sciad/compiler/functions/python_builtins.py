@@ -1,0 +1,272 @@
+"""Python's builtins."""
+
+from __future__ import annotations
+
+import builtins
+from types import FunctionType
+
+import numpy as np
+
+from sciad.compiler.fence import Refusal
+from sciad.compiler.functions.lowerings import lower
+from sciad.compiler.ir.builder import type_of
+from sciad.compiler.ir.nodes import Value
+from sciad.compiler.objects.arrays import element, elementwise
+from sciad.compiler.objects.kinds import (
+    Bound,
+    Closure,
+    DictBox,
+    Function,
+    Host,
+    Iteration,
+    ListBox,
+    Range,
+    RecordBox,
+    is_array,
+    is_scalar,
+)
+
+
+@lower(range)
+def _range(t, *args):
+    start, stop, step = (0, args[0], 1) if len(args) == 1 else (*args, 1)[:3]
+    for a in (start, stop, step):
+        if not is_scalar(a) or type_of(a) != "i":
+            raise Refusal(f"range of {t.describe(a)}", "Convert with int(...).")
+    if isinstance(step, Value) or step == 0:
+        raise Refusal("a range whose step is not a constant other than zero", "Use a while loop.")
+    return Range(start, stop, step)
+
+
+@lower(sorted)
+def _sorted(t, iterable, reverse=False):
+    items = t.items(iterable)
+    if not all(type(x) in (int, bool, float, str) for x in items):
+        raise Refusal("sorting by values not known while compiling", "Sort outside of the compiled function.")
+    return t.list(sorted(items, reverse=reverse))
+
+
+@lower(len)
+def _len(t, x):
+    if is_array(x):
+        if not x.shape:
+            raise Refusal("len of a number")
+        return x.shape[0]
+    if isinstance(x, ListBox):
+        return x.slots["len"]
+    if isinstance(x, DictBox):
+        return len(x.slots)
+    if isinstance(x, Host):
+        return len(x.obj)
+    if isinstance(x, (tuple, str)):
+        return len(x)
+    return t.iteration(x).count
+
+
+@lower(enumerate)
+def _enumerate(t, iterable, start=0):
+    source = t.iteration(iterable)
+    return Iteration(source.count, lambda k: (t.builder.op(np.add, k, start), source.item(k)), source.static)
+
+
+@lower(zip)
+def _zip(t, *iterables, strict=False):
+    sources = [t.iteration(x) for x in iterables]
+    count = sources[0].count
+    for s in sources[1:]:
+        if t.affine(count).key() != t.affine(s.count).key():
+            count = t.builder.op(np.minimum, count, s.count)
+    return Iteration(count, lambda k: tuple(s.item(k) for s in sources), any(s.static for s in sources))
+
+
+@lower(reversed)
+def _reversed(t, x):
+    source = t.iteration(x)
+    last = t.builder.op(np.subtract, source.count, 1)
+    return Iteration(source.count, lambda k: source.item(t.builder.op(np.subtract, last, k)), source.static)
+
+
+@lower(list)
+def _list(t, x=()):
+    return t.list(t.settled(v) for v in t.items(x))
+
+
+@lower(tuple)
+def _tuple(t, x=()):
+    return tuple(t.items(x))
+
+
+@lower(dict)
+def _dict(t, x=None, **kwargs):
+    pairs = {} if x is None else {k: t.get_item(x, k) for k in t.keys(x)}
+    return t.box({k: t.settled(v) for k, v in {**pairs, **kwargs}.items()}, cls=DictBox)
+
+
+@lower(float, np.float64)
+def _float(t, x=0.0):
+    return t.builder.to_float(_number(t, x))
+
+
+@lower(int, np.int64)
+def _int(t, x=0):
+    return int(x) if isinstance(x, str) else t.integer(_number(t, x))
+
+
+@lower(bool, np.bool_)
+def _bool(t, x=False):
+    return t.truth(x)
+
+
+def _number(t, x):
+    x = t.as_array(x) if not isinstance(x, str) else float(x)
+    if is_array(x):
+        if any(type(n) is not int or n != 1 for n in x.shape):
+            raise Refusal("an array where a number is expected")
+        x = element(t, x, (0,) * len(x.shape))
+    return x
+
+
+@lower(abs)
+def _abs(t, x):
+    return elementwise(t, np.absolute, t.as_array(x))
+
+
+@lower(pow)
+def _pow(t, x, y):
+    return elementwise(t, np.power, t.as_array(x), t.as_array(y))
+
+
+@lower(divmod)
+def _divmod(t, x, y):
+    return elementwise(t, np.floor_divide, x, y), elementwise(t, np.remainder, x, y)
+
+
+@lower(round, np.round, np.around)
+def _round(t, x, decimals=None):
+    if decimals in (None, 0):
+        y = elementwise(t, np.rint, t.as_array(x))
+        return t.integer(y) if decimals is None and is_scalar(y) and type_of(x) == "f" else y
+    scale = 10.0**decimals
+    return elementwise(
+        t, np.divide, elementwise(t, np.rint, elementwise(t, np.multiply, t.as_array(x), scale)), scale
+    )
+
+
+def _fold_items(t, x, first, step):
+    """Python's fold over any iterable of numbers or arrays; long ones by a loop."""
+    source = t.iteration(x)
+    if not isinstance(source.count, Value) and (source.static or source.count <= 64):
+        items = [source.item(k) for k in builtins.range(source.count)]
+        carry = first if first is not None else items.pop(0)
+        for item in items:
+            carry = step(carry, item)
+        return carry
+    from sciad.compiler.functions.reductions import fold
+
+    start = source.item(0) if first is None else first
+    probe = t.scratch(lambda: source.item(Value("i", "", 0, 0)))
+    if not is_scalar(probe):
+        raise Refusal("the sum of many arrays", "Use np.sum(..., axis=0).")
+    if type_of(probe) == "f":
+        start = t.builder.to_float(start)
+    return fold(t, (source.count,), lambda carry, idx: (step(carry[0], source.item(idx[0])),), (start,))[0]
+
+
+@lower(sum)
+def _sum(t, iterable, start=0):
+    return _fold_items(t, iterable, start, lambda a, b: elementwise(t, np.add, a, b))
+
+
+def _extreme(compare):
+    def lowering(t, *args):
+        def better(a, b):
+            kind = "f" if "f" in (type_of(a), type_of(b)) else type_of(a)
+            to = t.builder.to_float if kind == "f" else lambda v: v
+            return t.builder.select(t.apply(compare, [b, a]), to(b), to(a))
+
+        if len(args) == 1:
+            if is_array(args[0]) and len(args[0].shape) != 1:
+                raise Refusal("max or min of rows", "Use np.max or np.min.")
+            return _fold_items(t, args[0], None, better)
+        values = [_number(t, a) for a in args]
+        result = values[0]
+        for v in values[1:]:
+            result = better(result, v)
+        return result
+
+    return lowering
+
+
+lower(max)(_extreme(np.greater))
+lower(min)(_extreme(np.less))
+
+
+@lower(any)
+def _any(t, x):
+    return _fold_items(t, x, False, lambda a, b: t.builder.op(np.logical_or, a, t.truth(b)))
+
+
+@lower(all)
+def _all(t, x):
+    return _fold_items(t, x, True, lambda a, b: t.builder.op(np.logical_and, a, t.truth(b)))
+
+
+@lower(isinstance)
+def _isinstance(t, x, types):
+    types = tuple(t.items(types)) if isinstance(types, tuple) else (types,)
+    numpy_only = [c for c in types if isinstance(c, type) and issubclass(c, np.generic)]
+    actual = _type_of(t, x)
+    if issubclass(actual, types):
+        return True
+    if is_scalar(x) and numpy_only:
+        raise Refusal("isinstance(..., a NumPy number type)", "Ask for float or int.")
+    return False
+
+
+def _type_of(t, x) -> type:
+    """The Python type of a traced thing."""
+    if is_array(x):
+        return np.ndarray
+    if is_scalar(x):
+        return {"f": float, "i": int, "b": bool}[type_of(x)]
+    if isinstance(x, Host):
+        return type(x.obj)
+    if isinstance(x, RecordBox):
+        return x.type
+    found = {ListBox: list, DictBox: dict, Function: FunctionType, Closure: FunctionType, Range: range}
+    if isinstance(x, (Iteration, Bound)):
+        raise Refusal(f"isinstance of {t.describe(x)}")
+    return found.get(type(x), type(x))
+
+
+@lower(np.errstate)
+def _errstate(t, **kwargs):
+    return np.errstate(**kwargs)
+
+
+@lower(print)
+def _print(t, *args, **kwargs):
+    raise Refusal("print in a compiled function", "Print the result outside.")
+
+
+@lower(getattr)
+def _getattr(t, x, name):
+    return t.get_attribute(x, name)
+
+
+@lower(np.ndindex)
+def _ndindex(t, *shape):
+    raise Refusal("np.ndindex", "Write nested loops over range.")
+
+
+@lower(str)
+def _str(t, x=""):
+    if type(x) not in (str, int, bool, float, type(None)):
+        raise Refusal(f"str of {t.describe(x)}", "Build texts outside of the compiled function.")
+    return str(x)
+
+
+@lower(map)
+def _map(t, fn, *iterables):
+    zipped = _zip(t, *iterables)
+    return Iteration(zipped.count, lambda k: t.call(fn, list(zipped.item(k)), {}), zipped.static)

@@ -1,0 +1,1 @@
+"""The intermediate representation: nodes, building, walking, checking and interpreting it."""

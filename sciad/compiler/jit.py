@@ -1,0 +1,207 @@
+"""`ad.jit`: a function compiled to native code, differentiable to any order by native code."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from sciad.compiler.compiled_function import CompiledFunction, compile_function, compiled_before
+from sciad.compiler.differentiable_program import Primitive
+from sciad.compiler.tracing.trace import Group
+from sciad.eager.traced import is_traced
+from sciad.transforms.custom import custom
+from sciad.tree import flatten, unflatten
+
+__all__ = ["Jitted", "jit", "source"]
+
+
+def jit(fun: Callable) -> Jitted:
+    """Compile a function of numbers and arrays to native code.
+
+    Parameters
+    ----------
+    fun : callable
+        Ordinary NumPy Python with loops, branches and in-place updates.  Arguments are numbers, arrays and
+        nested tuples, lists, dicts, NamedTuples and dataclasses of them; ints, bools and strings are
+        compiled in, as are the shapes of arrays.
+
+    Returns
+    -------
+    Jitted
+        Called like `fun`.  `grad`, `vjp`, `jvp`, `jacobian`, `hessian` and `hvp` of it run native code
+        too: under them it is one primitive, whatever it computes inside.  Compiled at the first call with
+        arguments of one structure; later processes read the result from the cache folder.
+
+    Raises
+    ------
+    UnsupportedSyntax
+        On the first call: file, line, and what to write instead.
+
+    Examples
+    --------
+    >>> import numpy as np, sciad as ad
+    >>> @ad.jit
+    ... def root(a):                       # Newton's method, as many steps as it takes
+    ...     z = a
+    ...     while abs(z * z - a) > 1e-12:
+    ...         z = 0.5 * (z + a / z)
+    ...     return z
+    >>> float(root(9.0)), round(float(ad.grad(root)(9.0)), 12)
+    (3.0, 0.166666666667)
+    """
+    return fun if isinstance(fun, Jitted) else Jitted(fun)
+
+
+def source(fun: Callable, kind: str = "primal", args: tuple | None = None) -> str:
+    """Return the Python text emitted for a function.
+
+    Parameters
+    ----------
+    fun : callable
+        A jitted function, or any function that was compiled before (the right-hand side of a solve).
+    kind : {"primal", "pushforward", "pullback", "jacobian", "second"}
+    args : tuple, optional
+        Example arguments, where it has not been called yet.
+
+    Raises
+    ------
+    ValueError
+        If there is no compiled version and no `args` to make one.
+
+    Examples
+    --------
+    >>> import sciad as ad
+    >>> print(ad.source(lambda x: x * x, "pullback", args=(3.0,)))
+    def ...(x, out_bar, out, x_bar, w):
+    ...
+        x_bar[0] += x_bar_1
+        return 0
+    """
+    if isinstance(fun, Jitted):
+        fun = fun.__wrapped__
+    if args is not None:
+        function = compile_function(fun, [Group("x", tuple(args), spread=True)])
+    else:
+        function = compiled_before(fun)
+        if function is None:
+            name = getattr(fun, "__name__", fun)
+            raise ValueError(f"{name} has not been compiled yet: call it first, or pass args=(...)")
+    return function.source(kind)
+
+
+class Jitted:
+    """A compiled function; made by `jit`."""
+
+    def __init__(self, fun: Callable):
+        functools.update_wrapper(self, fun)
+        self._entries: dict = {}
+
+    def __repr__(self) -> str:
+        return f"<jitted {self.__name__}>"
+
+    def __get__(self, instance, owner=None):
+        return self if instance is None else Jitted(self.__wrapped__.__get__(instance, owner))
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if kwargs:
+            bound = inspect.signature(self.__wrapped__).bind(*args, **kwargs)
+            bound.apply_defaults()
+            args = bound.args
+        leaves, structure = flatten(args)
+        kinds = tuple(map(_kind, leaves))
+        entry = self._entries.get((structure, kinds))
+        if entry is None or not entry.function.shared.matches(self.__wrapped__):
+            template = unflatten(structure, [_example(x, k) for x, k in zip(leaves, kinds, strict=True)])
+            entry = _entry(compile_function(self.__wrapped__, [Group("x", template, spread=True)]))
+            self._entries[structure, kinds] = entry
+        numbers = [x for x, k in zip(leaves, kinds, strict=True) if k[0] == "f"]
+        return entry(numbers + list(entry.function.shared.traced.gather(self.__wrapped__)))
+
+
+class _Entry:
+    """One compiled version: leaves in, result out."""
+
+    def __init__(self, function: CompiledFunction):
+        self.function, self.out_tree = function, function.out_tree
+        self.primitive = Primitive(function.shared.primal)
+        self.call = custom(self.value, self.push, self.pull)
+        self.call.name = self.call.__name__ = (
+            function.fun.__name__ if hasattr(function.fun, "__name__") else "jitted"
+        )
+        self.call.whole = True
+
+    def __call__(self, leaves: list):
+        if any(is_traced(x) for x in leaves):
+            return self.call(*leaves)
+        return self.value(*leaves)
+
+    def value(self, *leaves):
+        return self.out_tree.unflatten(self.primitive(_flat(leaves)))
+
+    def push(self, leaves, dots):
+        filled = [np.zeros(np.shape(x)) if d is None else d for x, d in zip(leaves, dots, strict=True)]
+        out, out_dot = self.primitive.push((_flat(leaves),), (_flat(filled),))
+        return self.out_tree.unflatten(out), self.out_tree.unflatten(out_dot)
+
+    def pull(self, leaves):
+        out, pull = self.primitive.pull((_flat(leaves),))
+        shapes = [np.shape(x) for x in leaves]
+
+        def pull_leaves(g):
+            bar, parts, at = pull(_flat(flatten(g)[0]))[0], [], 0
+            for shape in shapes:
+                size = int(np.prod(shape, dtype=int))
+                parts.append(np.reshape(bar[at : at + size], shape) if shape else bar[at])
+                at += size
+            return tuple(parts)
+
+        return self.out_tree.unflatten(out), pull_leaves
+
+
+def _entry(function: CompiledFunction) -> _Entry:
+    entry = getattr(function.shared, "entry_of_jit", None)
+    if entry is None:
+        entry = function.shared.entry_of_jit = _Entry(function)
+    return entry
+
+
+def _flat(leaves):
+    """One vector of all leaves, which may be traced values."""
+    if len(leaves) == 1:
+        (x,) = leaves
+        if not is_traced(x):
+            return np.ascontiguousarray(x, dtype=float).reshape(-1)
+        return np.reshape(x, (-1,))
+    if any(map(is_traced, leaves)):
+        return np.concatenate([np.reshape(x, (-1,)) for x in leaves])
+    return np.concatenate([np.ravel(x) for x in leaves], dtype=float) if leaves else np.zeros(0)
+
+
+def _kind(x):
+    """What of a leaf is compiled in: shapes, and whatever is not a float."""
+    if x.__class__ is float or x.__class__ is np.float64:
+        return _SCALAR
+    if is_traced(x) or (isinstance(x, np.ndarray) and x.dtype.kind in "fO" and _plain(x)):
+        return ("f", x.shape)
+    if isinstance(x, np.ndarray):  # masked arrays and the like are refused
+        return ("array", type(x), x.dtype.str, x.shape, x.tobytes())
+    if isinstance(x, np.floating):
+        return _SCALAR
+    return ("static", type(x), x)
+
+
+def _plain(x) -> bool:
+    return type(x) in (np.ndarray, np.memmap) or type(x).__module__.startswith("sciad.")
+
+
+def _example(x, kind):
+    if kind[0] != "f":
+        return x
+    return np.zeros(kind[1]) if kind[1] else 0.0
+
+
+_SCALAR = ("f", ())

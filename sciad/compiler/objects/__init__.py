@@ -1,0 +1,1 @@
+"""What the user's variables hold while a program is traced: arrays, containers, numbers."""

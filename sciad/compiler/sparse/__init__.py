@@ -1,0 +1,1 @@
+"""Sparse Jacobians: patterns by running a program on sets, colouring, compressed evaluation."""

@@ -1,0 +1,231 @@
+"""Calls: the user's functions are traced in place, known functions are looked up in the table of
+`functions`.
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import inspect
+from contextlib import contextmanager
+
+from sciad.compiler import functions
+from sciad.compiler.fence import Refusal, located
+from sciad.compiler.objects.kinds import UNDEFINED, Bound, Closure, Function, Host, RecordBox
+from sciad.compiler.tracing.jumps import RETURNED, VALUE
+from sciad.compiler.tracing.source import Source, function_source
+
+DEPTH = 24  # a function may stand this often in the stack of calls (recursion that ends while compiling)
+
+
+class Frame:
+    """A function being traced: its names, and where to look up the others."""
+
+    def __init__(self, box, source, function, depth: int, parent=None):
+        self.box, self.source, self.function, self.parent, self.depth = box, source, function, parent, depth
+        self.outer_names: set[str] = set()
+
+
+class Calls:
+    """Handlers of calls and of names from outside of the function."""
+
+    def outside(self, frame, name: str):
+        """A free variable or global of the function of `frame`."""
+        key = (frame.function.path, name)
+        if key not in self._outside:
+            self._outside[key] = self.captures.name(frame.function.fn, frame.function.path, name)
+        return self._outside[key]
+
+    def call_expression(self, node: ast.Call):
+        fn = self.eval(node.func)
+        starred = [isinstance(a, ast.Starred) for a in node.args]
+        values = self.eval_all(
+            [a.value if isinstance(a, ast.Starred) else a for a in node.args]
+            + [k.value for k in node.keywords]
+        )
+        args: list = []
+        for star, value in zip(starred, values, strict=False):
+            args.extend(self.items(value) if star else [value])
+        kwargs: dict = {}
+        for keyword, value in zip(node.keywords, values[len(starred) :], strict=True):
+            if keyword.arg is None:
+                kwargs.update({k: self.get_item(value, k) for k in self.keys(value)})
+            else:
+                kwargs[keyword.arg] = value
+        self.inflight.append((fn, args, list(kwargs.values())))
+        result = self.call(fn, args, kwargs)
+        self.inflight.pop()
+        return result
+
+    def call(self, fn, args: list, kwargs: dict):
+        """``fn(*args, **kwargs)`` for anything that can be called."""
+        if isinstance(fn, Bound):
+            if fn.fn == "method":
+                return self.call_method(fn.args[0], fn.args[1], args, kwargs)
+            return self.call(fn.fn, [*fn.args, *args], {**fn.kwargs, **kwargs})
+        if isinstance(fn, Function):
+            return self.inline(function_source(fn.fn), fn, args, kwargs)
+        if isinstance(fn, Closure):
+            return self.inline(fn.source, fn, args, kwargs)
+        if isinstance(fn, Host):
+            if not callable(fn.obj):
+                raise Refusal(f"{self.describe(fn)} is not callable")
+            return self.call(self.captures.attribute(fn, "__call__"), args, kwargs)
+        if isinstance(fn, type) and (
+            dataclasses.is_dataclass(fn) or (issubclass(fn, tuple) and hasattr(fn, "_fields"))
+        ):
+            return self.construct(fn, args, kwargs)
+        return functions.call(self, fn, args, kwargs)
+
+    def call_method(self, owner, name: str, args: list, kwargs: dict):
+        return functions.call_method(self, owner, name, args, kwargs)
+
+    def array_attribute(self, owner, name: str):
+        return functions.attribute(self, owner, name)
+
+    def construct(self, cls, args, kwargs):
+        """An instance of a dataclass or NamedTuple."""
+        try:
+            bound = inspect.signature(cls).bind(*args, **kwargs)
+        except TypeError as error:
+            raise Refusal(f"{cls.__name__}: {error}") from None
+        bound.apply_defaults()
+        values = {k: self.settled(v) for k, v in bound.arguments.items()}
+        if issubclass(cls, tuple):
+            return cls(**values)
+        if "__post_init__" in cls.__dict__:
+            raise Refusal(f"{cls.__name__} has a __post_init__", "Build it before the compiled function.")
+        return self.box(values, cls=RecordBox, type_=cls)
+
+    def record_attribute(self, owner: RecordBox, name: str):
+        found = inspect.getattr_static(owner.type, name, None)
+        path = self.captures.constant(owner.type).attr(name)
+        if isinstance(found, property):
+            return self.call(self.captures.callable(found.fget, path.attr("fget")), [owner], {})
+        fn = self.captures.callable(found, path)
+        if fn is None:
+            raise Refusal(f"{owner.type.__name__} has no field or method {name!r}")
+        return Bound(fn, (owner,))
+
+    # ----------------------------------------------------------------------------------------------
+
+    def closure(self, node) -> Closure:
+        """A function defined inside the traced one."""
+        args = node.args
+        if any(isinstance(n, (ast.Yield, ast.YieldFrom, ast.Await)) for n in ast.walk(node)):
+            raise Refusal("generators and coroutines", "Return an array instead of yielding.")
+        names = [a.arg for a in args.posonlyargs + args.args]
+        defaults = [self.settled(self.eval(d)) for d in args.defaults]
+        kw = {
+            a.arg: self.settled(self.eval(d))
+            for a, d in zip(args.kwonlyargs, args.kw_defaults, strict=True)
+            if d is not None
+        }
+        kw |= dict(zip(names[len(names) - len(defaults) :], defaults, strict=True))
+        source = Source.of(node, self.frame.source.filename)
+        return Closure(source, self.frame, kw_defaults=kw)
+
+    @contextmanager
+    def scope(self):
+        """A frame of its own for the names of a comprehension."""
+        outer = self.frame
+        self.frame = Frame(self.box({}), outer.source, None, len(self._journals), outer)
+        self.frames.append(self.frame)
+        try:
+            yield
+        finally:
+            self.frames.pop()
+            self.frame = outer
+
+    def inline(self, source: Source, fn, args: list, kwargs: dict):
+        """Trace the body of a function in place of its call."""
+        if sum(f.source is source for f in self.frames) >= DEPTH:
+            raise Refusal(
+                f"{source.name} calls itself, to a depth that is not known while compiling",
+                "Write it as a loop with an array as a stack.",
+            )
+        slots = self._parameters(source, fn, args, kwargs)
+        slots = {**dict.fromkeys(source.locals, UNDEFINED), **slots}
+        slots |= {RETURNED: False, VALUE: UNDEFINED}
+        caller, path, node, line = self.frame, self.path, self.node, self.builder.line
+        box = self.box(slots)
+        frame = Frame(box, source, fn, len(self._journals), fn.frame if isinstance(fn, Closure) else None)
+        self.frame, self.path = frame, (*path, id(node))
+        self.frames.append(frame)
+        try:
+            for name, value in slots.items():
+                self.label(value, name)
+            self.run(source.body)
+            value = self.result(frame)
+        finally:
+            self.frames.pop()
+            self.frame, self.path, self.builder.line = caller, path, line
+        self.node = node
+        return value
+
+    def result(self, frame):
+        """What the function whose body has been run returns."""
+        value = frame.box.slots[VALUE]
+        if value is UNDEFINED:
+            return None
+        returned = frame.box.slots[RETURNED]
+        if not frame.source.returns_always and not self.dead and returned is not True:
+            self.node = frame.source.node
+            self.require(returned, "TypeError", f"{frame.source.name} ended without return")
+        from sciad.compiler.objects.kinds import Conflict
+
+        if isinstance(value, Conflict):
+            self.node = frame.source.node
+            raise Refusal(
+                "the function returns different kinds of things: " + value.message.removeprefix("this is ")
+            )
+        return value
+
+    def _parameters(self, source: Source, fn, args, kwargs) -> dict:
+        a = source.args
+        names = [x.arg for x in a.posonlyargs + a.args]
+        slots = {}
+        args = [self.settled(v) for v in args]
+        kwargs = {k: self.settled(v) for k, v in kwargs.items()}
+        if len(args) > len(names) and a.vararg is None:
+            raise Refusal(f"{source.name} takes {len(names)} arguments, {len(args)} were given")
+        slots.update(zip(names, args, strict=False))
+        if a.vararg is not None:
+            slots[a.vararg.arg] = tuple(args[len(names) :])
+        extra = {}
+        keyword_names = {*(x.arg for x in a.args), *(x.arg for x in a.kwonlyargs)}
+        for k, v in kwargs.items():
+            if k in slots and k in keyword_names:
+                raise Refusal(f"{source.name} got two values for {k!r}")
+            if k not in keyword_names and a.kwarg is None:
+                raise Refusal(f"{source.name} has no argument {k!r}")
+            (slots if k in keyword_names else extra)[k] = v
+        if a.kwarg is not None:
+            from sciad.compiler.objects.kinds import DictBox
+
+            slots[a.kwarg.arg] = self.box(extra, cls=DictBox)
+        for name in (*names, *(x.arg for x in a.kwonlyargs)):
+            if name not in slots:
+                slots[name] = self._default(source, fn, names, name)
+        return slots
+
+    def _default(self, source, fn, names, name):
+        if isinstance(fn, Closure):
+            if name in fn.kw_defaults:
+                return fn.kw_defaults[name]
+        else:
+            defaults = fn.fn.__defaults__ or ()
+            k = names.index(name) - len(names) + len(defaults) if name in names else -1
+            if k >= 0:
+                return self.captures.resolve(defaults[k], fn.path.attr("__defaults__").item(k))
+            if name in (fn.fn.__kwdefaults__ or {}):
+                return self.captures.resolve(
+                    fn.fn.__kwdefaults__[name], fn.path.attr("__kwdefaults__").item(name)
+                )
+        raise Refusal(f"{source.name} misses its argument {name!r}")
+
+    def keys(self, mapping) -> list:
+        return list(mapping.obj if isinstance(mapping, Host) else mapping.slots)
+
+
+__all__ = ["Calls", "located"]

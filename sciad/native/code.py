@@ -1,0 +1,271 @@
+"""Native code of generated modules: compiled by numba once per machine, read as object code afterwards.
+
+Beside the text ``<stem>.py`` in the cache folder lie ``<stem>.bc``, LLVM's bitcode for linking, and
+``<stem>.o``, object code for loading. ``<stem>`` ends with a hash of the text and of all it uses, and each
+file begins with a checksum, so none is ever stale and a damaged one is made anew.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import re
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from sciad.native import llvm as machine
+from sciad.native.cache import cache_folder, digest, import_text, locked, write_atomically
+from sciad.native.numba_frontend import translating
+from sciad.native.python_entries import Signature, python_entry, trampoline_entry
+
+__all__ = ["Code", "bound", "compiled", "trampoline"]
+
+
+class Code:
+    """Native code of one generated module.
+
+    Attributes
+    ----------
+    stem : str
+        The file's name; also the symbol of the C entry.
+    """
+
+    def __init__(self, stem: str):
+        self.stem = stem
+
+    @functools.cached_property
+    def address(self) -> int:
+        """Address of the C entry."""
+        self._loaded()
+        return machine.address_of(self.stem)
+
+    @functools.cached_property
+    def enter(self) -> Callable:
+        """The entry for Python, if the module has one."""
+        self._loaded()
+        symbol = _python_symbol(self.stem)
+        return machine.builtin(machine.address_of(symbol), self.stem.rpartition("_")[0])
+
+    @functools.cached_property
+    def bitcode(self) -> bytes:
+        """For linking."""
+        return _read(cache_folder() / f"{self.stem}.bc") or _made_again(self.stem)
+
+    def _loaded(self) -> None:
+        if self.stem not in _loaded:
+            content = _read(cache_folder() / f"{self.stem}.o") or _made_again(self.stem, ".o")
+            needs, _, code = content.partition(b"\n")
+            for need in needs.decode().split():
+                _provide(need)
+            machine.load(code)
+            _loaded.add(self.stem)
+
+
+def compiled(
+    text: str | Callable[[], str],
+    name: str,
+    entry: str,
+    form: Signature | None = None,
+    key: str | None = None,
+    separate: bool = False,
+) -> Code:
+    """Compile a generated module, or find it compiled.
+
+    Parameters
+    ----------
+    text : str or callable
+        Source of a module in which ``entry`` is a numba ``cfunc``; or what writes it.
+    name : str
+        Begins the names of the files.
+    entry : str
+    form : Signature, optional
+        That of an entry for Python to be added; the ``cfunc`` then takes `entries.c_types` of it.
+    key : str, optional
+        A hash of what the text is made from, by which it is found without being written.
+    separate : bool
+        What the entry writes through one pointer is not reached through another.
+    """
+    stem = _known(key) if key is not None else None
+    if stem is not None:
+        return _once(stem, lambda: _compile(text(), stem, entry, form, separate))
+    source = text if isinstance(text, str) else text()
+    stem = f"{name}_{digest(source + 'separate' * separate)}"
+    code = _once(stem, lambda: _compile(source, stem, entry, form, separate))
+    if key is not None:
+        with contextlib.suppress(OSError):
+            write_atomically(cache_folder() / f"known_{key}.txt", stem.encode())
+    return code
+
+
+def bound(kernel: Code, form: Signature, table: Sequence[Code | int]) -> Code:
+    """A kernel linked with the code it calls; its first argument, a table of addresses and numbers, is this
+    one whatever is passed.
+    """
+    parts = "\n".join([kernel.stem, *(getattr(item, "stem", str(item)) for item in table)])
+    stem = f"{kernel.stem.rpartition('_')[0]}_bound_{digest(parts)}"
+    return _once(stem, lambda: _bind(stem, kernel, form, table))
+
+
+def trampoline(form: Signature) -> Callable:
+    """A Python function that calls its first argument, an address, with the others."""
+    kinds = "".join(("x" if p.dimensions else "") + p.kind[0] for p in form.parameters)
+    stem = f"enter_{digest(repr(form))}_{kinds}"[:60]
+    return _once(stem, lambda: _make_trampoline(stem, form)).enter
+
+
+_codes: dict[str, Code] = {}
+_makers: dict[str, Callable[[], None]] = {}
+_loaded: set[str] = set()
+_guard = threading.RLock()
+
+
+def _once(stem: str, make: Callable[[], None]) -> Code:
+    code = _codes.get(stem)
+    if code is None:
+        with _guard:
+            _makers[stem] = make
+            if _read(cache_folder() / f"{stem}.o") is None:
+                make()
+            code = _codes.setdefault(stem, Code(stem))
+    return code
+
+
+def _made_again(stem: str, ending: str = ".bc") -> bytes:
+    """Content of a file that was found missing or damaged."""
+    if stem not in _makers:
+        raise FileNotFoundError(f"{cache_folder() / stem}{ending} was deleted while in use; start anew")
+    with contextlib.suppress(OSError):
+        (cache_folder() / f"{stem}.o").unlink()
+    _makers[stem]()
+    return _read(cache_folder() / f"{stem}{ending}")
+
+
+def _known(key: str) -> str | None:
+    try:
+        stem = (cache_folder() / f"known_{key}.txt").read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError, ValueError):
+        return None
+    return stem if stem.isidentifier() else None
+
+
+def _python_symbol(stem: str) -> str:
+    return f"python_{stem}"
+
+
+def _compile(text: str, stem: str, entry: str, form: Signature | None, separate: bool) -> None:
+    folder = cache_folder()
+    with locked(folder / f"{stem}.lock"):
+        if _read(folder / f"{stem}.o") is not None:  # another process was faster
+            return
+        write_atomically(folder / f"{stem}.py", text.encode())
+        with translating():
+            function = getattr(import_text(folder / f"{stem}.py"), entry)
+        unit = _lifted(function, stem, separate)
+        keep = {stem}
+        if form is not None:
+            unit.link_in(machine.parse(python_entry(_python_symbol(stem), stem, form)))
+            keep.add(_python_symbol(stem))
+        # A kernel is entered from Python and works on a few numbers at a time; programs have the long loops.
+        _finish(unit, stem, keep, bitcode=True, wide=form is None)
+
+
+def _bind(stem: str, kernel: Code, form: Signature, table: Sequence[Code | int]) -> None:
+    folder = cache_folder()
+    with locked(folder / f"{stem}.lock"):
+        if _read(folder / f"{stem}.o") is not None:  # another process was faster
+            return
+        unit = machine.parse(kernel.bitcode)
+        models = [item for item in dict.fromkeys(table) if isinstance(item, Code)]
+        for model in models:
+            part = machine.parse(model.bitcode)
+            _inline_small(part.get_function(model.stem))
+            unit.link_in(part)
+        numbers = (f"ptrtoint (ptr @{x.stem} to i64)" if isinstance(x, Code) else str(x) for x in table)
+        values = ", ".join(f"i64 {number}" for number in numbers)
+        head = [
+            f"@table = internal constant [{len(table)} x i64] [{values}]",
+            *(f"declare {_declaration(unit, model.stem)}" for model in models),
+        ]
+        entry = python_entry(_python_symbol(stem), kernel.stem, form, ("table", len(table)))
+        unit.link_in(machine.parse("\n".join([*head, entry])))
+        _finish(unit, stem, {_python_symbol(stem)}, bitcode=False)
+
+
+def _make_trampoline(stem: str, form: Signature) -> None:
+    unit = machine.parse(trampoline_entry(_python_symbol(stem), form))
+    _finish(unit, stem, {_python_symbol(stem)}, bitcode=False)
+
+
+def _finish(unit, stem: str, keep: set[str], bitcode: bool, wide: bool = False) -> None:
+    folder = cache_folder()
+    machine.optimize(unit, keep, wide)
+    if bitcode:
+        _write(folder / f"{stem}.bc", unit.as_bitcode())
+    outside = [f.name for f in unit.functions if f.is_declaration]
+    needs = sorted(_NUMBA if "numba" in f or f.startswith("NRT_") else f for f in outside if _is_ours(f))
+    _write(folder / f"{stem}.o", " ".join(dict.fromkeys(needs)).encode() + b"\n" + machine.emit(unit, wide))
+
+
+def _lifted(function, stem: str, separate: bool):
+    """The module behind a ``cfunc``, its C function called ``stem``."""
+    # Calls in the C function are marked noinline so that numba's reference counting can be pruned before.
+    text = re.sub(r"\bnoinline\b", "nounwind", str(function._library._final_module))
+    if separate:
+        name = re.escape(function._wrapper_name)
+        head = re.search(rf'^define [^\n]*@"?{name}"?\([^\n]*', text, re.MULTILINE)
+        text = text.replace(head[0], re.sub(r"\bptr %", "ptr noalias %", head[0]))
+    unit = machine.parse(text)
+    unit.get_function(function._wrapper_name).name = stem
+    return unit
+
+
+def _declaration(unit, symbol: str) -> str:
+    function = unit.get_function(symbol)
+    arguments = ", ".join(str(a.type) for a in function.arguments)
+    return f"i64 @{symbol}({arguments})"
+
+
+def _inline_small(function) -> None:
+    if sum(1 for block in function.blocks for _ in block.instructions) <= INLINED:
+        function.add_function_attribute("alwaysinline")
+
+
+INLINED = 200  # instructions of a model that is inlined wherever it is called
+
+
+# The first line of object code names what must be entered among LLVM's symbols before it is loaded.
+_NUMBA = "numba"
+_SPECIAL = "sciad_special_"
+
+
+def _is_ours(symbol: str) -> bool:
+    return "numba" in symbol or symbol.startswith(("NRT_", _SPECIAL))
+
+
+@functools.cache
+def _provide(need: str) -> None:
+    if need.startswith(_SPECIAL):
+        from sciad.native import scipy_addresses as special
+
+        special.provide(need.removeprefix(_SPECIAL))
+        return
+    from numba.core.registry import cpu_target
+    from numba.core.runtime import rtsys
+
+    rtsys.initialize(cpu_target.target_context)
+
+
+def _write(path: Path, content: bytes) -> None:
+    write_atomically(path, hashlib.sha256(content).digest() + content)
+
+
+def _read(path: Path) -> bytes | None:
+    """Content of a file whose checksum is right."""
+    try:
+        whole = path.read_bytes()
+    except OSError:
+        return None
+    content = whole[32:]
+    return content if content and hashlib.sha256(content).digest() == whole[:32] else None

@@ -1,0 +1,1 @@
+"""Derivative rules of NumPy and SciPy: declarations only, entered in `sciad.rule_table`."""

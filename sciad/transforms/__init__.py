@@ -1,0 +1,1 @@
+"""What users call on functions: gradients, Jacobians, vmap, custom rules, implicit functions, checkpoints."""

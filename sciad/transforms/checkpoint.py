@@ -1,0 +1,52 @@
+"""Less memory for more work: recompute a part of a program in the backward sweep."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+
+from sciad.eager.rebind import rebind
+from sciad.transforms.captured import lift
+from sciad.transforms.custom import custom
+from sciad.transforms.gradients import jvp, vjp
+
+
+def checkpoint(f: Callable) -> Callable:
+    """Return a function that computes `f` but keeps only its arguments for the backward sweep.
+
+    The gradient is that of `f`; its operations are run once more when the sweep reaches them.  Forward
+    mode is not affected.
+
+    Parameters
+    ----------
+    f : callable
+        Values it captures are treated as further arguments.
+
+    Examples
+    --------
+    >>> import numpy as np, sciad as ad
+    >>> ad.grad(lambda x: np.sum(ad.checkpoint(np.sin)(x)))(np.zeros(2))
+    array([1., 1.])
+    """
+
+    @wraps(f)
+    def wrapped(*args, **kwargs):
+        captured, rebuild = lift(rebind(f))
+
+        def run(values, given, named):
+            return rebuild(values)(*given, **named)
+
+        def pullback(inputs):
+            def pull(g):
+                return vjp(run, *inputs)[1](g)
+
+            return run(*inputs), pull
+
+        def pushforward(inputs, tangents):
+            return jvp(run, inputs, tangents)
+
+        recomputed = custom(run, pushforward, pullback)
+        recomputed.whole = True  # under `vmap`: its rules are transforms, which take whole batches
+        return recomputed(captured, args, kwargs)
+
+    return wrapped

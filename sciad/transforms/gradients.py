@@ -1,0 +1,429 @@
+"""The transforms users call: gradients, products with Jacobians, Jacobians and Hessians."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from sciad.eager.dual import Dual
+from sciad.eager.ownership import fresh, private
+from sciad.eager.rebind import rebind
+from sciad.eager.tape import Tape, Var, forward, has_nan, sweep
+from sciad.eager.traced import Traced, next_level, operand
+from sciad.errors import NotDifferentiable, NotScalar, SciadError
+from sciad.plain_numpy import np
+from sciad.tree import LEAF, describe, flatten, paths, unflatten
+
+
+def grad(f: Callable, argnums: int | tuple[int, ...] = 0) -> Callable:
+    """Return a function that computes the gradient of `f`.
+
+    Parameters
+    ----------
+    f : callable
+        Returns one number.
+    argnums : int or tuple of int
+        The positional arguments to differentiate with respect to: numbers, arrays, or nested tuples, lists,
+        dicts, NamedTuples or dataclasses of them.
+
+    Returns
+    -------
+    callable
+        Takes the arguments of `f`, returns the gradient in the structure of the argument (a tuple of them if
+        `argnums` is a tuple).  For an array it is a new array of its shape and precision, for a number of any
+        kind (Python's, NumPy's or a 0-d array) a NumPy scalar; integers count as float64.
+
+    Raises
+    ------
+    NotScalar
+        If `f` returns anything but one number.
+    MissingRule
+        If a function without a derivative rule is met.
+
+    Examples
+    --------
+    >>> import numpy as np, sciad as ad
+    >>> ad.grad(lambda x: np.sum(x**3))(np.array([1.0, 2.0]))
+    array([ 3., 12.])
+    """
+    both = value_and_grad(f, argnums)
+
+    def gradient(*args, **kwargs):
+        return both(*args, **kwargs)[1]
+
+    return _named(gradient, f, "gradient")
+
+
+def value_and_grad(f: Callable, argnums: int | tuple[int, ...] = 0, has_aux: bool = False) -> Callable:
+    """Return a function that computes ``(f(...), gradient)``; see `grad`.
+
+    With `has_aux`, `f` returns ``(loss, aux)`` and the result is ``((loss, aux), gradient)``.
+
+    Examples
+    --------
+    >>> import numpy as np, sciad as ad
+    >>> value, gradient = ad.value_and_grad(lambda p: p["a"] * np.sin(p["b"]))({"a": 2.0, "b": 0.0})
+    >>> gradient
+    {'a': np.float64(0.0), 'b': np.float64(2.0)}
+    """
+    check_request(f, argnums)
+
+    def wrapped(*args, **kwargs):
+        tape = Tape()
+        args, inputs = _lift(f, args, argnums, tape.variable)
+        try:
+            out = _run(f, args, kwargs)
+            aux = None
+            if has_aux:
+                out, aux = out
+            loss = _scalar(f, out)
+        finally:
+            tape.close()
+        gradient = _collect(tape, {loss.index: np.float64(1.0)} if _of(loss, tape) else {}, inputs, argnums)
+        (value,) = fresh([_lower(loss, tape)])
+        return ((value, _lower_tree(aux, tape)), gradient) if has_aux else (value, gradient)
+
+    return _named(wrapped, f, "value and gradient")
+
+
+def vjp(f: Callable, *primals: Any) -> tuple[Any, Callable]:
+    """Evaluate `f` and return its pullback.
+
+    Returns
+    -------
+    out
+        ``f(*primals)``.
+    pullback : callable
+        Takes a cotangent of the structure of `out`, returns a tuple of cotangents, one per primal.
+
+    Examples
+    --------
+    >>> import numpy as np, sciad as ad
+    >>> out, pullback = ad.vjp(np.sin, np.array([0.0, np.pi]))
+    >>> pullback(np.array([1.0, 1.0]))
+    (array([ 1., -1.]),)
+    """
+    tape = Tape()
+    args, inputs = _lift(f, primals, tuple(range(len(primals))), tape.variable)
+    try:
+        leaves, structure = flatten(_run(f, args, {}))
+        leaves = [operand(leaf) for leaf in leaves]
+    finally:
+        tape.close()
+    out = unflatten(structure, fresh([_lower(leaf, tape) for leaf in leaves]))
+
+    def pullback(cotangent):
+        given, found = flatten(cotangent)
+        if found != structure:
+            raise ValueError(
+                f"the cotangent has structure {describe(found)}, the output {describe(structure)}"
+            )
+        seeds: dict = {}
+        for leaf, g in zip(leaves, given, strict=True):
+            if _of(leaf, tape):
+                g = _like(g, leaf, "cotangent")
+                seeds[leaf.index] = seeds[leaf.index] + g if leaf.index in seeds else g
+        return _collect(tape, seeds, inputs, tuple(range(len(primals))))
+
+    return out, pullback
+
+
+def linearize(f: Callable, *primals: Any) -> tuple[Any, Callable]:
+    """Evaluate `f` once and return its derivative as a linear function of the directions.
+
+    Returns
+    -------
+    out
+        ``f(*primals)``.
+    pushforward : callable
+        Takes one tangent per primal (None: it does not move), returns the tangent of the output; `f` is
+        not run again.
+
+    Examples
+    --------
+    >>> import numpy as np, sciad as ad
+    >>> out, pushforward = ad.linearize(np.sin, 0.0)
+    >>> pushforward(1.0), pushforward(2.0)
+    (np.float64(1.0), np.float64(2.0))
+    """
+    tape = Tape()
+    args, inputs = _lift(f, primals, tuple(range(len(primals))), tape.variable)
+    try:
+        leaves, structure = flatten(_run(f, args, {}))
+        leaves = [operand(leaf) for leaf in leaves]
+    finally:
+        tape.close()
+    out = unflatten(structure, fresh([_lower(leaf, tape) for leaf in leaves]))
+    wanted = [leaf.index for leaf in leaves if _of(leaf, tape)]
+
+    def pushforward(*tangents):
+        if len(tangents) != len(primals):
+            raise ValueError(f"{len(tangents)} tangents for {len(primals)} primals")
+        moved = {}
+        for (_, places), tangent in zip(inputs, tangents, strict=True):
+            if tangent is not None:
+                for (index, x), t in zip(places, flatten(tangent)[0], strict=True):
+                    if index is not None:
+                        moved[index] = _like(t, x, "tangent")
+        found = iter(forward(tape, moved, wanted))
+        results = []
+        for leaf in leaves:
+            t = next(found) if _of(leaf, tape) else None
+            results.append(_zero(leaf) if t is None else t)
+        del found, t
+        return unflatten(structure, fresh(results))
+
+    return out, pushforward
+
+
+def jvp(f: Callable, primals: tuple, tangents: tuple) -> tuple[Any, Any]:
+    """Evaluate `f` and its derivative along `tangents`.
+
+    Parameters
+    ----------
+    f : callable
+    primals, tangents : tuple
+        Arguments of `f` and directions of the same structure (None: that argument does not move).
+
+    Returns
+    -------
+    out, dout
+        Of the structure of ``f(*primals)``.
+
+    Examples
+    --------
+    >>> import numpy as np, sciad as ad
+    >>> ad.jvp(np.sin, (0.0,), (2.0,))
+    (np.float64(0.0), np.float64(2.0))
+    """
+    level = next_level()
+    if len(primals) != len(tangents):
+        raise ValueError(
+            f"{len(primals)} primals and {len(tangents)} tangents: give one tangent (or None) per primal"
+        )
+    args = []
+    for k, (primal, tangent) in enumerate(zip(primals, tangents, strict=True)):
+        if tangent is None:
+            args.append(primal)
+            continue
+        leaves, structure = flatten(primal)
+        moved, found = flatten(tangent)
+        if found != structure:
+            raise ValueError(f"tangent {k} has structure {describe(found)}, its primal {describe(structure)}")
+        pairs = []
+        for i, (x, t) in enumerate(zip(leaves, moved, strict=True)):
+            x = _leaf(f, x, lambda i=i, k=k, tree=primal: f"{k}{paths(tree)[i]}")
+            pairs.append(Dual(private(x), private(_like(t, x, "tangent")), level) if _is_number(x) else x)
+        args.append(unflatten(structure, pairs))
+    leaves, structure = flatten(_run(f, args, {}))
+    leaves = [operand(leaf) for leaf in leaves]
+    mine = [leaf.__class__ is Dual and leaf.level == level for leaf in leaves]
+    values = [a.value if m else a for a, m in zip(leaves, mine, strict=True)]
+    moved = [a.tangent if m else _zero(a) for a, m in zip(leaves, mine, strict=True)]
+    del leaves  # so that what nobody else holds need not be copied
+    if any(has_nan(t) and not has_nan(v) for v, t in zip(values, moved, strict=True)):
+        # a factor 0 and an infinite one: see `tape.sweep`
+        moved = flatten(linearize(f, *primals)[1](*tangents))[0]
+    return unflatten(structure, fresh(values)), unflatten(structure, fresh(moved))
+
+
+# ---------------------------------------------------------------------- lifting arguments, collecting results
+
+
+def _run(f, args, kwargs):
+    """Call the function with its view of NumPy."""
+    try:
+        return rebind(f)(*args, **kwargs)
+    except ValueError as error:
+        # NumPy hides what goes wrong in a scalar write behind "setting an array element with a sequence"
+        if isinstance(error.__cause__, SciadError):
+            raise error.__cause__ from None
+        raise
+
+
+def check_request(f, argnums) -> None:
+    """Refuse what is no function and no numbers of arguments, before anything is called."""
+    if not callable(f):
+        raise TypeError(f"only functions can be differentiated, and {f!r} is none")
+    numbers = argnums if isinstance(argnums, tuple | list) else (argnums,)
+    if not all(isinstance(n, int) for n in numbers):
+        raise TypeError(
+            f"argnums must be the position of an argument, or a tuple of them, not {argnums!r}. "
+            "Where to differentiate is given to the result: grad(f)(x)"
+        )
+
+
+def _lift(f, args, argnums, variable):
+    """Replace the leaves of the chosen arguments by variables; return the arguments and what to collect."""
+    args = list(args)
+    if argnums.__class__ is int and 0 <= argnums < len(args):  # the commonest call
+        arg = args[argnums]
+        if arg.__class__ is np.ndarray and arg.dtype is _F64:
+            arg = arg.copy()
+            args[argnums] = var = variable(arg)
+            return args, [(LEAF, [(var.index, arg)])]
+    inputs = []
+    if argnums.__class__ is not int and len({n % max(len(args), 1) for n in argnums}) < len(argnums):
+        raise ValueError(f"argnums={argnums} names an argument of {_name(f)} twice")
+    for n in (argnums,) if argnums.__class__ is int else argnums:
+        try:
+            arg = args[n]
+        except IndexError:
+            raise ValueError(
+                f"argnums={argnums}, but {_name(f)} was called with {len(args)} positional arguments"
+            ) from None
+        if arg.__class__ is np.ndarray and arg.dtype is _F64:
+            arg = arg.copy()
+            var = variable(arg)
+            args[n] = var
+            inputs.append((LEAF, [(var.index, arg)]))
+            continue
+        leaves, structure = flatten(arg)
+        places = []
+        for i, x in enumerate(leaves):
+            value = _leaf(f, x, lambda i=i, n=n, arg=arg: f"{n}{paths(arg)[i]}")
+            if _is_number(value):
+                value = private(value)
+                leaves[i] = var = variable(value)
+                places.append((var.index, value))
+            else:
+                places.append((None, value))
+        args[n] = unflatten(structure, leaves)
+        inputs.append((structure, places))
+    return args, inputs
+
+
+def _leaf(f, x, where):
+    """Check one leaf of an argument and return the value to differentiate."""
+    cls = x.__class__
+    if cls is float or cls is int:
+        return np.float64(x)
+    if cls is bool:
+        return x
+    if isinstance(x, Traced):
+        return x
+    if isinstance(x, (np.ndarray, np.generic)):
+        x = operand(x)
+        kind = x.dtype.kind
+        if kind in "fc" or isinstance(x, Traced):
+            return x
+        if kind in "iu":
+            return x.astype(np.float64)
+        if kind == "b":
+            return x
+    if cls is complex:
+        return np.complex128(x)
+    text = f"an object array of {x.size}" if isinstance(x, np.ndarray) else f"{x!r}, a {cls.__name__}"
+    raise NotDifferentiable(
+        f"argument {where()} of {_name(f)} is {text}: only numbers and arrays can be differentiated. "
+        "Leave it out of argnums, or close over it"
+    )
+
+
+def _is_number(x) -> bool:
+    return isinstance(x, Traced) or (x.__class__ is not bool and x.dtype.kind in "fc")
+
+
+def _like(g, x, what):
+    """Bring a tangent or cotangent to the shape of its value."""
+    if isinstance(g, Traced):
+        pass
+    elif g.__class__ is not np.ndarray or g.dtype is not _F64:
+        g = operand(g)
+        g = (
+            g
+            if isinstance(g, Traced)
+            else np.asarray(g, dtype=np.result_type(x.dtype, np.float32, np.asarray(g)))[()]
+        )
+    if g.shape != x.shape:
+        raise ValueError(f"{what} of shape {g.shape} for a value of shape {x.shape}")
+    return g
+
+
+def _zero(x):
+    dtype = getattr(x, "dtype", _F64)
+    return np.zeros(np.shape(x), dtype if dtype.kind in "fc" else _F64)[()]
+
+
+def _scalar(f, out):
+    """Check that a loss is one number."""
+    if out.__class__ is Var and out.value.__class__ is np.float64:
+        return out
+    if not isinstance(out, Traced):
+        if not isinstance(out, (tuple, list)):
+            out = operand(out)
+        if not isinstance(out, (Traced, float, int, np.number, np.ndarray)) or np.shape(out) != ():
+            raise NotScalar(_NOT_SCALAR.format(_name(f), _describe(out)))
+    if out.__class__ in (float, int):
+        return np.float64(out)
+    if out.shape != ():
+        raise NotScalar(_NOT_SCALAR.format(_name(f), _describe(out)))
+    if out.dtype.kind == "c":
+        raise NotScalar(f"{_name(f)} returns a complex number: take np.real, np.imag or np.abs of it")
+    return out
+
+
+_NOT_SCALAR = "{} returns {}, not one number: sum it, pick an entry, or use ad.jacobian or ad.vjp"
+
+
+def _describe(out):
+    if isinstance(out, (Traced, np.ndarray)):
+        return f"an array of shape {out.shape}"
+    return "None (a missing return?)" if out is None else f"a {type(out).__name__}"
+
+
+def _of(x, tape):
+    return x.__class__ is Var and x.tape is tape
+
+
+def _lower(x, tape):
+    return x.value if _of(x, tape) else x
+
+
+def _lower_tree(tree, tape):
+    leaves, structure = flatten(tree)
+    return unflatten(structure, fresh([_lower(operand(leaf), tape) for leaf in leaves]))
+
+
+def _collect(tape, seeds, inputs, argnums):
+    """Sweep backwards and put the gradients in the structure of the arguments."""
+    if argnums.__class__ is int and inputs[0][0] is LEAF and inputs[0][1][0][0] is not None:
+        ((index, x),) = inputs[0][1]
+        found = sweep(tape, seeds, [index])
+        g = found[0]
+        if g is None or g.dtype is not x.dtype:
+            found[0] = _gradient(g, x)
+        del g
+        return fresh(found)[0]
+    wanted = [index for _, places in inputs for index, _ in places if index is not None]
+    found = iter(sweep(tape, seeds, wanted))
+    columns = [
+        [_gradient(None if index is None else next(found), x) for index, x in places] for _, places in inputs
+    ]
+    del found
+    trees = [
+        fresh(leaves)[0] if structure is LEAF else unflatten(structure, fresh(leaves))
+        for (structure, _), leaves in zip(inputs, columns, strict=True)
+    ]
+    return trees[0] if argnums.__class__ is int else tuple(trees)
+
+
+def _gradient(g, x):
+    """The cotangent of one leaf, in its kind of number."""
+    if g is None:
+        return _zero(x)
+    return g if g.dtype is x.dtype or g.dtype == x.dtype else g.astype(x.dtype)
+
+
+def _name(f):
+    return getattr(f, "__name__", None) or type(f).__name__
+
+
+def _named(wrapper, f, what):
+    wrapper.__name__ = f"{what.replace(' ', '_')}_of_{_name(f)}"
+    wrapper.__doc__ = f"The {what} of {_name(f)}.\n\n{getattr(f, '__doc__', None) or ''}"
+    wrapper.__wrapped__ = f
+    return wrapper
+
+
+_F64 = np.dtype(np.float64)

@@ -1,0 +1,1 @@
+"""Methods as data: coefficients that check their own order conditions, and their names."""

@@ -1,0 +1,1 @@
+"""From a user's right-hand side to what the integration loop calls."""

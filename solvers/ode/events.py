@@ -1,0 +1,264 @@
+"""Events: zeros of functions of the solution, located on the dense output, where a solve may end or be
+changed.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from sciad.eager.traced import Traced, operand
+from sciad.solvers.ode.solve_primitive import array, strip, stripped
+from sciad.solvers.stepping import loop_state as state
+from sciad.tree import tree_leaves
+
+__all__ = ["Events", "Occurrence"]
+
+
+@dataclass(frozen=True)
+class Occurrence:
+    """A zero of event function ``k`` at time t, with the state (n,) there, before any change."""
+
+    k: int
+    t: float
+    y: np.ndarray
+
+
+class Events:
+    """The event functions of one solve.
+
+    Parameters
+    ----------
+    functions : callable or sequence of callables
+        ``event(t, y, *args) -> float``. Attributes, as SciPy's: ``direction`` (only zeros that are passed
+        upwards if positive, downwards if negative, both if 0) and ``terminal`` (the solve ends at the
+        first zero if True, at the k-th if an integer k). And ``apply(t, y, *args)``, which returns the
+        state to go on with from the event, or ``(state, args)`` where it changes parameters too.
+    args : tuple
+    shape : of y
+
+    Attributes
+    ----------
+    found : list of Occurrence
+        Zeros in the order they were passed.
+    ended : bool
+        Whether the last of them ends the solve.
+    due : list of int
+        Events at which the state is to be changed where the solve has stopped, in order.
+    traced : bool
+        Whether the functions depend on values that are being differentiated, which they captured.
+
+    Notes
+    -----
+    Zeros are looked for between the ends of accepted steps, so none is missed because of a rejected step
+    and none is found twice; a pair of zeros within one step is not seen (limit ``max_step``).
+    """
+
+    def __init__(self, functions, args: tuple, shape: tuple[int, ...]):
+        self.functions = (functions,) if callable(functions) else tuple(functions)
+        for function in self.functions:
+            if not callable(function):
+                raise TypeError(f"events must be functions of (t, y, *args), not {function!r}")
+        self.args, self.shape = args, shape
+        self.direction = np.array([float(getattr(f, "direction", 0.0)) for f in self.functions])
+        self.limit = [_limit(f) for f in self.functions]
+        self.found: list[Occurrence] = []
+        self._count = [0] * len(self.functions)
+        self.ended = self.traced = False
+        self.due: list[int] = []
+        self._past: set[int] = set()  # events whose zero at the start of the next step is dealt with
+        self._blur: dict[int, float] = {}  # and how far from zero they were there
+
+    @property
+    def t(self) -> list[np.ndarray]:
+        """Times of each event's zeros."""
+        return [np.array([o.t for o in self.found if o.k == k]) for k in range(len(self.functions))]
+
+    @property
+    def y(self) -> list[np.ndarray]:
+        """States at each event's zeros."""
+        return [
+            np.array([o.y.reshape(self.shape) for o in self.found if o.k == k])
+            for k in range(len(self.functions))
+        ]
+
+    def start(self, t: float, y: np.ndarray) -> None:
+        self._g = self._values(t, y)
+
+    def after_step(self, desk, p, real, whole) -> tuple[float, np.ndarray] | None:
+        """Look at the step just accepted; time and state where the solve stops in it, if it does."""
+        t0, t1 = float(real[state.T0]), float(real[state.T1])
+        old, new = self._g, self._values(t1, desk.y1)
+        begin = dict.fromkeys(range(len(old)), t0)
+        if self._past:
+            # Zeros already dealt with lie at t0: the next ones are looked for from a little later on.
+            solution = self._inside(desk, p, real, whole)
+            for k in self._past:
+                begin[k], old[k] = self._leaving(k, solution, t0, t1)
+        active = self._active(old, new)
+        self._g, self._past, self._blur = new, set(np.flatnonzero(new == 0.0).tolist()), {}
+        if not len(active):
+            return None
+        solution = self._inside(desk, p, real, whole)
+        roots = sorted(
+            ((self._locate(k, solution, begin[k], t1), k) for k in active),
+            key=lambda root: ((root[0] - t0) * (1 if t1 > t0 else -1), root[1]),
+        )
+        for i, (t, k) in enumerate(roots):
+            if self.changes(k) or self._last(k):
+                # What else happens at this very time: first what only looks on, then changes in order.
+                near = [r for r in roots[i:] if abs(r[0] - t) <= SAME * max(abs(t0), abs(t1))]
+                now = sorted((k for _, k in near), key=lambda k: (self.changes(k) or self._last(k), k))
+                y = solution(t)
+                self._past = {k for _, k in near}
+                self._blur = {k: abs(self._plain(k, t, y)) for k in self._past}
+                self.happen(now, t, y)
+                _stop_at(real, t)
+                return t, y
+            self._write(k, t, solution(t))
+        return None
+
+    def happen(self, now: list[int], t: float, y: np.ndarray) -> None:
+        """Write down the events that are due, up to the first that ends the solve or changes the state."""
+        while now:
+            k, *now = now
+            self.ended = self._last(k)
+            self._write(k, t, y.copy())
+            if self.ended:
+                self.due = []
+                return
+            if self.changes(k):
+                self.due = [k, *now]
+                return
+        self.due = []
+
+    def changes(self, k: int) -> bool:
+        return getattr(self.functions[k], "apply", None) is not None
+
+    def changed(self, k: int, t, y, args: tuple):
+        """State and arguments that event ``k`` leaves behind; plain or traced, as what it is given.
+
+        Raises
+        ------
+        ValueError
+            If ``apply`` returns nothing, or something of another shape or structure.
+        """
+        result = self.functions[k].apply(t, y, *args)
+        if isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], tuple):
+            result, new = result
+            if len(new) != len(args):
+                raise ValueError(
+                    f"apply of event {k} returns {len(new)} args at t = {strip(t):.6g}, but the solve has "
+                    f"{len(args)}: return (y, args) with args of the same structure"
+                )
+            args = new
+        if result is None:
+            raise ValueError(f"apply of event {k} returns nothing: it must return the state to go on with")
+        result = array(result, f"the state returned by apply of event {k}")
+        if np.size(result) != np.size(y):
+            raise ValueError(
+                f"apply of event {k} returns shape {np.shape(result)} at t = {strip(t):.6g}, but y has shape "
+                f"{self.shape}"
+            )
+        return np.reshape(result, self.shape), args
+
+    def value(self, k: int, t, y, args: tuple):
+        """Event function ``k`` as a number; plain or traced."""
+        return np.reshape(array(self.functions[k](t, np.reshape(y, self.shape), *args), f"event {k}"), ())
+
+    def go_on(self, y: np.ndarray, t: float) -> tuple[np.ndarray, list[int]]:
+        """The plain state after the first event that is due, and the events due after it."""
+        k, *rest = self.due
+        y, args = self.changed(k, t, y.reshape(self.shape).copy(), self.args)
+        self.traced |= any(isinstance(operand(x), Traced) for x in (y, *tree_leaves(args)))
+        if args is not self.args:
+            self.args = stripped(args)
+        return np.ascontiguousarray(strip(y), dtype=float).reshape(-1), rest
+
+    def _last(self, k: int) -> bool:
+        """Whether the next zero of event ``k`` ends the solve."""
+        return self._count[k] + 1 >= self.limit[k]
+
+    def _write(self, k: int, t: float, y: np.ndarray) -> None:
+        self._count[k] += 1
+        self.found.append(Occurrence(k, t, y))
+
+    def settled(self, t: float, before: np.ndarray, after: np.ndarray) -> None:
+        """The state that an event left behind has been made consistent, which blurs the zero."""
+        if after is not before:
+            for k in self._past:
+                self._blur[k] = self._blur.get(k, 0.0) + abs(
+                    self._plain(k, t, after) - self._plain(k, t, before)
+                )
+
+    def _leaving(self, k: int, solution, t0: float, t1: float) -> tuple[float, float]:
+        """Where, on leaving a zero at t0, the sign of event ``k`` is certain, and its value there.
+
+        As early as rounding allows, so that the next zero may be much closer than the step is long.
+        """
+        y0 = solution(t0)
+        signs = np.where(np.arange(y0.size) % 2, -1.0, 1.0)
+        value = self._plain(k, t0, y0)
+        shifted = [(t0 * (1 + ROUNDING), y0), *((t0, y0 * (1 + ROUNDING * s)) for s in (1.0, signs))]
+        noise = max(abs(self._plain(k, t, y) - value) for t, y in shifted) + self._blur.get(k, 0.0)
+        for part in (1e-12, 1e-9, 1e-6):
+            t = t0 + part * (t1 - t0)
+            found = self._plain(k, t, solution(t))
+            if t != t0 and abs(found) > 10.0 * noise:
+                return t, found
+        t = t0 + 1e-3 * (t1 - t0)
+        return t, self._plain(k, t, solution(t))
+
+    def _inside(self, desk, p, real, whole):
+        if whole[state.DENSE_DONE] == 0:
+            desk.prepare_dense(p, whole, real)
+        return desk.inside(float(real[state.T0]), float(real[state.T1]))
+
+    def _values(self, t: float, y: np.ndarray) -> np.ndarray:
+        return np.array([self._plain(k, t, y) for k in range(len(self.functions))])
+
+    def _plain(self, k: int, t: float, y: np.ndarray) -> float:
+        found = operand(self.functions[k](t, y.reshape(self.shape), *self.args))
+        self.traced |= isinstance(found, Traced)
+        return float(np.asarray(strip(found)).item())
+
+    def _active(self, old: np.ndarray, new: np.ndarray) -> np.ndarray:
+        up = (old <= 0) & (new >= 0) & (self.direction >= 0)
+        down = (old >= 0) & (new <= 0) & (self.direction <= 0)
+        return np.flatnonzero(up | down)
+
+    def _locate(self, k: int, solution, t0: float, t1: float) -> float:
+        def g(t):
+            return self._plain(k, t, solution(t))
+
+        first, last = g(t0), g(t1)
+        if first == 0.0 or first * last > 0.0:
+            return t0 if abs(first) <= abs(last) else t1
+        if last == 0.0:
+            return t1
+        eps = 4 * np.finfo(float).eps
+        from scipy.optimize import brentq
+
+        return float(brentq(g, t0, t1, xtol=eps, rtol=eps, maxiter=1000))
+
+
+ROUNDING = 1e-14  # relative size of changes that mean nothing
+SAME = 16 * np.finfo(float).eps  # relative distance of times that are one and the same
+
+
+def _limit(function) -> float:
+    """After how many zeros the solve ends."""
+    terminal = getattr(function, "terminal", None)
+    if terminal is None or terminal == 0:
+        return math.inf
+    if int(terminal) == terminal and terminal > 0:
+        return int(terminal)
+    raise ValueError("The `terminal` attribute of each event must be a boolean or positive integer.")
+
+
+def _stop_at(real, t: float) -> None:
+    """Let the loop write the outputs up to t and return."""
+    real[state.LIMIT] = t
+    real[state.END] = real[state.T1]

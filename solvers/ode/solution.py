@@ -1,0 +1,277 @@
+"""What a solve returns: SciPy's fields, and what happened in words and pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.polynomial.polynomial import polyder
+
+import sciad
+from sciad.eager.traced import Traced, operand
+
+__all__ = ["DenseOutput", "Solution"]
+
+
+class Solution:
+    """Result of ``solve_ivp``, with the fields of SciPy's, readable as attributes and as items.
+
+    Attributes
+    ----------
+    t : ndarray (k,)
+    y : ndarray, shape of y0 + (k,)
+    sol : DenseOutput or None
+    t_events, y_events : list of ndarray, or None
+    nfev, njev, nlu : int
+        Evaluations of the right-hand side and its Jacobian, LU decompositions.
+    status : int
+        0: reached the end; 1: a terminal event; -1: failed.
+    message : str
+    success : bool
+    method : str
+        Name of the method, or of the last one used where they were switched.
+    """
+
+    def __init__(self, **fields):
+        self.__dict__.update(fields)
+
+    @property
+    def success(self) -> bool:
+        return self.status >= 0
+
+    def __getitem__(self, name: str):
+        try:
+            return getattr(self, name)
+        except AttributeError:
+            raise KeyError(name) from None
+
+    def keys(self):
+        return [*(name for name in self.__dict__ if not name.startswith("_")), "success"]
+
+    def __repr__(self) -> str:
+        shape = np.shape(self.y)
+        counts = f"{self.accepted} steps, {self.rejected} rejected, {self.nfev} evaluations"
+        if self.nlu:
+            counts += f", {self.njev} Jacobians, {self.nlu} LU decompositions"
+        span = f"t = {self.t[0]:.6g} .. {self.t[-1]:.6g}" if len(self.t) else "no output times reached"
+        return f"<Solution by {self.method}: {span}, y of shape {shape}\n {self.message}\n {counts}>"
+
+    def integral(self, g: Callable):
+        """The integral of g(t, y(t)) over the span of the solve, differentiable.
+
+        By Gauss quadrature with five nodes in each step, so as accurate as the dense output where g is
+        smooth. Where the integral itself needs error control, give the solve another unknown with
+        derivative g.
+
+        Parameters
+        ----------
+        g : callable
+            ``g(t, y)`` of all nodes at once: t of shape (k,), y of shape (*y0, k), as ``sol.t`` and
+            ``sol.y``. Returns (k,) or (..., k). It may use values that are being differentiated.
+
+        Returns
+        -------
+        integral : float, or ndarray of the shape that g returns without its last axis
+
+        Raises
+        ------
+        ValueError
+            If the solve was not asked for ``dense_output=True``, or g returns another number of values.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sciad.solvers import solve_ivp
+        >>> sol = solve_ivp(lambda t, y: -y, (0, 1), np.ones(1), "Tsit5", dense_output=True, rtol=1e-9)
+        >>> round(float(sol.integral(lambda t, y: y[0] ** 2)), 6)  # (1 - exp(-2)) / 2
+        0.432332
+        """
+        if self.sol is None:
+            raise ValueError(
+                "the integral needs the solution between the outputs: solve with dense_output=True"
+            )
+        return sum(_integral(g, *stretch) for stretch in self.sol.stretches())
+
+    def plot(self, ax=None, components=None, labels=None, **style):
+        """Draw the components against time with matplotlib.
+
+        Parameters
+        ----------
+        ax : matplotlib axes, optional
+        components : sequence of int, optional
+            Flat indices of the components to draw; all if not given.
+        labels : sequence of str, optional
+            Names of all components; ``y[0]``, ``y[1]`` and so on if not given.
+        style
+            Passed on to ``ax.plot``.
+
+        Returns
+        -------
+        ax
+        """
+        import matplotlib.pyplot as plt
+
+        if ax is None:
+            ax = plt.gca()
+        y = np.asarray(self.y).reshape(-1, len(self.t))
+        components = range(len(y)) if components is None else components
+        dense = self.sol is not None and len(self.t) > 1
+        times = np.linspace(self.t[0], self.t[-1], 500) if dense else self.t
+        values = np.asarray(self.sol(times)).reshape(-1, len(times)) if dense else y
+        labels = [f"y[{k}]" for k in range(len(y))] if labels is None else labels
+        if len(labels) != len(y):
+            raise ValueError(f"{len(labels)} labels are given for {len(y)} components")
+        for k in components:
+            ax.plot(times, values[k], **{"label": labels[k], **style})
+        ax.set_xlabel("t")
+        ax.legend()
+        return ax
+
+
+NODES, WEIGHTS = np.polynomial.legendre.leggauss(5)
+
+
+def _integral(g: Callable, edges, solution: Callable):
+    """Of g(t, solution(t)) between the first and the last edge, by Gauss quadrature in each step."""
+    left, right = edges[:-1], edges[1:]
+    half = 0.5 * (right - left)
+    times = np.reshape(half[:, None] * NODES + 0.5 * (left + right)[:, None], (-1,))
+    weights = np.reshape(half[:, None] * WEIGHTS, (-1,))
+    values = operand(g(times, solution(times)))
+    if np.ndim(values) and np.shape(values)[-1] != len(times):
+        raise ValueError(
+            f"g returns shape {np.shape(values)} for {len(times)} times: its last axis must be that of t"
+        )
+    return np.sum(values * weights, axis=-1)
+
+
+class DenseOutput:
+    """The solution as a function of time, by each step's own interpolant.
+
+    Called with a number gives an array of the shape of y0, with an array of k times one of shape (*y0,
+    k). Outside the span the nearest step's polynomial is continued.
+
+    Attributes
+    ----------
+    ts : ndarray (steps + 1,)
+        Ends of the steps.
+    """
+
+    def __init__(self, ts, h, y, ends, d, shape):
+        self.ts, self._h, self._y, self._ends, self._d, self._shape = ts, h, y, ends, d, shape
+
+    @classmethod
+    def of(cls, segments, shape) -> DenseOutput:
+        """From trajectories recorded with their stages and all extra stages, one after the other."""
+        depth = max(len(part.method.dense) for part in segments)
+        parts = [_polynomials(part, depth) for part in segments]
+        h, y, ends, d = (
+            np.concatenate(arrays, axis=axis)
+            for arrays, axis in zip(zip(*parts, strict=True), (0, 0, 0, 1), strict=True)
+        )
+        ts = np.concatenate([*(part.t_steps for part in segments), [segments[-1].t]])
+        if not len(y):
+            y = ends = segments[-1].y[None]
+        return cls(ts, h, y, ends, d, shape)
+
+    @property
+    def t_min(self) -> float:
+        return self.ts.min()
+
+    @property
+    def t_max(self) -> float:
+        return self.ts.max()
+
+    def stretches(self) -> list:
+        """Smooth pieces as pairs (ends of the steps, the solution as a function of ordered times)."""
+        return [(self.ts, self)]
+
+    def __call__(self, t):
+        t = operand(t)
+        return _interpolated(self, t, 0) if isinstance(t, Traced) else self.evaluate(t, 0)
+
+    def derivative(self, t):
+        """Time derivative of the interpolant."""
+        t = operand(t)
+        return _interpolated(self, t, 1) if isinstance(t, Traced) else self.evaluate(t, 1)
+
+    def evaluate(self, t, order: int) -> np.ndarray:
+        """The interpolant's derivative of an order in time, at plain times."""
+        times = np.asarray(t, dtype=float)
+        if times.ndim > 1:
+            raise ValueError(f"t must be a number or one-dimensional, not of shape {times.shape}")
+        flat = np.atleast_1d(times)
+        if not len(self._h):
+            values = np.broadcast_to(self._ends, (len(flat), self._ends.shape[-1])) * (order == 0)
+        else:
+            forward = self.ts[-1] >= self.ts[0]
+            ends = self.ts if forward else -self.ts
+            step = np.searchsorted(ends, flat if forward else -flat, side="left") - 1
+            step = np.clip(step, 0, len(self._h) - 1)
+            theta = ((flat - self.ts[step]) / self._h[step])[:, None]
+            # The end of a whole step is met exactly.
+            theta[(flat == self.ts[step + 1]) & (np.abs(theta[:, 0] - 1.0) < 1e-9)] = 1.0
+            d, y, y1 = self._d[:, step], self._y[step], self._ends[step]
+            if order == 0:
+                values = (1 - theta) * y + theta * (y1 + (1 - theta) * _horner(d, theta))
+            else:
+                # y + theta (y1 - y) + (theta - theta^2) sum_m theta^m d_m in powers of theta
+                powers = np.zeros((len(d) + 2, *y.shape))
+                powers[0], powers[1] = y, y1 - y
+                powers[1:-1] += d
+                powers[2:] -= d
+                values = _horner(polyder(powers, order), theta) / self._h[step][:, None] ** order
+        if times.ndim == 0:
+            return values[0].reshape(self._shape)
+        return values.T.reshape(*self._shape, len(flat))
+
+
+def _horner(powers, theta):
+    total = np.zeros_like(powers[0]) if len(powers) else 0.0 * theta
+    for row in powers[::-1]:
+        total = total * theta + row
+    return total
+
+
+def _evaluated(output: DenseOutput, t, order: int):
+    return output.evaluate(t, order)
+
+
+_interpolated = sciad.custom(_evaluated)
+
+
+@_interpolated.def_pushforward
+def _push(args, tangents):
+    output, t, order = args
+    return _interpolated(output, t, order), _interpolated(output, t, order + 1) * tangents[1]
+
+
+@_interpolated.def_pullback
+def _pull(args):
+    output, t, order = args
+
+    def pull(bar):
+        product = bar * _interpolated(output, t, order + 1)
+        return None, np.sum(product, axis=tuple(range(np.ndim(product) - np.ndim(t)))), None
+
+    return _interpolated(output, t, order), pull
+
+
+def _polynomials(trajectory, depth: int):
+    """Step sizes, states at both ends of the steps and the vectors d_m, filled up with zeros to ``depth``
+    of them.
+    """
+    method, stages = trajectory.method, trajectory.stages
+    h, y = trajectory.h, trajectory.y_steps
+    starts = trajectory.t_steps
+    weights = np.array(method.b)
+    factor = h[:, None] if method.scaled else 1.0
+    ends = y + factor * np.einsum("j,sjk->sk", weights, stages[:, : len(weights)])
+    if len(y):
+        # Where a step ended as a whole, the state there is met exactly; an event may have cut a step short.
+        whole = np.abs(np.append(starts[1:], trajectory.t) - starts - h) <= 1e-9 * np.abs(h)
+        ends = np.where(whole[:, None], np.concatenate([y[1:], trajectory.y[None]]), ends)
+    d = np.zeros((depth, *y.shape))
+    for m, weights in enumerate(method.dense):
+        d[m] = np.einsum("j,sjk->sk", np.array(weights), stages[:, : len(weights)]) * factor
+    return h, y, ends, d

@@ -1,0 +1,324 @@
+"""``solve_ivp``, the front door."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from sciad import tree
+from sciad.eager.traced import Traced, is_traced, operand, raw
+from sciad.solvers.methods.names import method_named
+from sciad.solvers.model.build_model import build_model
+from sciad.solvers.ode.complex_state import solve_complex
+from sciad.solvers.ode.event_chain import chain
+from sciad.solvers.ode.events import Events
+from sciad.solvers.ode.jacobian_arguments import check_jac, pattern_given, with_pattern
+from sciad.solvers.ode.mass_matrix import with_mass
+from sciad.solvers.ode.solution import DenseOutput, Solution
+from sciad.solvers.ode.solve_primitive import Problem, array, check, contiguous, flat
+from sciad.solvers.ode.tolerance import SMALLEST_RTOL, factor, tightened
+from sciad.solvers.ode.traced_solve import SUCCESS, differentiable
+from sciad.solvers.progress import showing
+from sciad.solvers.stepping import loop_state as state
+from sciad.solvers.stepping.auto import AUTO, integrate_auto
+from sciad.solvers.stepping.controllers import Controller
+from sciad.solvers.stepping.failures import warn
+from sciad.solvers.stepping.integrate import Options, integrate
+from sciad.solvers.suggestions import check_adjoint
+
+__all__ = ["solve_ivp"]
+
+
+def solve_ivp(
+    fun: Callable,
+    t_span,
+    y0,
+    method="auto",
+    t_eval=None,
+    dense_output: bool = False,
+    events=None,
+    vectorized: bool = False,
+    args: tuple | None = None,
+    *,
+    rtol=1e-3,
+    atol=1e-6,
+    first_step: float | None = None,
+    max_step: float = math.inf,
+    max_steps: int | None = None,
+    tstops=None,
+    jac=None,
+    jac_sparsity=None,
+    mass_matrix=None,
+    controller: Controller | None = None,
+    adjoint="auto",
+    progress: bool = False,
+) -> Solution:
+    """Solve an initial value problem y' = f(t, y), y(t0) = y0, differentiably.
+
+    Parameters
+    ----------
+    fun : callable
+        ``fun(t, y, *args) -> dy/dt``, of the shape of ``y0``. Written in plain Python and NumPy; it is
+        compiled, or, where that is not possible, called in Python with one warning.
+    t_span : (t0, t1)
+        Integrates backwards if t1 < t0.
+    y0 : array_like
+        Of any shape; time is the last axis of the result. Complex values work with the explicit methods.
+    method : str or tableau
+        See ``sciad.solvers.methods.names.NAMES``.
+    t_eval : array_like, optional
+        Output times, sorted, inside the span. Without it, the steps taken are returned.
+    dense_output : bool
+        Whether ``sol.sol`` is wanted, the solution as a function of time.
+    args : tuple
+        More arguments of ``fun``: any nesting of tuples, lists, dicts, NamedTuples and dataclasses of
+        numbers and arrays.
+    rtol, atol : float or array_like
+        The local error of component k is kept under ``atol + rtol |y_k|`` (root mean square over components).
+    first_step, max_step : float, optional
+    max_steps : int, optional
+        Largest number of attempted steps.
+    tstops : array_like, optional
+        Times inside the span that steps must hit exactly: jumps of the right-hand side, for instance.
+    jac : callable, array_like or sparse matrix, optional
+        ``jac(t, y, *args)``, or a constant matrix. Compiled models have exact Jacobians of their own and
+        do not need it; it serves models that are called in Python.
+    jac_sparsity : array_like or sparse matrix (n, n), optional
+        Where the Jacobian may have entries. Found from the source of compiled models, except where indices
+        depend on values; it serves those, and models that are called in Python.
+    mass_matrix : array_like (n, n), optional
+        M of M y' = f(t, y), constant, maybe singular (a differential-algebraic system of index 1);
+        Rosenbrock methods only. What of y0 M y does not hold is a guess: it is made consistent.
+    vectorized : bool
+        Accepted for SciPy's sake; without effect.
+    controller : Controller, optional
+    adjoint : "auto" or an adjoint
+        How derivatives of this solve are computed; see the package ``adjoints``.
+    events : callable or list of callables
+        ``event(t, y, *args) -> float`` whose zeros are found. With an attribute ``terminal`` the solve
+        ends there, with ``apply`` it goes on from a changed state; see ``sciad.solvers.ode.events.Events``.
+    progress : bool
+        Show the time reached and the step size.
+
+    Returns
+    -------
+    solution : Solution
+
+    Raises
+    ------
+    ValueError
+        For arguments that make no sense, saying which and why.
+    SolverError
+        If the solve fails while it is being differentiated. Otherwise a failure is in ``status`` and
+        ``message``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sciad.solvers import solve_ivp
+    >>> sol = solve_ivp(lambda t, y, k: -k * y, (0, 1), np.array([2.0]), t_eval=[0.5, 1.0], args=(3.0,),
+    ...                 method="Tsit5", rtol=1e-8, atol=1e-8)
+    >>> np.round(sol.y, 6)
+    array([[0.44626 , 0.099574]])
+    """
+    if not callable(fun):
+        raise TypeError(f"the model comes first: solve_ivp(fun, t_span, y0, ...), but fun is {fun!r}")
+    args = _tuple_of(args)
+    t0, t1 = _span(t_span)
+    if y0.__class__ is tuple and t_span.__class__ is np.ndarray:
+        warn(f"t_span = {t_span!r} and y0 = {y0!r} look swapped: the order is solve_ivp(fun, t_span, y0)")
+    if y0.__class__ is not np.ndarray or y0.dtype is not _FLOAT:
+        if np.iscomplexobj(y0):
+            if method == "auto":
+                method = "Tsit5"
+            options = {
+                "first_step": first_step,
+                "max_step": max_step,
+                "max_steps": max_steps,
+                "tstops": tstops,
+            }
+            options |= {"controller": controller, "progress": progress, "dense_output": dense_output}
+            options |= {"t_span": t_span, "method": method, "t_eval": t_eval, "mass_matrix": mass_matrix}
+            tolerances = {"rtol": rtol, "atol": atol}
+            return solve_complex(solve_ivp, fun, np.asarray(y0), args, events, tolerances, **options)
+        y0 = array(y0, "y0")
+    tableau = method_named(method)
+    if adjoint != "auto":
+        check_adjoint(adjoint, "solve_ivp")
+    if factor() != 1.0:
+        rtol, atol, first_step, max_step = tightened(tableau, rtol, atol, first_step, max_step)
+    shape = np.shape(y0)
+    sparsity = None if jac_sparsity is None else pattern_given(jac_sparsity, np.size(y0))
+    if jac is not None:
+        check_jac(jac, t0, y0, args)
+
+    def rebuild(args, trial=None):
+        model, p = build_model(fun, shape, args, jac, trial, sparsity)
+        return model if sparsity is None else with_pattern(model, sparsity, t0, y0, p), p
+
+    model, p = rebuild(args, lambda: _trial(fun, t0, y0, args))
+    ts = None if t_eval is None else array(t_eval, "t_eval")
+    options = _options(model, rtol, atol, first_step, max_step, max_steps, tstops, controller, dense_output)
+    if mass_matrix is not None:
+        tableau, options = with_mass(mass_matrix, tableau, options, model.n)
+    problem = Problem(model, tableau, options, adjoint)
+
+    inputs = (problem, rebuild, t0, t1, ts, y0, p, args, events, dense_output)
+    if any(map(is_traced, (p, y0, ts, t0, t1))):
+        return _with_inputs(differentiable(*inputs), inputs)
+
+    level = 2 if dense_output else int(ts is None)
+    y0, p = flat(y0), contiguous(p)
+    ts = _NO_TIMES if ts is None else contiguous(ts)
+    check(args, t0, t1, y0, p, ts, first_step)
+    watch = None if events is None else Events(events, args, shape)
+    with showing(progress, t0, t1) as shown:
+        if watch is not None or options.mass is not None:
+            pieces = chain(problem, (t0, t1), y0, p, ts, level, watch, rebuild, shown)
+            if watch is not None and watch.traced:
+                return _with_inputs(differentiable(*inputs), inputs)
+            segments = [part for piece in pieces for part in piece.parts]
+        elif tableau is AUTO:
+            segments = integrate_auto(model, (t0, t1), y0, p, ts, options, level, None, shown)
+        else:
+            segments = [integrate(model, tableau, (t0, t1), y0, p, ts, options, level, None, shown)]
+    return _with_inputs(_solution(segments, shape, t_eval is not None, dense_output, watch), inputs)
+
+
+# -- solutions -----------------------------------------------------------------------------------------
+
+
+def _with_inputs(solution: Solution, inputs: tuple) -> Solution:
+    """Let `adjoints.explain` know what the solve was of."""
+    solution._inputs = inputs
+    return solution
+
+
+def _solution(segments, shape, timed: bool, dense_output: bool, watch) -> Solution:
+    last = segments[-1]
+    if timed:
+        t, y = (
+            (last.ts, last.ys)
+            if len(segments) == 1
+            else (
+                np.concatenate([part.ts for part in segments]),
+                np.concatenate([part.ys for part in segments]),
+            )
+        )
+    else:
+        t = np.concatenate([*(part.t_steps for part in segments), [last.t]])
+        y = np.concatenate([*(part.y_steps for part in segments), last.y[None]])
+    whole = last.whole if len(segments) == 1 else sum(part.whole for part in segments)
+    return Solution(
+        t=t,
+        y=y.T if len(shape) == 1 else np.moveaxis(y.reshape(len(t), *shape), 0, -1),
+        sol=DenseOutput.of(segments, shape) if dense_output else None,
+        t_events=None if watch is None else watch.t,
+        y_events=None if watch is None else watch.y,
+        nfev=int(whole[state.NFEV]),
+        njev=int(whole[state.NJEV]),
+        nlu=int(whole[state.NLU]),
+        accepted=int(whole[state.ACCEPTED]),
+        rejected=int(whole[state.REJECTED]),
+        status=-1 if last.code < 0 else int(last.code == state.EVENT),
+        message=last.message or SUCCESS,
+        method=last.method.name,
+        methods=[(float(part.t_start), part.method.name) for part in segments],
+    )
+
+
+# -- arguments -----------------------------------------------------------------------------------------
+
+_FLOAT = np.dtype(float)
+_NUMBERS = frozenset({float, int})
+_NO_TIMES = np.empty(0)
+
+
+def _tuple_of(args) -> tuple:
+    if args is None:
+        return ()
+    if isinstance(args, tuple):
+        return args
+    if isinstance(args, list):
+        return tuple(args)
+    text = f"({args!r},)" if np.ndim(args) == 0 and not isinstance(args, dict) else "(p,), with the comma"
+    raise TypeError(f"Supplied 'args' cannot be unpacked. Give a tuple, even for one argument: args={text}")
+
+
+def _trial(fun, t0, y0, args) -> None:
+    """Run the model once in Python, so that a mistake in it is raised as Python raises it."""
+    leaves, structure = tree.flatten(args)
+    try:
+        out = fun(raw(t0), raw(y0), *tree.unflatten(structure, [raw(operand(leaf)) for leaf in leaves]))
+    except TypeError as error:
+        error.add_note("The model is called as fun(t, y, *args).")
+        raise
+    if out is None:
+        raise ValueError("the right-hand side returns nothing: is its `return` missing?")
+
+
+def _span(t_span):
+    if t_span.__class__ is tuple and len(t_span) == 2:
+        t0, t1 = t_span
+        if t0.__class__ in _NUMBERS and t1.__class__ in _NUMBERS and math.isfinite(t0) and t1 == t1:
+            return float(t0), float(t1)
+    t_span = operand(t_span) if isinstance(t_span, np.ndarray) else t_span
+    if isinstance(t_span, Traced):
+        t_span = [t_span[i] for i in range(len(t_span))]
+    try:
+        t0, t1 = t_span
+    except (TypeError, ValueError):
+        raise ValueError(f"t_span must be two times (t0, t1), not {t_span!r}") from None
+    t0 = t0 if isinstance(t0, Traced) else float(t0)
+    t1 = t1 if isinstance(t1, Traced) else float(t1)
+    if not np.all(np.isfinite(raw(t0))) or np.any(np.isnan(raw(t1))):
+        raise ValueError(f"t_span must be two times, the first of them finite, not {t_span!r}")
+    return t0, t1
+
+
+def _options(model, rtol, atol, first_step, max_step, max_steps, tstops, controller, dense) -> Options:
+    key = None
+    if rtol.__class__ is float and atol.__class__ is float and tstops is None:
+        key = (rtol, atol, first_step, max_step, max_steps, controller, dense)
+        found = _common.get(key)
+        if found is not None:
+            return found
+    for name, value in (("rtol", rtol), ("atol", atol)):
+        array = np.asarray(value, dtype=float)
+        if not np.all(array >= 0):
+            raise ValueError(f"{name} must not be negative or NaN, but is {value!r}")
+        if array.ndim and array.size != model.n:
+            raise ValueError(
+                f"{name} has shape {array.shape}, but y0 has {model.n} components: give one number or as many"
+            )
+    if np.any(np.asarray(rtol) < SMALLEST_RTOL) and not np.all(np.asarray(rtol) == 0):
+        warn(f"At least one element of `rtol` is too small; {SMALLEST_RTOL:.2g} is used.")
+        rtol = np.maximum(rtol, SMALLEST_RTOL)
+    if np.any((np.asarray(rtol) == 0) & (np.asarray(atol) == 0)):
+        raise ValueError(
+            "rtol and atol are both zero: no step is short enough for that; set one of them above zero"
+        )
+    if not max_step > 0:
+        raise ValueError(f"max_step must be positive, but is {max_step!r}")
+    if first_step is not None and not first_step > 0:
+        raise ValueError(f"first_step must be positive, but is {first_step!r}")
+    if max_steps is not None and max_steps < 1:
+        raise ValueError(f"max_steps must be at least 1, but is {max_steps!r}")
+    options = Options(
+        rtol=rtol if np.ndim(rtol) == 0 else np.array(rtol, dtype=float).ravel(),
+        atol=atol if np.ndim(atol) == 0 else np.array(atol, dtype=float).ravel(),
+        first_step=first_step,
+        max_step=float(max_step),
+        max_steps=max_steps,
+        stops=() if tstops is None else tuple(np.asarray(tstops, dtype=float).ravel().tolist()),
+        controller=controller,
+        dense_always=dense,
+    )
+    if key is not None and len(_common) < 1000:
+        _common[key] = options
+    return options
+
+
+_common: dict = {}

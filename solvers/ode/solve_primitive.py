@@ -1,0 +1,234 @@
+"""``solve``, the differentiable primitive behind ``solve_ivp``; its rules are defined by ``adjoints``."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+
+import sciad
+from sciad import tree
+from sciad.eager.traced import Traced, operand, raw
+from sciad.solvers.methods.explicit_tableaus import Tsit5
+from sciad.solvers.methods.names import method_named
+from sciad.solvers.model.models import Model, Witness
+from sciad.solvers.ode.solution import DenseOutput
+from sciad.solvers.solver_error import SolverError
+from sciad.solvers.stepping import loop_state as state
+from sciad.solvers.stepping.auto import AUTO
+from sciad.solvers.stepping.integrate import Options, Trajectory, integrate
+
+__all__ = ["Problem", "array", "check", "contiguous", "failed", "flat", "placed", "run", "solve", "strip"]
+__all__ += ["stripped", "time_last"]
+
+_FLOAT = np.dtype(float)
+
+
+class Problem:
+    """What of a solve is not differentiated: model, method, options, adjoint.
+
+    Attributes
+    ----------
+    times : bool
+        Whether derivatives with respect to t0, t1 or the output times are wanted.
+    known : Trajectory or None
+        The steps, with stages and dense output, where they have been taken already.
+    trajectory : Trajectory or None
+        What `run` found last.
+    recent : tuple or None
+        Inputs and steps that the rules of tangents keep from one direction to the next.
+    witness : Witness or None
+        What the model was in the first solve, where it could change.
+    """
+
+    __slots__ = ("adjoint", "known", "method", "model", "options", "recent", "times", "trajectory", "witness")
+
+    def __init__(self, model: Model, method, options: Options, adjoint="auto", known=None):
+        self.model, self.method, self.options, self.adjoint = model, method, options, adjoint
+        self.trajectory: Trajectory | None = None
+        self.known: Trajectory | None = known
+        self.recent: tuple | None = None
+        self.witness: Witness | None = None
+        self.times = False
+
+    def check_model(self) -> None:
+        """Raise if the model is no longer what it was in the first solve."""
+        if self.witness is not None:
+            self.witness.check()
+
+
+def run(
+    problem: Problem, t0: float, t1: float, ts, y0, p, record: int, dense: bool = False, memory=None
+) -> Trajectory:
+    """Integrate, with ``record`` as in ``integrate``; a failure raises ``SolverError``. Rules of
+    ``solve`` use this.
+
+    All arguments are plain numbers and arrays; ``dense`` asks for the dense output of every step,
+    ``memory`` is the budget of ``integrate``. The trajectory is also left in ``problem.trajectory``.
+    """
+    y0, p, ts = flat(y0), contiguous(p), contiguous(ts)
+    problem.check_model()
+    if problem.known is not None:
+        problem.trajectory = placed(problem.known, ts)
+        _attest(problem, float(t0), y0, p)
+        return problem.trajectory
+    check((), t0, t1, y0, p, ts, problem.options.first_step)
+    span = (float(t0), float(t1))
+    auto = problem.method is AUTO
+    method = Tsit5 if auto else problem.method
+    options = problem.options
+    if dense and not options.dense_always:
+        options = replace(options, dense_always=True)
+    trajectory = integrate(
+        problem.model, method, span, y0, p, ts, options, record, watched=auto, memory=memory
+    )
+    if auto and (trajectory.code == state.SWITCH or trajectory.code == state.TOO_SMALL):
+        # One method for the whole solve, so that its steps can be transposed as one sequence.
+        method = method_named("Rodas5P")
+        trajectory = integrate(problem.model, method, span, y0, p, ts, options, record, memory=memory)
+    problem.trajectory = trajectory
+    if trajectory.code < 0:
+        raise failed(trajectory)
+    _attest(problem, float(t0), y0, p)
+    return trajectory
+
+
+def _attest(problem: Problem, t0: float, y0, p) -> None:
+    """Keep what the model is at the start, and in the middle and at the end of the recorded steps."""
+    if problem.witness is None and problem.model.changeable:
+        steps = problem.trajectory.record
+        rows = [steps[k] for k in sorted({len(steps) // 2, len(steps) - 1})] if len(steps) else []
+        states = [(t0, y0), *((row[0], row[2 : 2 + len(y0)]) for row in rows)]
+        problem.witness = problem.model.witness([(float(t), y.copy(), p.copy()) for t, y in states])
+
+
+def failed(trajectory: Trajectory) -> SolverError:
+    return SolverError(
+        f"the solve by {trajectory.method.name} failed, so it has no derivative. {trajectory.message}"
+    )
+
+
+def placed(trajectory: Trajectory, ts: np.ndarray) -> Trajectory:
+    """The same steps, taken with stages and dense output, with outputs at other times.
+
+    A time at which one step ends and the next begins belongs to the first; times outside the steps to the
+    nearest one, whose polynomial is continued.
+    """
+    steps = trajectory.steps
+    place = np.zeros((len(ts), 2))
+    ys = np.tile(trajectory.y, (len(ts), 1))
+    if steps and len(ts):
+        starts, h = trajectory.t_steps, trajectory.h
+        sign = 1.0 if h[0] > 0.0 else -1.0
+        step = np.clip(np.searchsorted(sign * starts, sign * ts, side="left") - 1, 0, steps - 1)
+        theta = (ts - starts[step]) / h[step]
+        ends = np.append(starts[1:], trajectory.t)
+        theta[(ts == ends[step]) & (np.abs(theta - 1.0) < 1e-9)] = 1.0
+        place[:, 0], place[:, 1] = step, theta
+        ys = np.ascontiguousarray(DenseOutput.of([trajectory], (trajectory.n,))(ts).T)
+    return replace(trajectory, ts=ts, ys=ys, place=place)
+
+
+def _solve(problem: Problem, t0, t1, ts, y0, p):
+    """Outputs y(ts), time last, of the solve of ``problem.model`` from (t0, y0) towards t1 with parameters p.
+
+    The differentiable primitive. ``ts`` (k,) and ``p`` (m,) are flat float64 arrays and ``y0`` one of any
+    shape, traced or not, t0 and t1 numbers; ``problem`` is static. Since outputs are at ``ts``, nothing
+    depends on t1 alone.
+    """
+    return time_last(run(problem, t0, t1, ts, y0, p, record=0).ys, np.shape(y0))
+
+
+solve = sciad.custom(_solve, rules_from="sciad.adjoints")
+
+
+def time_last(ys: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Rows (k, n) of outputs as users see them: of shape (*shape, k)."""
+    return ys.T if len(shape) == 1 else ys.T.reshape(*shape, len(ys))
+
+
+def strip(x):
+    """The plain value inside a traced one, at any level.
+
+    A batch of one and the same value (what tangents of many directions make of it) counts as that value.
+    """
+    if not isinstance(x, Traced):
+        return x
+    plain = raw(x)
+    for _ in range(np.ndim(plain) - x.ndim):
+        if not np.all(plain == plain[:1]):
+            raise sciad.NotDifferentiable(
+                "a solve under vmap takes other steps for each element: give t_eval, and solve with events "
+                "one by one in a loop"
+            )
+        plain = plain[0]
+    return plain
+
+
+def stripped(args: tuple) -> tuple:
+    """Arguments with the plain values inside traced ones."""
+    return tree.tree_map(lambda leaf: strip(operand(leaf)), args)
+
+
+def array(x, name: str):
+    """A float array, or a traced one of it."""
+    x = operand(x)
+    if isinstance(x, Traced):
+        return x
+    found = np.asarray(x)
+    if found.dtype == object:
+        leaves = [*found.ravel()]
+        if any(isinstance(leaf, Traced) for leaf in leaves):
+            return np.reshape(np.stack(leaves), found.shape)
+    if found.dtype.kind == "c":
+        raise TypeError(f"{name} is complex")
+    try:
+        return found.astype(float)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} must be numbers, not {x!r}") from None
+
+
+def flat(y0):
+    if y0.__class__ is np.ndarray and y0.dtype is _FLOAT and y0.ndim == 1 and y0.flags.c_contiguous:
+        return y0
+    return np.ascontiguousarray(y0, dtype=float).reshape(-1)
+
+
+def contiguous(x):
+    """float64, C-contiguous and writable, as kernels want their arrays."""
+    if x.__class__ is np.ndarray and x.dtype is _FLOAT and x.flags.carray:
+        return x
+    x = np.ascontiguousarray(x, dtype=float)
+    return x if x.flags.writeable else x.copy()
+
+
+def check(args, t0, t1, y0, p, ts, first_step) -> None:
+    """Values that no solve can start from, found cheaply and then named precisely."""
+    bad = np.flatnonzero(~np.isfinite(y0)) if not math.isfinite(y0.dot(y0)) else ()
+    if len(bad):
+        raise ValueError(
+            f"All components of the initial state `y0` must be finite. y0[{bad[0]}] is {y0[bad[0]]}"
+        )
+    bad = np.flatnonzero(~np.isfinite(p)) if not math.isfinite(p.dot(p)) else ()
+    if len(bad):
+        where = f" (in args{_path_of(args, bad[0])})" if args else ""
+        raise ValueError(
+            f"parameter {bad[0]} of args{where} is {p[bad[0]]}: parameters must be finite numbers"
+        )
+    if ts.ndim != 1:
+        raise ValueError(f"t_eval must be one-dimensional, but has shape {ts.shape}")
+    if first_step is not None and t1 != t0 and first_step > abs(t1 - t0) * (1 + 1e-12):
+        raise ValueError(f"first_step = {first_step} is longer than the whole t_span ({abs(t1 - t0)})")
+
+
+def _path_of(args, index: int) -> str:
+    """How one would write the leaf that holds flat parameter ``index``."""
+    from sciad.solvers.model.build_model import is_parameter
+
+    for path, leaf in zip(tree.paths(args), tree.tree_leaves(args), strict=True):
+        if is_parameter(leaf):
+            if index < np.size(leaf):
+                return path + (f"[{index}]" if np.ndim(leaf) else "")
+            index -= np.size(leaf)
+    return ""

@@ -1,0 +1,312 @@
+"""The step of a method together with a user's drift and diffusion, as the loops see it.
+
+The whole step is compiled as one function of t, h, the state y, the noise w and the parameters p; where that
+is not possible it is Python behind the same C entries. Steps of small systems without loops are also
+compiled over lanes: one call makes the step of 16 paths, as vector code.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import weakref
+from collections.abc import Callable
+
+import numpy as np
+
+import sciad as ad
+from sciad.errors import NotDifferentiable
+from sciad.native.code import compiled
+from sciad.solvers.sde.fixed_loop import LANES
+from sciad.tree import flatten, unflatten
+
+__all__ = ["CallbackStep", "CompiledStep", "pack", "step_function"]
+
+KINDS = ("primal", "pullback", "pushforward")
+SMALL = 48  # numbers that a step over lanes may keep in registers: state, noise and parameters
+LONG = 300  # lines of a step that is compiled over lanes
+
+
+def step_function(step: Callable, drift: Callable, diffusion: Callable, times: Callable):
+    """The step as a function of (t, h, y, w, args)."""
+
+    def advance(t, h, y, w, args):
+        return step(drift, diffusion, times, t, h, y, w, args)
+
+    return advance
+
+
+def pack(leaves) -> list[np.ndarray]:
+    """The leaves of args that are parameters, flat: floats and arrays; ints, bools and strings are
+    structure.
+    """
+    return [np.ravel(np.asarray(x, float)) for x in leaves if is_parameter(x)]
+
+
+def is_parameter(x) -> bool:
+    """Whether a leaf of args is a number that the step may be differentiated with respect to."""
+    return not isinstance(x, bool | int | str | bytes | np.integer | np.bool_) and (
+        ad.is_traced(x) or isinstance(x, float | np.floating | np.ndarray)
+    )
+
+
+class CompiledStep:
+    """A compiled step.
+
+    Attributes
+    ----------
+    n_p : int
+        Length of p: the floats of args, then the captured ones.
+    """
+
+    changeable = False
+
+    def __init__(self, advance: Callable, y, w, args):
+        from sciad.compiler.compiled_function import Group, compile_function
+
+        groups = [
+            Group("t", 0.0, True),
+            Group("h", 1.0, True),
+            Group("y", y),
+            Group("noise", w),
+            Group("p", args),
+        ]
+        self.function = compile_function(advance, groups)
+        self.sizes = self.function.n_in
+        self.n_p = self.sizes["p"]
+
+    @property
+    def captured(self) -> list:
+        """Present values of the captured numbers and arrays; traced where they are."""
+        return [capture.get() for capture in self.function.captures]
+
+    def entries(self, *kinds: str) -> tuple[np.ndarray, int, bool]:
+        """Addresses by the place the loops expect them at, size of the workspace, and whether they take
+        lanes.
+        """
+        known = _entries.setdefault(self.function.shared, {})
+        if kinds not in known:
+            known[kinds] = self._entries(kinds)
+        return known[kinds]
+
+    def _entries(self, kinds):
+        texts = [self.function.shared.text(kind) for kind in kinds]
+        lanes = all(self._fits(text) for text in texts)
+        table = np.zeros(len(KINDS), dtype=np.int64)
+        for kind, text in zip(kinds, texts, strict=True):
+            table[KINDS.index(kind)] = (
+                _lane_address(text, kind, self.sizes) if lanes else self.function.address(kind)
+            )
+        return table, max(self.function.work_size(kind) for kind in kinds), lanes
+
+    def _fits(self, text) -> bool:
+        size = self.sizes["y"] + self.sizes["noise"] + self.n_p
+        looped = any(line.lstrip().startswith(("for ", "while ")) for line in text.body)
+        return size <= SMALL and len(text.body) <= LONG and not looped and not text.grows
+
+    def failure(self, status: int) -> Exception:
+        site = self.function.sites[status - 1]
+        where = f" ({site.line.file}, line {site.line.number})" if site.line else ""
+        return ValueError(f"{site.exception}: {site.message}{where}")
+
+
+_entries: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()  # of programs: entries by kinds
+
+
+def _lane_address(text, kind: str, sizes: dict[str, int]) -> int:
+    return compiled(lane_text(text, kind, sizes), f"{text.name}_lanes", "lanes").address
+
+
+def lane_text(text, kind: str, sizes: dict[str, int]) -> str:
+    """Module with an entry ``lanes`` that makes the step for every lane of component-major arrays."""
+    from sciad.compiler.backend.module import module_text
+
+    # the scalar entry becomes a function that is inlined into the loop over lanes
+    module = module_text(text)
+    head, body = module.split("@cfunc(", 1)
+    body = body[body.index(f"def {text.name}(") :]
+    options = 'error_model="numpy", fastmath={"contract", "nsz"}'
+    n, m, q = sizes["y"], sizes["noise"], sizes["p"]
+    lanes = _Lanes(options)
+    p = lanes.shared("p", q)
+    if kind == "primal":
+        arrays = ["Y", "W", "p"]
+        lanes.read("y", "Y", n).read("v", "W", m).local("out", n)
+        lanes.calls(f"{text.name}(t, h, y, v, {p}, out, w)").write("Y", "out", n)
+    elif kind == "pushforward":
+        arrays = ["Y", "W", "p", "DY", "dp"]
+        dp = lanes.shared("dp", q)
+        lanes.read("y", "Y", n).read("v", "W", m).read("dy", "DY", n).zero("dv", m)
+        lanes.local("out", n).local("dout", n)
+        lanes.calls(f"{text.name}(t, h, y, v, {p}, 0.0, 0.0, dy, dv, {dp}, out, dout, w)")
+        lanes.write("Y", "out", n).write("DY", "dout", n)
+    else:
+        arrays = ["Y", "W", "p", "A", "G"]
+        lanes.read("y", "Y", n).read("v", "W", m).read("a", "A", n).local("out", n)
+        lanes.zero("gt", 1).zero("gh", 1).zero("gy", n).zero("gv", m).read("gp", "G", q)
+        lanes.calls(f"{text.name}(t, h, y, v, {p}, a, out, gt, gh, gy, gv, gp, w)")
+        lanes.write("A", "gy", n).write("G", "gp", q)
+    return "\n".join(
+        [
+            head,
+            "from sciad.native.intrinsics import stack_f64",
+            "from sciad.native.scalar_functions import pointer_to, shift",
+            "",
+            f"@njit({options}, forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)",
+            body,
+            lanes.text(arrays),
+        ]
+    )
+
+
+class _Lanes:
+    """Writes the loop over lanes: gather, call, scatter, all with constant indices."""
+
+    def __init__(self, options: str):
+        self.options = options
+        self.before: list[str] = []
+        self.body: list[str] = []
+
+    def shared(self, name: str, size: int) -> str:
+        """A copy of what all lanes share, so that no store of a lane can change it."""
+        self.before.append(f"{name}_ = pointer_to(stack_f64({max(size, 1)}))")
+        self.before += [f"{name}_[{i}] = {name}[{i}]" for i in range(size)]
+        return f"{name}_"
+
+    def local(self, name: str, size: int):
+        self.before.append(f"{name} = pointer_to(stack_f64({max(size, 1)}))")
+        return self
+
+    def read(self, name: str, source: str, size: int):
+        self.local(name, size)
+        self.body += [f"{name}[{i}] = {source}[{i * LANES} + lane]" for i in range(size)]
+        return self
+
+    def zero(self, name: str, size: int):
+        self.local(name, size)
+        self.body += [f"{name}[{i}] = 0.0" for i in range(size)]
+        return self
+
+    def calls(self, expression: str):
+        self.body.append(f"status |= {expression}")
+        return self
+
+    def write(self, target: str, name: str, size: int):
+        self.body += [f"{target}[{i * LANES} + lane] = {name}[{i}]" for i in range(size)]
+        return self
+
+    def text(self, arrays: list[str]) -> str:
+        kinds = ", ".join(["types.int64", "double", "double"] + ["pointer"] * (len(arrays) + 1))
+        lines = [
+            f"@cfunc(types.int64({kinds}), {self.options})",
+            f"def lanes(count, t, h, {', '.join(arrays)}, w):",
+            *("    " + line for line in self.before),
+            "    status = 0",
+            "    for lane in range(count):",
+            *("        " + line for line in self.body),
+            "    return status",
+        ]
+        return "\n".join(lines) + "\n"
+
+
+class CallbackStep:
+    """A step in Python behind the C entries of a compiled one; slow, and right.
+
+    Derivatives come from the eager transforms.
+    """
+
+    changeable = True  # what drift and diffusion capture may be another the next time they are called
+
+    def __init__(self, advance: Callable, y, w, args):
+        leaves, self.structure = flatten(args)
+        self.leaves = leaves
+        self.advance, self.y, self.w = advance, y, w
+        self.n_p = sum(x.size for x in pack(leaves))
+        self.sizes = {"y": sum(np.size(x) for x in flatten(y)[0]), "p": self.n_p}
+        self.sizes["noise"] = sum(np.size(x) for x in flatten(w)[0])
+        self.captured: list = []
+        self.error: BaseException | None = None
+        self._entries: dict = {}
+
+    def entries(self, *kinds: str) -> tuple[np.ndarray, int, bool]:
+        table = np.zeros(len(KINDS), dtype=np.int64)
+        for kind in kinds:
+            if kind not in self._entries:
+                self._entries[kind] = self._entry(kind)
+            table[KINDS.index(kind)] = ctypes.cast(self._entries[kind], ctypes.c_void_p).value
+        return table, 0, False
+
+    def failure(self, status: int) -> BaseException:
+        error, self.error = self.error, None
+        return error or RuntimeError(f"the step failed with status {status}")
+
+    def evaluate(self, t, y, p):
+        """What a short step adds to y, for `sciad.solvers.model.models.Witness`."""
+        y = np.tile(y, self.sizes["y"] // len(y))
+        return self.run(t, 1e-3, y, np.linspace(0.02, 0.04, self.sizes["noise"]), p) - y
+
+    def run(self, t, h, y, w, p):
+        """The step on flat values, traced or not."""
+        place, args = 0, []
+        for leaf in self.leaves:
+            if is_parameter(leaf):
+                size = math.prod(np.shape(leaf))
+                args.append(
+                    np.reshape(p[place : place + size], np.shape(leaf)) if np.ndim(leaf) else p[place]
+                )
+                place += size
+            else:
+                args.append(leaf)
+        out = self.advance(t, h, _fold(y, self.y), _fold(w, self.w), unflatten(self.structure, args))
+        return np.concatenate([np.ravel(x) for x in flatten(out)[0]])
+
+    def _entry(self, kind: str):
+        n, m, q = self.sizes["y"], self.sizes["noise"], self.n_p
+        number, pointer = ctypes.c_double, ctypes.POINTER(ctypes.c_double)
+        counts = {"primal": 5, "pullback": 11, "pushforward": 10}[kind]
+        types = [number, number] + [pointer] * counts
+        if kind == "pushforward":
+            types[5:7] = [number, number]
+            types.append(pointer)
+
+        def array(memory, size):
+            return np.ctypeslib.as_array(memory, (size,)) if size else np.empty(0)
+
+        def entry(t, h, y, w, p, *rest):
+            try:
+                y, w, p = array(y, n).copy(), array(w, m).copy(), array(p, q).copy()
+                if kind == "primal":
+                    result = self.run(t, h, y, w, p)
+                    if ad.is_traced(result):
+                        raise NotDifferentiable(
+                            "drift or diffusion captures a value that is being differentiated, "
+                            "and the model is not compiled: pass that value in args"
+                        )
+                    array(rest[0], result.size)[:] = result
+                elif kind == "pushforward":
+                    dy, dp = array(rest[2], n).copy(), array(rest[4], q).copy()
+                    out, dout = ad.jvp(lambda y, p: self.run(t, h, y, w, p), (y, p), (dy, dp))
+                    array(rest[5], n)[:] = out
+                    array(rest[6], n)[:] = dout
+                else:
+                    out, pull = ad.vjp(lambda y, p: self.run(t, h, y, w, p), y, p)
+                    gy, gp = pull(array(rest[0], n).copy())
+                    array(rest[1], n)[:] = out
+                    array(rest[4], n)[:] += gy
+                    array(rest[6], q)[:] += gp
+            except BaseException as error:
+                self.error = error
+                return 1
+            return 0
+
+        return ctypes.CFUNCTYPE(ctypes.c_int64, *types)(entry)
+
+
+def _fold(flat, template):
+    leaves, structure = flatten(template)
+    place, out = 0, []
+    for leaf in leaves:
+        size = math.prod(np.shape(leaf))
+        out.append(np.reshape(flat[place : place + size], np.shape(leaf)))
+        place += size
+    return unflatten(structure, out)

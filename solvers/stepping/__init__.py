@@ -1,0 +1,1 @@
+"""The integration loop, its steps and controllers, and the driver that runs it."""

@@ -1,0 +1,70 @@
+"""What to tell of solves that cannot start or did not end."""
+
+from __future__ import annotations
+
+import math
+import sys
+import warnings
+
+import numpy as np
+
+from sciad.solvers.stepping import loop_state as state
+
+__all__ = ["failure_message", "refuse_times", "warn"]
+
+
+def warn(text: str, category=UserWarning) -> None:
+    """Warn at the line of the caller's program, however deep in these packages it is noticed."""
+    frame, level = sys._getframe(1), 2
+    while frame.f_back and frame.f_globals.get("__name__", "").split(".")[0] in _OWN:
+        frame, level = frame.f_back, level + 1
+    warnings.warn(text, category, stacklevel=level)
+
+
+_OWN = frozenset({"sciad"})
+
+
+def refuse_times(ts, t0: float, t1: float) -> None:
+    """Say what is wrong with output times that the loop refused."""
+    low, high = (t0, t1) if t0 <= t1 else (t1, t0)
+    outside = ts[~((ts >= low) & (ts <= high))]
+    if len(outside):
+        raise ValueError(
+            f"Values in `t_eval` are not within `t_span`: {outside[0]} is not in [{low}, {high}]"
+        )
+    steps = np.diff(ts) if t1 >= t0 else -np.diff(ts)
+    if len(steps) and not steps.min() >= 0:
+        k = int(np.argmin(steps))
+        raise ValueError(
+            f"Values in `t_eval` are not properly sorted: t_eval[{k}] = {ts[k]} comes before "
+            f"t_eval[{k + 1}] = {ts[k + 1]}"
+        )
+
+
+def failure_message(code: int, t: float, y: np.ndarray, f: np.ndarray, whole, real, explicit=True) -> str:
+    """What happened, where, and what to do."""
+    if code == state.TOO_MANY_STEPS:
+        attempts = int(whole[state.ACCEPTED] + whole[state.REJECTED])
+        return (
+            f"The largest number of steps, max_steps={attempts}, was used up at t = {t:.6g}; allow more "
+            "steps, loosen rtol and atol, or use a method for stiff problems (such as Rodas5P)."
+        )
+    text = f"Required step size is less than spacing between numbers. The solution stopped at t = {t:.6g}"
+    for what, values in (("y", y), ("the right-hand side", f)):
+        bad = np.flatnonzero(~np.isfinite(values))
+        if len(bad):
+            k = bad[0]
+            return f"{text}, where component {k} of {what} is {values[k]}; check the model near this time."
+    largest, fastest = np.abs(y).argmax(), np.abs(f).argmax()
+    if not math.isfinite(real[state.ERROR]):
+        return (
+            f"{text}: beyond it the model is not finite, however short the step. Check the model there "
+            "(a pole of the solution, a logarithm or root of a negative number); the largest component is "
+            f"y[{largest}] = {y[largest]:.6g}."
+        )
+    advice = ", or try Rodas5P" if explicit else ""
+    return (
+        f"{text}, where the error (the fastest component is y[{fastest}]) cannot be brought under the "
+        "tolerance: the solution may have a singularity or a jump there, or be stiff. Put a jump into "
+        f"tstops{advice}."
+    )

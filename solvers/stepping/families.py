@@ -1,0 +1,158 @@
+"""How each family of methods is put into the integration loop: kernels, tables, workspace."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sciad.native import kernels as native
+from sciad.solvers.linear.lu_kernels import linked_algebra
+from sciad.solvers.stepping import esdirk_step as step_esdirk
+from sciad.solvers.stepping import explicit_step as step_rk
+from sciad.solvers.stepping import integration_loop as loop
+from sciad.solvers.stepping import rosenbrock_step as step_rosenbrock
+
+__all__ = ["FAMILIES", "linked", "loop_constants"]
+
+
+@dataclass(frozen=True)
+class Family:
+    """How the linker and the driver deal with one kind of tableau."""
+
+    kinds: tuple[str, ...]
+    kernels: dict
+    tables: Callable
+    workspace: Callable  # of model and algebra: float64 of scratch space besides the model's own
+    scaled: bool
+    implicit: bool = False  # whether a step solves linear systems
+    factored: bool = False  # whether all of them have one matrix, whose factors a record can keep
+
+    def constants(self, method) -> dict:
+        own = {"SCALED": self.scaled, "FACTORED": self.factored}
+        return {**self.kernels, **self.tables(method), **own}
+
+
+def _explicit_tables(method) -> dict:
+    return {
+        "STAGES": method.stages,
+        "A": tuple(map(tuple, method.matrix.tolist())),
+        "B": method.b,
+        "C": tuple(method.nodes.tolist()),
+        "ESTIMATE": method.error or (),
+        "DAMPING": method.error_damping or (),
+        "CLOSED": method.fsal,
+        "CLOSING": method.stages,
+        "STIFFNESS_TEST": method.fsal and method.stages > 1 and method.c[-1] == 1.0,
+    }
+
+
+FAMILIES = {
+    "explicit": Family(
+        kinds=("primal",),
+        kernels={
+            "begin": step_rk.rk_begin,
+            "attempt": step_rk.rk_attempt,
+            "close": step_rk.rk_close,
+            "complete": step_rk.rk_complete,
+        },
+        tables=_explicit_tables,
+        workspace=lambda model, algebra: 1,
+        scaled=True,
+    )
+}
+
+
+def _rosenbrock_tables(method) -> dict:
+    return {
+        "STAGES": method.stages,
+        "A": ((), *method.a),
+        "C": ((), *method.C),
+        "B": method.b,
+        "ERROR_WEIGHTS": method.error,
+        "NODES": method.c,
+        "TIMES": method.d,
+        "GAMMA": method.gamma,
+        "START": method.stages,
+        "CLOSING": method.stages + 1,
+        "CLOSED": False,
+        "STIFFNESS_TEST": False,
+    }
+
+
+FAMILIES["rosenbrock"] = Family(
+    kinds=("primal", "jacobian", "pushforward"),
+    kernels={
+        "begin": step_rosenbrock.rosenbrock_begin,
+        "attempt": step_rosenbrock.rosenbrock_attempt,
+        "close": step_rosenbrock.rosenbrock_close,
+        "complete": step_rosenbrock.rosenbrock_complete,
+    },
+    tables=_rosenbrock_tables,
+    workspace=lambda model, algebra: algebra.size + model.n + model.m,
+    scaled=False,
+    implicit=True,
+    factored=True,
+)
+
+
+def _esdirk_tables(method) -> dict:
+    return {
+        **_explicit_tables(method),
+        "BEFORE": tuple(row[:i] for i, row in enumerate(method.a)),
+        "GAMMA": method.gamma,
+        "CLOSED": True,
+        "STIFFNESS_TEST": False,
+    }
+
+
+FAMILIES["esdirk"] = Family(
+    kinds=("primal", "jacobian"),
+    kernels={
+        "begin": step_esdirk.esdirk_begin,
+        "attempt": step_esdirk.esdirk_attempt,
+        "close": step_esdirk.esdirk_close,
+        "complete": step_esdirk.esdirk_complete,
+    },
+    tables=_esdirk_tables,
+    workspace=lambda model, algebra: algebra.size + step_esdirk.OWN,
+    scaled=True,
+    implicit=True,
+)
+
+
+def linked(method, propose, n: int):
+    """The loop, linked for this method and, where ``n`` is not 0, for this number of unknowns."""
+    key = (method, propose, n)
+    if key not in _kernels:
+        _kernels[key] = native.link(loop.integrate, loop.SIGNATURE, loop_constants(method, propose, n))
+    return _kernels[key]
+
+
+def loop_constants(method, propose, n: int) -> dict:
+    """What the linker puts into the loop's kernels for this method, controller kernel and number of
+    unknowns.
+    """
+    rows, dense = method.rows, len(method.dense)
+    family = FAMILIES[method.family]
+    return {
+        **family.constants(method),
+        **(linked_algebra(n) if family.implicit else {}),
+        "N": n,
+        "ROWS": rows,
+        "Y": rows,
+        "Y1": rows + 1,
+        "U": rows + 2,
+        "RTOL": rows + 3,
+        "ATOL": rows + 4,
+        "SLOPE": rows + 5,
+        "D": rows + 6,
+        "DENSE": method.dense,
+        "DENSE_ROWS": dense,
+        "ALL_ROWS": rows + 6 + dense,
+        "ADAPTIVE": method.adaptive,
+        "CONTROL_ORDER": method.control_order,
+        "propose": propose,
+    }
+
+
+_kernels: dict = {}
