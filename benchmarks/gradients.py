@@ -33,14 +33,14 @@ from benchmarks import gradient_scaling as scaling  # noqa: E402
 from benchmarks import timing  # noqa: E402
 from benchmarks.gradient_peers import PEERS  # noqa: E402
 from benchmarks.gradient_problems import Problem, problems  # noqa: E402
-from sciad.adjoints import (
+from sciad.adjoints import (  # noqa: E402
     BacksolveAdjoint,
     DiscreteAdjoint,
     ForwardSensitivity,
     GaussAdjoint,
     InterpolatingAdjoint,
 )
-from sciad.adjoints.ode import discrete
+from sciad.adjoints.ode import discrete  # noqa: E402
 from sciad.solvers import solve_ivp  # noqa: E402
 from sciad.solvers.methods.names import method_named  # noqa: E402
 from sciad.solvers.model.build_model import build_model  # noqa: E402

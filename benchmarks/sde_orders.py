@@ -25,7 +25,7 @@ import scipy.linalg
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from sciad.solvers import BrownianMotion, solve_sde
+from sciad.solvers import BrownianMotion, solve_sde  # noqa: E402
 from sciad.solvers.sde import step_functions as step_sde  # noqa: E402
 from sciad.solvers.sde.brownian import AREAS, SPACE_TIME  # noqa: E402
 from sciad.solvers.sde.stochastic_methods import METHODS  # noqa: E402

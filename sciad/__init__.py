@@ -54,7 +54,9 @@ _ELSEWHERE = {
     **dict.fromkeys(("jit", "source"), "sciad.compiler.jit"),
     "debug_nan": "sciad.compiler.nan_debugging",
     **dict.fromkeys(("sparse_jacobian", "sparsity"), "sciad.compiler.sparse.sparse_functions"),
-    **dict.fromkeys(("solve_ivp", "solve_sde", "steady_state", "SolverError", "BrownianMotion"), "sciad.solvers"),
+    **dict.fromkeys(
+        ("solve_ivp", "solve_sde", "steady_state", "SolverError", "BrownianMotion"), "sciad.solvers"
+    ),
     **dict.fromkeys(
         ("DiscreteAdjoint", "InterpolatingAdjoint", "GaussAdjoint", "BacksolveAdjoint", "ForwardSensitivity",
          "ReversibleAdjoint", "SteadyStateAdjoint"),

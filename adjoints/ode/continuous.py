@@ -50,7 +50,8 @@ class ContinuousAdjoint:
     ) -> Cotangents:
         """Cotangents of the inputs of a solve from those of its outputs.
 
-        Parameters and errors as for `sciad.adjoints.ode.discrete.pull`; `options` are those of the forward solve.
+        Parameters and errors as for `sciad.adjoints.ode.discrete.pull`; `options` are those of the forward
+        solve.
         """
         n, m = model.n, model.m
         record, ts = trajectory.record, trajectory.ts

@@ -26,7 +26,7 @@ class ForwardSensitivity:
     record = 3  # the LU factors of the steps serve all directions
 
     def pullback(self, model, trajectory, p: np.ndarray, gys: np.ndarray, times: bool, options) -> Cotangents:
-        """Cotangents of the inputs of a solve from those of its outputs; see `sciad.adjoints.ode.discrete.pull`."""
+        """Cotangents of a solve's inputs from its outputs'; see `sciad.adjoints.ode.discrete.pull`."""
         n, m = model.n, model.m
         gradient = np.empty(n + m)
         for k, direction in enumerate(np.eye(n + m)):

@@ -1,8 +1,9 @@
 """Derivative rules of the solvers' primitive, to any nesting of two orders.
 
-``solve`` (in `sciad.solvers.ode.solve_primitive`) maps (t0, t1, ts, y0, p) to the outputs. Its pullback by the chosen adjoint
-and its tangent are primitives of their own, `pull_solve` and `push_solve`, so that they can be
-differentiated in turn; what both need of the second order is one thing, `sciad.adjoints.ode.second_order.pull_pair`.
+``solve`` (in `sciad.solvers.ode.solve_primitive`) maps (t0, t1, ts, y0, p) to the outputs. Its pullback by
+the chosen adjoint and its tangent are primitives of their own, `pull_solve` and `push_solve`, so that they
+can be differentiated in turn; what both need of the second order is one thing,
+`sciad.adjoints.ode.second_order.pull_pair`.
 """
 
 from __future__ import annotations
@@ -103,8 +104,8 @@ def _loss_not_finite(trajectory, gys) -> LossNotFinite:
     when = f" at t = {trajectory.ts[row]:.6g}" if len(trajectory.ts) == len(gys) else ""
     return LossNotFinite(
         f"the derivative of the loss with respect to component {k} of y{when} is not finite but "
-        f"{gys[row, k]}. If the data hold NaN, leave those out of the loss (np.nansum does); else look for logarithms, roots "
-        "or quotients at zero in what is computed from the solution"
+        f"{gys[row, k]}. If the data hold NaN, leave those out of the loss (np.nansum does); else look for "
+        "logarithms, roots or quotients at zero in what is computed from the solution"
     )
 
 

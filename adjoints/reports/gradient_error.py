@@ -72,8 +72,8 @@ class Agreement:
         elif self.missing > max(0.05, 2.0 * self.error):
             text += (
                 f". But differences of the loss are not what they say, by {100 * self.missing:.0f} %: a "
-                "model that jumps where a parameter or the state says so is differentiated as if its jumps stood "
-                "still (make them events), and so are values rounded or taken out by float()"
+                "model that jumps where a parameter or the state says so is differentiated as if its jumps "
+                "stood still (make them events), and so are values rounded or taken out by float()"
             )
         return f"<{text}>"
 

@@ -1,8 +1,8 @@
 # ruff: noqa: F821
 """Loops over fixed steps of many paths that carry derivatives: tangents forwards, adjoints backwards.
 
-Layout, arguments and result are those of ``sciad.solvers.sde.fixed_loop``; entries[1] and entries[2] are the pullback and
-the pushforward of the step.
+Layout, arguments and result are those of ``sciad.solvers.sde.fixed_loop``; entries[1] and entries[2] are the
+pullback and the pushforward of the step.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
 """The differentiating compiler: a function's own source to native code of it and its derivatives.
 
-``parse`` (source to IR: scalars, flat memory, structured control flow), ``forward``, ``reverse`` and ``jacobian`` (IR to
-IR), ``emit`` (IR to readable Python) and ``cache`` (one file per program in the cache folder, compiled by numba).
+In order: ``tracing`` runs a function's source on symbolic values (``objects``) and writes IR (``ir``:
+scalars, flat memory, structured control flow), ``functions`` says what NumPy's functions do to it,
+``passes`` improve it, ``derivatives`` makes programs of its derivatives from it, ``backend`` turns a
+program into readable Python, which ``sciad.native`` compiles. ``sparse`` adds Jacobians by their patterns.
 """
 
 from __future__ import annotations

@@ -1,1 +1,4 @@
-"""From restricted Python to machine code: kernels, specialised text, numba, LLVM, the cache. Imports nothing else of sciad."""
+"""From restricted Python to machine code: kernels, specialised text, numba, LLVM, the cache.
+
+Imports nothing else of sciad.
+"""

@@ -1,8 +1,8 @@
 """numba as a translator only: Python to LLVM, without optimisation or machine code.
 
 numba optimises every function that another one calls by itself, and again inside each caller, and makes
-machine code of it each time; for nested kernels that is a third of the time to compile them. What is translated
-here is optimised once, as a whole, by `machine`.
+machine code of it each time; for nested kernels that is a third of the time to compile them. What is
+translated here is optimised once, as a whole, by `sciad.native.llvm`.
 """
 
 from __future__ import annotations

@@ -10,10 +10,10 @@ What an adjoint builds on
     the same entries: callbacks into Python, so kernels need not know. ``model.table(*kinds)`` is the
     int64 array of addresses that kernels take as ``model``; kernels call ``call(model[0], (t, y, p, out,
     w))``. After an entry returned k != 0, ``model.failure(k)`` is the exception to raise.
-``sciad.solvers.stepping.integrate.integrate(model, method, span, y0, p, ts, options, record=2) -> Trajectory``
-    The primitive under ``solve_ivp``: flat float64 arrays in, a ``Trajectory`` out. See there for its
-    fields: with ``record=2`` one row [t, h, y (n), stages (rows * n)] per accepted step, and for each
-    output time the step and the theta at which it lies.
+``integrate(model, method, span, y0, p, ts, options, record=2) -> Trajectory``
+    The primitive under ``solve_ivp``, in ``sciad.solvers.stepping.integrate``: flat float64 arrays in, a
+    ``Trajectory`` out. See there for its fields: with ``record=2`` one row [t, h, y (n), stages (rows * n)]
+    per accepted step, and for each output time the step and the theta at which it lies.
 ``method.dense``, ``method.matrix``, ``method.nodes``, ``method.b``
     The tableau: rows of the stage matrix as stored in the record (stages, closing row f(t+h, y1), extra
     stages); the dense output y(theta) = (1-theta) y + theta (y1 + (1-theta) s sum_m theta^m sum_i
@@ -100,8 +100,9 @@ class Model:
         return np.empty(self.work_size_of(*kinds))
 
     def sparse_jacobian(self):
-        """How the nonzeros of the Jacobian are computed (see ``sciad.compiler.sparse.compressed_jacobian``), None if its
-        pattern is not known.
+        """How the nonzeros of the Jacobian are computed, None if its pattern is not known.
+
+        See ``sciad.compiler.sparse.compressed_jacobian``.
         """
         return None
 
@@ -241,7 +242,10 @@ class Witness:
 
 
 class NumbersOfPattern:
-    """The sparse Jacobian of a callback model, as ``sciad.compiler.sparse.compressed_jacobian.SparseJacobian``."""
+    """The sparse Jacobian of a callback model.
+
+    As ``sciad.compiler.sparse.compressed_jacobian.SparseJacobian``.
+    """
 
     colours = work_size = 0
 

@@ -4,7 +4,8 @@
 Paths run in blocks of `LANES`, side by side: the state is stored component by component with the lanes
 innermost, so that noise is always vector code. The constant ``advance`` of the link says how a step is
 made: path after path by the address of the step, or all lanes in one call of an entry that loops over them
-(``sciad.solvers.sde.compiled_step``). ``NOISES`` says what noise a step takes, see ``sciad.solvers.sde.brownian``.
+(``sciad.solvers.sde.compiled_step``). ``NOISES`` says what noise a step takes, see
+``sciad.solvers.sde.brownian``.
 
 Common arguments
 ----------------

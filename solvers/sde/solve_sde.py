@@ -67,8 +67,8 @@ def solve_sde(
     calculus : {"ito", "stratonovich"}
         The sense of the noise term. The method must have the same.
     method : str or Method
-        See ``sciad.solvers.sde.stochastic_methods.METHODS``. "auto" takes SRA1 for additive, SRIW1 for diagonal and scalar
-        noise, EulerMaruyama for general noise, and Heun in the Stratonovich sense.
+        See ``sciad.solvers.sde.stochastic_methods.METHODS``. "auto" takes SRA1 for additive, SRIW1 for
+        diagonal and scalar noise, EulerMaruyama for general noise, and Heun in the Stratonovich sense.
     t_eval : array_like, optional
         Increasing times at which to return the solution; steps end there exactly, and the solve at the last
         of them. By default the ends of the steps (for ensembles with steps of their own: start and end).

@@ -2,9 +2,9 @@
 
 Rows of ``z`` besides those of every method: the K_i, and in row ``STAGES`` f(t + h, y1), the first K of the
 next step. Constants put in by the linker: ``N``, ``STAGES``, ``C``, ``ESTIMATE``, ``GAMMA``, ``BEFORE`` (the
-a_ij with j < i), and the kernels of linear algebra of ``sciad.solvers.linear.lu_kernels``. Memory in ``scratch``, from
-``whole[LINEAR_ALGEBRA]`` on: J, the factors of W = I / (gamma h) - J, the identity as the algebra wants it,
-then the numbers below.
+a_ij with j < i), and the kernels of linear algebra of ``sciad.solvers.linear.lu_kernels``. Memory in
+``scratch``, from ``whole[LINEAR_ALGEBRA]`` on: J, the factors of W = I / (gamma h) - J, the identity as the
+algebra wants it, then the numbers below.
 """
 
 # ruff: noqa: F403, F405

@@ -33,8 +33,8 @@ def integrate(model, whole, real, state, p, ts, out, place, record, scratch):
     Parameters
     ----------
     model : addresses (compiled) or callables (interpreted) of f, its Jacobian and its pushforward
-    whole, real : scalars of the state, see ``sciad.solvers.stepping.loop_state``; ``real`` ends with the times to hit exactly, in
-        order, the last of which is the end
+    whole, real : scalars of the state, see ``sciad.solvers.stepping.loop_state``; ``real`` ends with the
+        times to hit exactly, in order, the last of which is the end
     state : (ALL_ROWS, n), rows as above
     p : flat parameters
     ts, out, place : output times (m,), outputs (m, n), and for each output the step and theta it lies at

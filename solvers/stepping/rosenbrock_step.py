@@ -2,9 +2,9 @@
 
 Rows of ``z`` besides those of every method: ``START`` f(t, y), ``CLOSING`` f(t + h, y1), ``SLOPE`` f_t(t,
 y). Constants put in by the linker: ``N``, ``STAGES``, ``A``, ``C``, ``B``, ``ERROR_WEIGHTS``, ``NODES``,
-``TIMES`` (the d_i), ``GAMMA``, and the kernels of linear algebra of ``sciad.solvers.linear.lu_kernels``. Memory in
-``scratch``, from ``whole[LINEAR_ALGEBRA]`` on, with sizes from the table: J, the factors of W, the mass
-matrix, zeros (n + m, directions of the pushforward).
+``TIMES`` (the d_i), ``GAMMA``, and the kernels of linear algebra of ``sciad.solvers.linear.lu_kernels``.
+Memory in ``scratch``, from ``whole[LINEAR_ALGEBRA]`` on, with sizes from the table: J, the factors of W, the
+mass matrix, zeros (n + m, directions of the pushforward).
 """
 
 # ruff: noqa: F403, F405

@@ -110,7 +110,7 @@ def test_sources_are_python_and_name_the_users_values():
         f.address("gradient")
 
 
-def test_tangents_of_constants_are_written():
+def test_tangents_of_constants_are_written_by_machine_code():
     """What does not depend on the inputs has a tangent of zero, not whatever the caller's memory held."""
 
     def constant(t, y):

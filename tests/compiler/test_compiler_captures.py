@@ -138,7 +138,7 @@ def test_a_file_edited_since_it_was_imported(tmp_path, edit):
     old, new = EDITS[edit]
     assert old in text
     file.write_text(text.replace(old, new))
-    with pytest.raises(UnsupportedSyntax, match="import it again|was not found"):
+    with pytest.raises(UnsupportedSyntax, match=r"import it again|was not found"):
         traced(space["h" if edit == "operator" else "f"], 0.3, Y)
 
 

@@ -1,4 +1,4 @@
-"""The compiler's own elementary functions: to two units in the last place of extended precision, special values kept."""
+"""Our own elementary functions: to two units in the last place of extended precision, special values kept."""
 
 import ctypes
 
@@ -108,10 +108,13 @@ def test_python_and_compiled_meaning_agree(name):
     arity = 2 if name in ("maximum", "minimum", "fmax", "fmin") else 1
     arguments = ", ".join(f"x{k}[i]" for k in range(arity))
     names = {name: function}
-    exec(
-        f"def loop(x0, x1, out, n):\n    for i in range(n):\n        out[i] = {name}({arguments})\n    return 0\n",
-        names,
+    lines = (
+        "def loop(x0, x1, out, n):",
+        "    for i in range(n):",
+        f"        out[i] = {name}({arguments})",
+        "    return 0",
     )
+    exec("\n".join(lines), names)
     compiled = cfunc(types.int64(POINTER, POINTER, POINTER, types.int64), error_model="numpy")(names["loop"])
     run = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_void_p] * 3, ctypes.c_int64)(compiled.address)
     out = np.empty(pairs.shape[1])

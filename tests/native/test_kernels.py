@@ -215,7 +215,8 @@ def test_a_folder_that_cannot_be_written_gives_a_temporary_one(tmp_path, monkeyp
 
 
 def test_two_processes_share_one_cold_cache(tmp_path):
-    script = "import tests.native.test_kernels as t; t.native.link(t.stage_sum, t.SIGNATURE, t.CONSTANTS); print('ok')"
+    link = "t.native.link(t.stage_sum, t.SIGNATURE, t.CONSTANTS)"
+    script = f"import tests.native.test_kernels as t; {link}; print('ok')"
     environment = {**os.environ, "SCIAD_CACHE_DIR": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)}
     runs = [
         subprocess.Popen([sys.executable, "-c", script], env=environment, stdout=subprocess.PIPE)

@@ -1,7 +1,8 @@
 """Stiff problems of the Test Set for Initial Value Problem Solvers, at the end of their spans.
 
 References are printed in F. Mazzia and C. Magherini, Test Set for Initial Value Problem Solvers, release 2.4
-(2008). Five of the problems are among `tests.problems.ode_models`; the others are here, two of them differential-algebraic.
+(2008). Five of the problems are among `tests.problems.ode_models`; the others are here, two of them
+differential-algebraic.
 """
 
 from typing import NamedTuple

@@ -5,10 +5,15 @@ Each is lowered to elementwise expressions, loops and calls of array primitives.
 
 from __future__ import annotations
 
-from sciad.compiler.functions import array_methods as methods
-from sciad.compiler.functions import creation, elementwise, reductions, shaping
-from sciad.compiler.functions import matrices as linalg
-from sciad.compiler.functions import python_builtins as builtin  # noqa: F401  (they enter the table)
+from sciad.compiler.functions import (  # noqa: F401  (they enter the table)
+    array_methods,
+    creation,
+    elementwise,
+    matrices,
+    python_builtins,
+    reductions,
+    shaping,
+)
 from sciad.compiler.functions.lowerings import attribute, call, call_method
 
 __all__ = ["attribute", "call", "call_method"]

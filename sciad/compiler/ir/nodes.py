@@ -55,8 +55,8 @@ class Value:
     def __repr__(self) -> str:
         return f"%{self.name or 'v'}.{id(self) & 0xFFF:03x}:{self.type}"
 
-    # Arithmetic on values emits into the active builder, so that the rules of `sciad.rule_table` run on values
-    # unchanged.
+    # Arithmetic on values emits into the active builder, so that the rules of `sciad.rule_table` run on
+    # values unchanged.
     def __array_ufunc__(self, ufunc, method, *inputs, **kwargs):
         if method != "__call__" or kwargs:
             return NotImplemented

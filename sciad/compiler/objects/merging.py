@@ -43,7 +43,7 @@ class Merge:
         self._boxes: dict = {}
 
     def is_own(self, box) -> bool:
-        """Whether the box stands for what this very loop carries; to an inner loop it is a box like any other."""
+        """Whether the box stands for what this very loop carries; to an inner loop it is like any other."""
         return box.is_param is not None and box.is_param is self.owner
 
     def __call__(self, a, b, name=""):
