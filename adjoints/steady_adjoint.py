@@ -9,7 +9,7 @@ import numpy as np
 from sciad import NotDifferentiable
 from sciad.adjoints.ode.discrete import check_finite
 from sciad.eager.traced import is_traced
-from sciad.solvers.ode.solve_primitive import contiguous
+from sciad.solvers.model.arguments import contiguous
 from sciad.solvers.solver_error import SolverError
 from sciad.solvers.steady import Steady, find, steady_solve
 

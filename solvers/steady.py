@@ -9,9 +9,9 @@ import numpy as np
 from scipy.linalg import LinAlgError, lu_factor, lu_solve
 
 import sciad
+from sciad.solvers.model.arguments import array, contiguous, flat
 from sciad.solvers.model.build_model import build_model
 from sciad.solvers.model.models import Model
-from sciad.solvers.ode.solve_primitive import array, contiguous, flat
 from sciad.solvers.solver_error import SolverError
 from sciad.solvers.suggestions import check_adjoint
 

@@ -17,8 +17,9 @@ from sciad.adjoints.ode.choice import chosen
 from sciad.adjoints.ode.discrete import Cotangents, push
 from sciad.adjoints.ode.second_order import pull_pair
 from sciad.eager.traced import is_traced
+from sciad.solvers.model.arguments import contiguous
 from sciad.solvers.ode.mass_matrix import slope_at
-from sciad.solvers.ode.solve_primitive import Problem, contiguous, run, solve, time_last
+from sciad.solvers.ode.solve_primitive import Problem, run, solve, time_last
 from sciad.solvers.solver_error import LossNotFinite
 
 __all__ = ["pull_solve", "push_solve"]

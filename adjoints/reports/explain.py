@@ -15,7 +15,8 @@ from sciad.adjoints.ode.discrete import DiscreteAdjoint
 from sciad.adjoints.ode.forward_sensitivity import ForwardSensitivity
 from sciad.adjoints.ode.gauss import GaussAdjoint
 from sciad.adjoints.ode.interpolating import InterpolatingAdjoint
-from sciad.solvers.ode.solve_primitive import Problem, contiguous, flat, run, strip
+from sciad.solvers.model.arguments import contiguous, flat, strip
+from sciad.solvers.ode.solve_primitive import Problem, run
 from sciad.solvers.solver_error import SolverError
 
 __all__ = ["Cost", "Explanation", "explain"]

@@ -13,7 +13,7 @@ from scipy.sparse import csc_array, issparse
 import sciad
 from sciad.eager.traced import Traced
 from sciad.solvers.model.models import CallbackModel, NumbersOfPattern
-from sciad.solvers.stepping.failures import warn
+from sciad.solvers.warn import warn
 
 __all__ = ["InterpretedModel", "check_shape", "interpreted_model", "wrong_size"]
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sciad.eager.traced import Traced, operand
-from sciad.solvers.ode.solve_primitive import array, strip, stripped
+from sciad.solvers.model.arguments import array, strip, stripped
 from sciad.solvers.stepping import loop_state as state
 from sciad.tree import tree_leaves
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.sparse import csc_array, issparse
 
+from sciad.solvers.model.arguments import contiguous, flat, strip, stripped
 from sciad.solvers.model.models import CompiledModel, Model
-from sciad.solvers.ode.solve_primitive import contiguous, flat, strip, stripped
 
 __all__ = ["check_jac", "pattern_given", "with_pattern"]
 

@@ -10,6 +10,7 @@ import numpy as np
 from sciad import tree
 from sciad.eager.traced import Traced, is_traced, operand, raw
 from sciad.solvers.methods.names import method_named
+from sciad.solvers.model.arguments import array, check, contiguous, flat
 from sciad.solvers.model.build_model import build_model
 from sciad.solvers.ode.complex_state import solve_complex
 from sciad.solvers.ode.event_chain import chain
@@ -17,16 +18,16 @@ from sciad.solvers.ode.events import Events
 from sciad.solvers.ode.jacobian_arguments import check_jac, pattern_given, with_pattern
 from sciad.solvers.ode.mass_matrix import with_mass
 from sciad.solvers.ode.solution import DenseOutput, Solution
-from sciad.solvers.ode.solve_primitive import Problem, array, check, contiguous, flat
+from sciad.solvers.ode.solve_primitive import Problem
 from sciad.solvers.ode.tolerance import SMALLEST_RTOL, factor, tightened
 from sciad.solvers.ode.traced_solve import SUCCESS, differentiable
 from sciad.solvers.progress import showing
 from sciad.solvers.stepping import loop_state as state
 from sciad.solvers.stepping.auto import AUTO, integrate_auto
 from sciad.solvers.stepping.controllers import Controller
-from sciad.solvers.stepping.failures import warn
 from sciad.solvers.stepping.integrate import Options, integrate
 from sciad.solvers.suggestions import check_adjoint
+from sciad.solvers.warn import warn
 
 __all__ = ["solve_ivp"]
 

@@ -11,11 +11,12 @@ import sciad
 from sciad.eager.traced import Traced, is_traced, raw
 from sciad.solvers.methods.explicit_tableaus import Tsit5
 from sciad.solvers.methods.names import method_named
+from sciad.solvers.model.arguments import check, contiguous, flat, strip, stripped
 from sciad.solvers.ode.event_chain import Piece, chain
 from sciad.solvers.ode.events import Events, Occurrence
 from sciad.solvers.ode.mass_matrix import consistent, slope_at
 from sciad.solvers.ode.solution import DenseOutput, Solution
-from sciad.solvers.ode.solve_primitive import Problem, check, contiguous, failed, flat, solve, strip, stripped
+from sciad.solvers.ode.solve_primitive import Problem, failed, solve
 from sciad.solvers.solver_error import SolverError
 from sciad.solvers.stepping import loop_state as state
 from sciad.solvers.stepping.auto import AUTO

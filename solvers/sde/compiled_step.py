@@ -17,10 +17,11 @@ import numpy as np
 import sciad as ad
 from sciad.errors import NotDifferentiable
 from sciad.native.code import compiled
+from sciad.solvers.model.parameters import unpacker
 from sciad.solvers.sde.fixed_loop import LANES
 from sciad.tree import flatten, unflatten
 
-__all__ = ["CallbackStep", "CompiledStep", "pack", "step_function"]
+__all__ = ["CallbackStep", "CompiledStep", "step_function"]
 
 KINDS = ("primal", "pullback", "pushforward")
 SMALL = 48  # numbers that a step over lanes may keep in registers: state, noise and parameters
@@ -34,20 +35,6 @@ def step_function(step: Callable, drift: Callable, diffusion: Callable, times: C
         return step(drift, diffusion, times, t, h, y, w, args)
 
     return advance
-
-
-def pack(leaves) -> list[np.ndarray]:
-    """The leaves of args that are parameters, flat: floats and arrays; ints, bools and strings are
-    structure.
-    """
-    return [np.ravel(np.asarray(x, float)) for x in leaves if is_parameter(x)]
-
-
-def is_parameter(x) -> bool:
-    """Whether a leaf of args is a number that the step may be differentiated with respect to."""
-    return not isinstance(x, bool | int | str | bytes | np.integer | np.bool_) and (
-        ad.is_traced(x) or isinstance(x, float | np.floating | np.ndarray)
-    )
 
 
 class CompiledStep:
@@ -218,10 +205,8 @@ class CallbackStep:
     changeable = True  # what drift and diffusion capture may be another the next time they are called
 
     def __init__(self, advance: Callable, y, w, args):
-        leaves, self.structure = flatten(args)
-        self.leaves = leaves
+        self.arguments, self.n_p = unpacker(*flatten(args))
         self.advance, self.y, self.w = advance, y, w
-        self.n_p = sum(x.size for x in pack(leaves))
         self.sizes = {"y": sum(np.size(x) for x in flatten(y)[0]), "p": self.n_p}
         self.sizes["noise"] = sum(np.size(x) for x in flatten(w)[0])
         self.captured: list = []
@@ -247,17 +232,7 @@ class CallbackStep:
 
     def run(self, t, h, y, w, p):
         """The step on flat values, traced or not."""
-        place, args = 0, []
-        for leaf in self.leaves:
-            if is_parameter(leaf):
-                size = math.prod(np.shape(leaf))
-                args.append(
-                    np.reshape(p[place : place + size], np.shape(leaf)) if np.ndim(leaf) else p[place]
-                )
-                place += size
-            else:
-                args.append(leaf)
-        out = self.advance(t, h, _fold(y, self.y), _fold(w, self.w), unflatten(self.structure, args))
+        out = self.advance(t, h, _fold(y, self.y), _fold(w, self.w), self.arguments(p))
         return np.concatenate([np.ravel(x) for x in flatten(out)[0]])
 
     def _entry(self, kind: str):

@@ -14,7 +14,7 @@ import numpy as np
 from sciad.compiler.compiled_function import Group, compile_function
 from sciad.errors import UnsupportedSyntax
 from sciad.native.kernels import load_module
-from sciad.solvers.sde.compiled_step import is_parameter
+from sciad.solvers.model.parameters import is_parameter
 from sciad.tree import flatten, paths
 
 __all__ = ["along_itself"]

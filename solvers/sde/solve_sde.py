@@ -8,14 +8,15 @@ import numpy as np
 
 import sciad as ad
 from sciad.errors import NotDifferentiable, UnsupportedSyntax
+from sciad.solvers.model.parameters import example, is_parameter, join, kind_of, present
 from sciad.solvers.sde import step_functions as step_sde
 from sciad.solvers.sde.brownian import AREAS, SNAP, SPACE_TIME, BrownianMotion
-from sciad.solvers.sde.compiled_step import CallbackStep, CompiledStep, is_parameter, step_function
+from sciad.solvers.sde.compiled_step import CallbackStep, CompiledStep, step_function
 from sciad.solvers.sde.sde_problem import Problem, check_dependence, fixed_grid, shape_of_noise
 from sciad.solvers.sde.sde_solution import SDESolution
 from sciad.solvers.sde.stochastic_methods import ITO, NOISES, STRATONOVICH, find_method
 from sciad.solvers.solver_error import SolverError
-from sciad.tree import flatten
+from sciad.tree import flatten, unflatten
 
 __all__ = ["solve_sde"]
 
@@ -173,7 +174,9 @@ def _prepare(
     t0, t1 = _span(t_span)
     args = tuple(args) if isinstance(args, tuple | list) else (args,)
     y0 = y0 if ad.is_traced(y0) else _state(y0)
-    leaves, _ = flatten(args)
+    leaves, structure = flatten(args)
+    leaves = [present(leaf) for leaf in leaves]
+    kinds = [kind_of(leaf) for leaf in leaves]
     _check_numbers(y0, leaves)
     if noise not in NOISES:
         raise ValueError(f"noise = {noise!r} is not one of {', '.join(NOISES)}")
@@ -214,8 +217,9 @@ def _prepare(
     elif method.noise == AREAS:
         w = (w, np.zeros(brownian.size * (brownian.size - 1) // 2))
     model = (drift, diffusion, times)
-    step = make_step(method.fixed, method.derivative, model, y, w, plain)
-    embedded = make_step(method.embedded, method.derivative, model, y, w, plain) if adaptive else None
+    template = unflatten(structure, [example(leaf, kind) for leaf, kind in zip(leaves, kinds, strict=True)])
+    step = make_step(method.fixed, method.derivative, model, y, w, template)
+    embedded = make_step(method.embedded, method.derivative, model, y, w, template) if adaptive else None
     problem = Problem(
         step=step,
         embedded=embedded,
@@ -236,10 +240,9 @@ def _prepare(
         adjoint=adjoint,
         threads=threads,
         progress=progress,
-        parts=(drift, diffusion, times, noise, kind, calculus, y, w, plain),
+        parts=(drift, diffusion, times, noise, kind, calculus, y, w, template),
     )
-    flat = [np.ravel(x) for x in leaves if is_parameter(x)] + [np.ravel(x) for x in step.captured]
-    p = np.concatenate(flat) if flat else np.zeros(0)
+    p = join(leaves, kinds, step.captured)
     start = np.ravel(y0)
     if method.copies == 2:
         start = np.concatenate([start, start])

@@ -3,25 +3,12 @@
 from __future__ import annotations
 
 import math
-import sys
-import warnings
 
 import numpy as np
 
 from sciad.solvers.stepping import loop_state as state
 
-__all__ = ["failure_message", "refuse_times", "warn"]
-
-
-def warn(text: str, category=UserWarning) -> None:
-    """Warn at the line of the caller's program, however deep in these packages it is noticed."""
-    frame, level = sys._getframe(1), 2
-    while frame.f_back and frame.f_globals.get("__name__", "").split(".")[0] in _OWN:
-        frame, level = frame.f_back, level + 1
-    warnings.warn(text, category, stacklevel=level)
-
-
-_OWN = frozenset({"sciad"})
+__all__ = ["failure_message", "refuse_times"]
 
 
 def refuse_times(ts, t0: float, t1: float) -> None:

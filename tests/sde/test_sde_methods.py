@@ -214,3 +214,13 @@ def test_models_that_do_not_compile_give_the_same():
     with pytest.warns(UserWarning, match="not compiled"):
         slow = gbm(drift=drift, seed=2, paths=3)
     assert not np.max(np.abs(slow.y - same.y)) > 1e-12
+
+
+@pytest.mark.parametrize("whole", [np.array([1, 2]), np.array(3), np.int64(2), 2, np.array([True, False])])
+def test_integers_in_args_are_not_read_as_the_parameters_after_them(whole):
+    """Euler's steps of dy = -c k y without noise, k of whole numbers, then c a float."""
+    sol = solve_sde(
+        lambda t, y, k, c: -c * k * y, lambda t, y, k, c: 0.0 * y, (0, 1), [1.0, 1.0], args=(whole, 0.5),
+        dt=0.1, method="EulerMaruyama",
+    )  # fmt: skip
+    assert not np.max(np.abs(sol.y[:, -1] - (1 - 0.05 * np.asarray(whole, float)) ** 10)) > 1e-14
