@@ -1,6 +1,5 @@
 """The backsolve adjoint: the solution itself is integrated backwards together with its adjoint."""
 
-# ruff: noqa: F821
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from sciad.native.kernels import kernel
 from sciad.native.runtime import view
 from sciad.solvers.solver_error import SolverError
 from sciad.solvers.stepping import loop_state as state
+from sciad.solvers.stepping.linked_names import ATOL, RTOL, Y1
 
 __all__ = ["BacksolveAdjoint"]
 
@@ -110,7 +110,7 @@ class BacksolveAdjoint(ContinuousAdjoint):
 
     record = 2
     kernels: ClassVar[dict] = {
-        "call": backsolve_call,
+        "call_rhs": backsolve_call,
         "jump": reset_and_add,
         "quadrature": no_quadrature,
         "linearise": linearise_both,

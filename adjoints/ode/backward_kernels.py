@@ -1,23 +1,47 @@
 """The backward solve of continuous adjoints, as kernels: the solvers' own loop over another right-hand side.
 
-Where the loop calls its model, the linker puts the right-hand side of the method (``call``); ``jump``
-adds the cotangent of an output where it lies, ``quadrature`` sees each accepted step. All work on the
-adjoint equation
+Where the loop evaluates its right-hand side, the linker puts that of the method; the other places for its
+kernels are named below. All work on the adjoint equation
 
     lambda' = -J(t, y(t))^T lambda,    mu' = -f_p(t, y(t))^T lambda.
 """
 
-# ruff: noqa: F403, F405
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from sciad.native.kernels import kernel
-from sciad.native.runtime import at_address, combine_from, row, unroll, view
-from sciad.native.runtime import call as call_model
+from sciad.native.placeholders import placeholder
+from sciad.native.runtime import at_address, call, combine_from, row, unroll, view
 from sciad.solvers.stepping.integration_loop import advance
-from sciad.solvers.stepping.loop_state import *
+from sciad.solvers.stepping.linked_names import CLOSING, DENSE, DENSE_ROWS, SCALED, SLOPE, START, Y1, B, Y
+from sciad.solvers.stepping.loop_state import (
+    DIRECTION,
+    DONE,
+    END,
+    EVENT,
+    LINEAR_ALGEBRA,
+    LOG1,
+    LOG2,
+    MODEL_RAISED,
+    NJEV,
+    RAISED,
+    REAL_SIZE,
+    SIZE,
+    STARTED,
+    STEP,
+    STOP,
+    T1,
+)
 
 __all__ = ["add_cotangent", "backward_solve", "forward_state", "linearise_adjoint", "no_quadrature"]
 __all__ += ["pull_model", "second_of_model", "stiff_begin", "transposed_columns", "transposed_jacobian"]
+
+# What the linker puts in for each method
+jump: Callable = placeholder("jump(z, p, y, gy): add the cotangent of an output where it lies")
+quadrature: Callable = placeholder("quadrature(model, whole, real, z, p, integral, scratch): after each step")
+linearise: Callable = placeholder("linearise(t, z, p, jacobian, size, slope, work): of the right-hand side")
+columns: Callable = placeholder("columns(t, y, p, jacobian, size, first, work): of its part in lambda")
 
 # The parameters of the adjoint equation: what it needs to know of the forward solve, then the model's own
 # parameters.
@@ -141,7 +165,7 @@ def pull_model(t, y, p, lam, glam, gp, work):
     gt = view(work, 2 * n, 1)
     gt[0] = 0.0
     own = view(work, own_work(n, m), 1)
-    return call_model(int(p[PULLBACK]), (t, y, view(p, HEADER, m), lam, f, gt, glam, gp, own))
+    return call(int(p[PULLBACK]), (t, y, view(p, HEADER, m), lam, f, gt, glam, gp, own))
 
 
 @kernel
@@ -159,7 +183,7 @@ def second_of_model(t, y, p, lam, dt, dy, df, dglam, dgp, work):
         dglam[k] = 0.0
     for k in range(m):
         dgp[k] = 0.0
-    return call_model(
+    return call(
         int(p[SECOND]),
         (
             *(t, y, view(p, HEADER, m), lam, dt, dy, zeros, zeros, view(work, n, n), df),
@@ -215,7 +239,7 @@ def transposed_jacobian(t, y, p, jacobian, size, first, work):
     n = int(p[UNKNOWNS])
     m = int(p[PARAMETERS])
     own = view(work, own_work(n, m), 1)
-    status = call_model(int(p[JACOBIAN]), (t, y, view(p, HEADER, m), jacobian, own))
+    status = call(int(p[JACOBIAN]), (t, y, view(p, HEADER, m), jacobian, own))
     for i in range(n):
         jacobian[i * n + i] = -jacobian[i * n + i]
         for k in range(i):

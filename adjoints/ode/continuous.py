@@ -42,7 +42,7 @@ class ContinuousAdjoint:
 
     record = 2  # what is needed of each forward step: the stages too, for the dense output,
     dense = True  # its extra stages included
-    kernels: ClassVar[dict] = {}  # what the linker puts for call, jump and quadrature
+    kernels: ClassVar[dict] = {}  # what the linker puts for `call_rhs` and the names in `backward_kernels`
     in_state = ("lam", "mu")  # what the backward solve carries: y, lambda, mu
 
     def pullback(

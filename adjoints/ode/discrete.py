@@ -232,8 +232,8 @@ FAMILIES = {
         direct={
             "call_pullback": call,
             "call_along": call,
-            "factors_of": sweep_rosenbrock.factors_of,
-            "solve_transposed": sweep_rosenbrock.solve_transposed,
+            "factors_of": sweep_rosenbrock.plain_factors_of,
+            "solve_transposed": sweep_rosenbrock.plain_solve_transposed,
         },
     ),
 }

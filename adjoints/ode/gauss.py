@@ -2,7 +2,6 @@
 step.
 """
 
-# ruff: noqa: F821
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from sciad.adjoints.ode.continuous import ContinuousAdjoint
 from sciad.native.kernels import kernel
 from sciad.native.runtime import row, unroll, view
 from sciad.solvers.stepping.integration_loop import dense_value, prepare_dense
+from sciad.solvers.stepping.linked_names import U
 from sciad.solvers.stepping.loop_state import T0, T1
 
 __all__ = ["GaussAdjoint"]
@@ -91,7 +91,7 @@ class GaussAdjoint(ContinuousAdjoint):
     """
 
     kernels: ClassVar[dict] = {
-        "call": gauss_call,
+        "call_rhs": gauss_call,
         "jump": add_cotangent,
         "quadrature": gauss_quadrature,
         "linearise": linearise_adjoint,

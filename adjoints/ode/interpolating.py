@@ -64,7 +64,7 @@ class InterpolatingAdjoint(ContinuousAdjoint):
     """
 
     kernels: ClassVar[dict] = {
-        "call": interpolating_call,
+        "call_rhs": interpolating_call,
         "jump": add_cotangent,
         "quadrature": no_quadrature,
         "linearise": linearise_adjoint,

@@ -7,7 +7,6 @@ vector products at once. For Rosenbrock methods the matrix of the pair is [[W, 0
 derivative of J along (dy, dp): two solves with the factors of W.
 """
 
-# ruff: noqa: F821
 from __future__ import annotations
 
 import dataclasses
@@ -19,8 +18,10 @@ from sciad.adjoints.ode import discrete
 from sciad.adjoints.ode.sweeps.rosenbrock_sweep import factor, recorded
 from sciad.native.kernels import kernel
 from sciad.native.runtime import call, view
+from sciad.solvers.linear.linked_systems import system_solve_transposed
 from sciad.solvers.linear.lu_kernels import FACTOR_SIZE, JACOBIAN_SIZE, MASS_SIZE
 from sciad.solvers.model.models import Model
+from sciad.solvers.stepping.linked_names import ROWS
 
 __all__ = ["pull_pair"]
 

@@ -26,6 +26,7 @@ from sciad.native import runtime
 from sciad.native.cache import cache_folder, digest, load_module
 from sciad.native.code import Code, bound, compiled
 from sciad.native.fingerprint import fingerprint
+from sciad.native.placeholders import Placeholder
 from sciad.native.python_entries import Signature
 from sciad.native.python_entries import signature as read_signature
 from sciad.native.specialize import specialize
@@ -74,10 +75,10 @@ def link(
     signature : str
         Such as ``"int64(float64[::1], int64)"``: arrays are C-contiguous.
     constants : dict, optional
-        Values of global names used by the kernels: numbers, strings, nested tuples of numbers, NumPy
-        arrays, or other kernels to be called under that name. Module-level numbers and tuples of the
-        kernels' own modules need not be named here. Tuples and arrays indexed by constants (also by
-        variables of ``unroll`` loops) vanish.
+        Values of the placeholders used by the kernels (see `sciad.native.placeholders`), by name: numbers,
+        strings, nested tuples of numbers, NumPy arrays, or other kernels to be called under that name.
+        Module-level numbers and tuples of the kernels' own modules need not be named here. Tuples and arrays
+        indexed by constants (also by variables of ``unroll`` loops) vanish.
     fastmath : tuple of str
         LLVM flags; the default keeps NaN and infinities as they are.
 
@@ -185,6 +186,7 @@ def linked_source(entry: Callable, constants: dict[str, Any] | None = None) -> s
 
 
 _ENTRY = "c_entry"
+_UNFILLED = Placeholder("a name that no module declares")
 _MARK = "# -- kernel\n"
 _APART = "# apart\n"
 
@@ -243,14 +245,20 @@ class _Linker:
             if not isinstance(node, ast.Name) or node.id in local or node.id in found:
                 continue
             if node.id in self.constants:
-                hidden = function.__globals__.get(node.id)
-                if hidden is not None and not callable(hidden):
+                if not isinstance(function.__globals__.get(node.id, _UNFILLED), Placeholder):
                     raise TypeError(
-                        f"constant {node.id!r} hides a global of kernel {function.__name__!r}; rename it"
+                        f"constant {node.id!r} hides a global of kernel {function.__name__!r}; rename it, or "
+                        "make the global a placeholder"
                     )
                 found[node.id] = _plain(self.constants[node.id])
             elif node.id in function.__globals__:
-                found[node.id] = _plain(function.__globals__[node.id])
+                value = function.__globals__[node.id]
+                if isinstance(value, Placeholder):
+                    raise NameError(
+                        f"kernel {function.__name__!r} uses {node.id!r} ({value.meaning}), which has no "
+                        "value: pass it in constants"
+                    )
+                found[node.id] = _plain(value)
             elif not hasattr(builtins, node.id):
                 raise NameError(
                     f"kernel {function.__name__!r} uses {node.id!r}, which has no value: pass it in constants"

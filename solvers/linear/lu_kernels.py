@@ -1,6 +1,6 @@
 """The linear systems of implicit steps, as kernels: W x = b and W^T x = b with W = shift M - J.
 
-Steps and adjoints use five kernels, put in by the linker under the names of `LINKED`:
+Steps and adjoints use five kernels, put in by the linker under the names of `linked_systems`:
 
 ``system_jacobian(model, n, t, y, p, jacobian, spare, work) -> status``
     J at (t, y), stored as the model's `Algebra` says; `spare` is any vector of n numbers.

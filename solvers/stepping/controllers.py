@@ -1,6 +1,5 @@
 """Step-size controllers: kernels that see numbers, and the values a user passes to choose one."""
 
-# ruff: noqa: F403, F405
 from __future__ import annotations
 
 import math
@@ -10,7 +9,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from sciad.native.kernels import kernel
-from sciad.solvers.stepping.loop_state import *
+from sciad.solvers.stepping.linked_names import CONTROL_ORDER
+from sciad.solvers.stepping.loop_state import (
+    AFTER_REJECTION,
+    BETA1,
+    BETA2,
+    BETA3,
+    GROW,
+    LAST_STEP,
+    LOG1,
+    LOG2,
+    SAFETY,
+    SHRINK,
+)
 
 __all__ = ["PI", "PID", "Controller", "I", "Predictive", "default", "keep", "pid", "predictive"]
 

@@ -1,21 +1,44 @@
 """One attempted step of an ESDIRK method, as kernels: modified Newton that keeps its matrix while it serves.
 
 Rows of ``z`` besides those of every method: the K_i, and in row ``STAGES`` f(t + h, y1), the first K of the
-next step. Constants put in by the linker: ``N``, ``STAGES``, ``C``, ``ESTIMATE``, ``GAMMA``, ``BEFORE`` (the
-a_ij with j < i), and the kernels of linear algebra of ``sciad.solvers.linear.lu_kernels``. Memory in
-``scratch``, from ``whole[LINEAR_ALGEBRA]`` on: J, the factors of W = I / (gamma h) - J, the identity as the
-algebra wants it, then the numbers below.
+next step. Memory in ``scratch``, from ``whole[LINEAR_ALGEBRA]`` on: J, the factors of W = I / (gamma h) - J,
+the identity as the algebra wants it, then the numbers below.
 """
 
-# ruff: noqa: F403, F405
 from __future__ import annotations
 
 import math
 
 from sciad.native.kernels import apart, kernel
-from sciad.native.runtime import call, combine, row, unroll, view
+from sciad.native.runtime import combine, row, unroll, view
+from sciad.solvers.linear.linked_systems import system_factor, system_jacobian, system_solve
 from sciad.solvers.linear.lu_kernels import FACTOR_SIZE, JACOBIAN_SIZE, MASS_SIZE
-from sciad.solvers.stepping.loop_state import *
+from sciad.solvers.stepping.linked_names import (
+    ATOL,
+    BEFORE,
+    ESTIMATE,
+    GAMMA,
+    RTOL,
+    SLOPE,
+    STAGES,
+    Y1,
+    C,
+    N,
+    U,
+    Y,
+    call_rhs,
+)
+from sciad.solvers.stepping.loop_state import (
+    FRESH,
+    HAVE_FACTORS,
+    HAVE_JACOBIAN,
+    LINEAR_ALGEBRA,
+    NFEV,
+    NJEV,
+    NLU,
+    RAISED,
+    SIZE,
+)
 
 __all__ = ["OWN", "esdirk_attempt", "esdirk_begin", "esdirk_close", "esdirk_complete"]
 
@@ -124,7 +147,7 @@ def newton(model, i, t, shift, z, p, whole, scratch, factors, own):
     last = 0.0
     converged = False
     for q in range(ITERATIONS):
-        status = call(model[0], (t, row(z, U), p, row(z, i), scratch))
+        status = call_rhs(model[0], (t, row(z, U), p, row(z, i), scratch))
         whole[NFEV] += 1
         if status != 0:
             whole[RAISED] = status
@@ -163,7 +186,7 @@ def newton(model, i, t, shift, z, p, whole, scratch, factors, own):
 @kernel
 def esdirk_close(model, t, z, p, whole, scratch):
     """f at the start of the solve, or where the state was changed."""
-    status = call(model[0], (t, row(z, Y1), p, row(z, STAGES), scratch))
+    status = call_rhs(model[0], (t, row(z, Y1), p, row(z, STAGES), scratch))
     whole[NFEV] += 1
     whole[RAISED] = status
     return status

@@ -1,15 +1,30 @@
 """One attempted step of an explicit Runge-Kutta method, as kernels.
 
-Constants put in by the linker: ``N`` (number of unknowns, or 0 where it is known at run time only),
-``STAGES``, ``ROWS``, ``A`` (rows of all stages, the closing one and the extra ones), ``B``, ``C``,
-``ESTIMATE``, ``DAMPING``.
+The rows of ``A`` are those of all stages, of the closing one and of the extra ones of the dense output.
 """
 
-# ruff: noqa: F821
 from __future__ import annotations
 
 from sciad.native.kernels import kernel
-from sciad.native.runtime import call, combine, row, unroll
+from sciad.native.runtime import combine, row, unroll
+from sciad.solvers.stepping.linked_names import (
+    ADAPTIVE,
+    ATOL,
+    CLOSED,
+    DAMPING,
+    ESTIMATE,
+    ROWS,
+    RTOL,
+    STAGES,
+    Y1,
+    A,
+    B,
+    C,
+    N,
+    U,
+    Y,
+    call_rhs,
+)
 from sciad.solvers.stepping.loop_state import EXTRA_DONE, NFEV, RAISED, SIZE
 
 __all__ = ["rk_attempt", "rk_begin", "rk_close", "rk_complete"]
@@ -34,7 +49,7 @@ def rk_attempt(model, t, h, z, p, whole, scratch):
     for i in unroll(range(1, STAGES)):
         for k in range(n):
             z[U, k] = z[Y, k] + h * combine(A[i], z, k)
-        status = call(f, (t + C[i] * h, row(z, U), p, row(z, i), scratch))
+        status = call_rhs(f, (t + C[i] * h, row(z, U), p, row(z, i), scratch))
         if status != 0:
             whole[RAISED] = status
             return 0.0
@@ -63,7 +78,7 @@ def rk_attempt(model, t, h, z, p, whole, scratch):
 @kernel
 def rk_close(model, t, z, p, whole, scratch):
     """f at the end of the step."""
-    status = call(model[0], (t, row(z, Y1), p, row(z, STAGES), scratch))
+    status = call_rhs(model[0], (t, row(z, Y1), p, row(z, STAGES), scratch))
     whole[NFEV] += 1
     whole[RAISED] = status
     return status
@@ -78,7 +93,7 @@ def rk_complete(model, t, h, z, p, whole, scratch):
         for i in unroll(range(STAGES + 1, ROWS)):
             for k in range(n):
                 z[U, k] = z[Y, k] + h * combine(A[i], z, k)
-            status = call(model[0], (t + C[i] * h, row(z, U), p, row(z, i), scratch))
+            status = call_rhs(model[0], (t + C[i] * h, row(z, U), p, row(z, i), scratch))
             if status != 0:
                 whole[RAISED] = status
                 return status

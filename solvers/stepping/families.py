@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from sciad.native import kernels as native
+from sciad.native.runtime import call
 from sciad.solvers.linear.lu_kernels import linked_algebra
 from sciad.solvers.stepping import esdirk_step as step_esdirk
 from sciad.solvers.stepping import explicit_step as step_rk
@@ -152,6 +153,7 @@ def loop_constants(method, propose, n: int) -> dict:
         "ADAPTIVE": method.adaptive,
         "CONTROL_ORDER": method.control_order,
         "propose": propose,
+        "call_rhs": call,
     }
 
 

@@ -1,22 +1,89 @@
 """The integration loop: one kernel for every method, resumable at each step boundary.
 
-The linker puts in the method's family (``begin``, ``attempt``, ``close``, ``complete``), the step controller
-(``propose``) and the constants of the tableau. Rows of ``z``: the stages (``ROWS`` of them), then ``Y``
+The linker puts in the method's family, the step controller and the constants of the tableau, see
+``linked_names``. Rows of ``z``: the stages (``ROWS`` of them), then ``Y``
 (start of the step), ``Y1`` (its end), ``U`` (argument of a stage), and ``DENSE_ROWS`` rows ``D`` of the
 dense output
 
     y(theta) = (1-theta) y + theta (y1 + (1-theta) sum_m theta^m d_m).
 """
 
-# ruff: noqa: F403, F405
 from __future__ import annotations
 
 import math
 
 from sciad.native.kernels import kernel
-from sciad.native.runtime import call, combine, row, stack_f64, unroll, view
+from sciad.native.runtime import combine, row, stack_f64, unroll, view
 from sciad.solvers.linear.lu_kernels import JACOBIAN_SIZE, KEPT_SIZE
-from sciad.solvers.stepping.loop_state import *
+from sciad.solvers.stepping.linked_names import (
+    ALL_ROWS,
+    ATOL,
+    CLOSED,
+    CLOSING,
+    CONTROL_ORDER,
+    DENSE,
+    DENSE_ROWS,
+    FACTORED,
+    ROWS,
+    RTOL,
+    SCALED,
+    STAGES,
+    STIFFNESS_TEST,
+    Y1,
+    D,
+    N,
+    U,
+    Y,
+    attempt,
+    begin,
+    call_rhs,
+    close,
+    complete,
+    propose,
+)
+from sciad.solvers.stepping.loop_state import (
+    ACCEPTED,
+    AFTER_REJECTION,
+    BAD_TIMES,
+    BUDGET,
+    BUDGET_SPENT,
+    DENSE_ALWAYS,
+    DENSE_DONE,
+    DIRECTION,
+    DONE,
+    EASY_STEPS,
+    END,
+    ERROR,
+    EVENT,
+    EVENTS,
+    EXTRA_DONE,
+    LARGEST,
+    LIMIT,
+    LINEAR_ALGEBRA,
+    MAX_STEPS,
+    MODEL_RAISED,
+    NFEV,
+    OUTPUT,
+    PENDING,
+    RAISED,
+    REAL_SIZE,
+    RECORD_FULL,
+    RECORD_LEVEL,
+    RECORDED,
+    REJECTED,
+    SIZE,
+    STARTED,
+    STEP,
+    STIFF_STEPS,
+    STOP,
+    SWITCH,
+    SWITCHING,
+    T0,
+    T1,
+    TOO_MANY_STEPS,
+    TOO_SMALL,
+    WATCHED,
+)
 
 __all__ = ["SIGNATURE", "integrate"]
 
@@ -33,13 +100,14 @@ def integrate(model, whole, real, state, p, ts, out, place, record, scratch):
     Parameters
     ----------
     model : addresses (compiled) or callables (interpreted) of f, its Jacobian and its pushforward
-    whole, real : scalars of the state, see ``sciad.solvers.stepping.loop_state``; ``real`` ends with the
-        times to hit exactly, in order, the last of which is the end
+    whole, real : scalars of the state, see ``loop_state``; ``real`` ends with the times to hit exactly, in
+        order, the last of which is the end
     state : (ALL_ROWS, n), rows as above
     p : flat parameters
     ts, out, place : output times (m,), outputs (m, n), and for each output the step and theta it lies at
-    (m, 2) record : (capacity, width) accepted steps as rows [t, h, y, stages] scratch : workspace of the
-    model and, behind it, of the linear algebra
+        (m, 2)
+    record : (capacity, width) accepted steps as rows [t, h, y, stages]
+    scratch : workspace of the model and, behind it, of the linear algebra
 
     Returns
     -------
@@ -286,7 +354,7 @@ def first_step(model, real, z, p, whole, scratch, direction):
     trial = min(trial, span)
     for k in range(n):
         z[U, k] = z[Y1, k] + trial * direction * z[CLOSING, k]
-    status = call(model[0], (t + trial * direction, row(z, U), p, row(z, Y), scratch))
+    status = call_rhs(model[0], (t + trial * direction, row(z, U), p, row(z, Y), scratch))
     whole[NFEV] += 1
     if status != 0:
         whole[RAISED] = status

@@ -1,19 +1,37 @@
 """One attempted step of a Rosenbrock method, as kernels.
 
 Rows of ``z`` besides those of every method: ``START`` f(t, y), ``CLOSING`` f(t + h, y1), ``SLOPE`` f_t(t,
-y). Constants put in by the linker: ``N``, ``STAGES``, ``A``, ``C``, ``B``, ``ERROR_WEIGHTS``, ``NODES``,
-``TIMES`` (the d_i), ``GAMMA``, and the kernels of linear algebra of ``sciad.solvers.linear.lu_kernels``.
-Memory in ``scratch``, from ``whole[LINEAR_ALGEBRA]`` on, with sizes from the table: J, the factors of W, the
-mass matrix, zeros (n + m, directions of the pushforward).
+y). Memory in ``scratch``, from ``whole[LINEAR_ALGEBRA]`` on, with sizes from the table: J, the factors of W,
+the mass matrix, zeros (n + m, directions of the pushforward).
 """
 
-# ruff: noqa: F403, F405
 from __future__ import annotations
 
 from sciad.native.kernels import kernel
 from sciad.native.runtime import call, combine, row, unroll, view
+from sciad.solvers.linear.linked_systems import mass_times, system_factor, system_jacobian, system_solve
 from sciad.solvers.linear.lu_kernels import AUTONOMOUS, FACTOR_SIZE, JACOBIAN_SIZE, MASS_SIZE
-from sciad.solvers.stepping.loop_state import *
+from sciad.solvers.stepping.linked_names import (
+    ATOL,
+    CLOSING,
+    ERROR_WEIGHTS,
+    GAMMA,
+    NODES,
+    RTOL,
+    SLOPE,
+    STAGES,
+    START,
+    TIMES,
+    Y1,
+    A,
+    B,
+    C,
+    N,
+    U,
+    Y,
+    call_rhs,
+)
+from sciad.solvers.stepping.loop_state import LINEAR_ALGEBRA, MASS, NFEV, NJEV, NLU, RAISED, SIZE
 
 __all__ = ["rosenbrock_attempt", "rosenbrock_begin", "rosenbrock_close", "rosenbrock_complete"]
 
@@ -56,7 +74,7 @@ def rosenbrock_attempt(model, t, h, z, p, whole, scratch):
         if i > 0:
             for k in range(n):
                 z[U, k] = z[Y, k] + combine(A[i], z, k)
-            status = call(f, (t + NODES[i] * h, row(z, U), p, x, scratch))
+            status = call_rhs(f, (t + NODES[i] * h, row(z, U), p, x, scratch))
             if status != 0:
                 whole[RAISED] = status
                 return 0.0
@@ -82,7 +100,7 @@ def rosenbrock_attempt(model, t, h, z, p, whole, scratch):
 @kernel
 def rosenbrock_close(model, t, z, p, whole, scratch):
     """f at the end of the step."""
-    status = call(model[0], (t, row(z, Y1), p, row(z, CLOSING), scratch))
+    status = call_rhs(model[0], (t, row(z, Y1), p, row(z, CLOSING), scratch))
     whole[NFEV] += 1
     whole[RAISED] = status
     return status

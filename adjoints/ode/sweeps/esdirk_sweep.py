@@ -6,13 +6,20 @@ then pulled back through f like that of an explicit stage. This is the derivativ
 and differs from that of the computed ones by the tolerance of the iteration.
 """
 
-# ruff: noqa: F821
 from __future__ import annotations
 
 from sciad.adjoints.ode.sweeps.explicit_sweep import pull_first, push_first
+from sciad.adjoints.ode.sweeps.linked_sweep_names import LAM, Y1DOT, YBAR, YDOT, F, O, call_pullback
 from sciad.native.kernels import kernel
 from sciad.native.runtime import call, combine, combine_from, row, scatter, unroll, view
+from sciad.solvers.linear.linked_systems import (
+    system_factor,
+    system_jacobian,
+    system_solve,
+    system_solve_transposed,
+)
 from sciad.solvers.linear.lu_kernels import FACTOR_SIZE, JACOBIAN_SIZE, MASS_SIZE
+from sciad.solvers.stepping.linked_names import BEFORE, GAMMA, STAGES, A, B, C, U
 
 __all__ = ["pull_first", "pull_step", "push_first", "push_step", "scratch_size"]
 

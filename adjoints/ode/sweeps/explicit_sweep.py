@@ -7,11 +7,12 @@ the tangent step differentiates them in order. The closing row of a step is the 
 so its (co)tangent goes from one to the other.
 """
 
-# ruff: noqa: F821
 from __future__ import annotations
 
+from sciad.adjoints.ode.sweeps.linked_sweep_names import LAM, Y1DOT, YBAR, YDOT, F, O, call_pullback
 from sciad.native.kernels import kernel
 from sciad.native.runtime import call, combine, combine_from, row, scatter, unroll
+from sciad.solvers.stepping.linked_names import ROWS, STAGES, A, C, U
 
 __all__ = ["pull_first", "pull_step", "push_first", "push_step"]
 

@@ -10,11 +10,24 @@ with s = h for Runge-Kutta methods and 1 for Rosenbrock methods. Rows of ``z``: 
 LAM (or Y1DOT), YBAR (or YDOT), U, O, F, then ``DENSE_ROWS`` rows from Q.
 """
 
-# ruff: noqa: F821
 from __future__ import annotations
 
+from sciad.adjoints.ode.sweeps.linked_sweep_names import (
+    CARRIED,
+    LAM,
+    SWEEP_ROWS,
+    Y1DOT,
+    YBAR,
+    YDOT,
+    Q,
+    pull_first,
+    pull_step,
+    push_first,
+    push_step,
+)
 from sciad.native.kernels import kernel
 from sciad.native.runtime import combine, combine_from, row, scatter, stack_f64, unroll
+from sciad.solvers.stepping.linked_names import DENSE, DENSE_ROWS, ROWS, SCALED, B, N
 
 __all__ = ["PULL_SIGNATURE", "PUSH_SIGNATURE", "pull_sweep", "push_sweep", "sweep_rows"]
 

@@ -15,22 +15,40 @@ Carmichael, Atmos. Environ. 37 (2003)).
 Where the record has the factors of the forward solve (level 3), they are used again.
 """
 
-# ruff: noqa: F821
 from __future__ import annotations
 
+from sciad.adjoints.ode.sweeps.linked_sweep_names import (
+    LAM,
+    Y1DOT,
+    YBAR,
+    YDOT,
+    F,
+    O,
+    call_along,
+    call_pullback,
+    factors_of,
+    solve_transposed,
+)
 from sciad.native.kernels import kernel
 from sciad.native.runtime import call, combine, combine_from, row, scatter, unroll, view
+from sciad.solvers.linear.linked_systems import (
+    system_factor,
+    system_jacobian,
+    system_solve,
+    system_solve_transposed,
+)
 from sciad.solvers.linear.lu_kernels import DOUBT, FACTOR_SIZE, JACOBIAN_SIZE, KEPT_SIZE, MASS_SIZE
+from sciad.solvers.stepping.linked_names import GAMMA, NODES, ROWS, STAGES, TIMES, A, B, C, U
 
 __all__ = [
     "factor",
-    "factors_of",
+    "plain_factors_of",
+    "plain_solve_transposed",
     "pull_first",
     "pull_step",
     "push_first",
     "push_step",
     "scratch_size",
-    "solve_transposed",
 ]
 
 
@@ -40,7 +58,7 @@ def scratch_size(model, algebra) -> int:
 
 
 @kernel
-def factors_of(model, n, t, h, saved, p, work, scratch):
+def plain_factors_of(model, n, t, h, saved, p, work, scratch):
     """Factor W, unless the record has the factors. Returns a status, -1 where W is singular."""
     if recorded(model, saved, 2 + (1 + ROWS) * n):
         return 0
@@ -77,7 +95,7 @@ def factors_at(model, saved, tail, scratch):
 
 
 @kernel
-def solve_transposed(model, n, t, saved, p, factors, x, work, scratch):
+def plain_solve_transposed(model, n, t, saved, p, factors, x, work, scratch):
     """Overwrite x with W^-T x."""
     system_solve_transposed(model, n, factors, x)
     return 0
@@ -164,7 +182,7 @@ def pull_first(model, n, t, z, saved, p, gp, gt, work):
 @kernel
 def push_step(model, n, t, h, looked, z, saved, p, dp, dt, work, scratch, mass):
     """Differentiate one step along (dy, dp, dt); ``model`` = pushforward, jacobian, pushforward_along."""
-    status = factors_of(model, n, t, h, saved, p, work, scratch)
+    status = plain_factors_of(model, n, t, h, saved, p, work, scratch)
     if status != 0:
         return status
     m = dp.shape[0]
