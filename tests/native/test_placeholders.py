@@ -50,7 +50,7 @@ def test_what_is_none_cannot_be_replaced(entry, name):
     "use",
     [
         *(bool, int, float, len, iter, abs, operator.neg, operator.index),
-        *(lambda f: f(1.0), lambda f: f[0], lambda f: f == 1, lambda f: f < 1, lambda f: 1 <= f),
+        *(lambda f: f(1.0), lambda f: f[0], lambda f: f == 1, lambda f: f < 1, lambda f: f >= 1),
         *(lambda f: f + 1, lambda f: 1 + f, lambda f: 2.0 * f, lambda f: f**2, lambda f: 1 in f),
         lambda f: [10, 20, 30][f],
     ],
