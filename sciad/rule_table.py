@@ -176,9 +176,10 @@ def lookup(fn: Callable) -> Record | None:
 
 def load_lazy() -> bool:
     """Enter one set of rules whose package has been imported meanwhile; False when there is none."""
-    for package in _LAZY:
+    for package, rules in list(_LAZY.items()):
         if package in sys.modules:
-            importlib.import_module(_LAZY.pop(package))
+            importlib.import_module(rules)  # another thread that comes here meanwhile waits in it
+            _LAZY.pop(package, None)
             return True
     return False
 

@@ -3,8 +3,8 @@ wanted."""
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from sciad.compiler.passes.pipeline import finish, optimize
 from sciad.compiler.tracing.trace import Group, Traced, trace
 from sciad.eager.rebind import original
 from sciad.native.code import Code
+from sciad.recent import Made, Recent
 from sciad.tree import flatten
 
 __all__ = ["KINDS", "CompiledFunction", "Group", "compile_function"]
@@ -50,9 +51,9 @@ def compile_function(fun: Callable, groups: list[Group]) -> CompiledFunction:
     key = (_code(fun), tuple(_structure(g) for g in groups))
     variants = _compiled.setdefault(key, [])
     for function in variants:
-        if function.shared.matches(fun):
+        if function.matches(fun):
             return function if function.fun is fun else function.bound_to(fun)
-    function = CompiledFunction(fun, _Shared(trace(fun, groups)))
+    function = CompiledFunction(fun, _Code(trace(fun, groups)))
     variants.append(function)
     return function
 
@@ -61,10 +62,10 @@ def compiled_before(fun: Callable) -> CompiledFunction | None:
     """The version of a function compiled last, for any arguments."""
     fun = original(fun)
     found = [v for (code, _), variants in _compiled.items() if code is _code(fun) for v in variants]
-    return next((v for v in reversed(found) if v.shared.matches(fun)), None)
+    return next((v for v in reversed(found) if v.matches(fun)), None)
 
 
-_compiled: dict = {}
+_compiled = Recent(4096)  # by code and structure of the arguments: versions for different captures
 
 
 class CompiledFunction:
@@ -84,37 +85,65 @@ class CompiledFunction:
     n_out : int
     out_tree : structure of the result
     captures : objects whose ``get()`` is the present value of a captured number or array, appended to the
-    last group sites : list of Site
+        last group
+    sites : list of Site
+    wrt : str
+        The group that the Jacobian is taken with respect to.
+    matches : callable
+        ``matches(other)``: whether this code serves another function object.
+    gather_from : callable
+        ``gather_from(other)``: tuple of the present values of the captures of that function object.
     """
 
-    def __init__(self, fun: Callable, shared: _Shared):
-        self.fun, self.shared = fun, shared
-        program = shared.primal
-        self.captures = [c.bind(fun) for c in shared.traced.captures]
-        self.n_in = {g.name: g.size for g in program.inputs}
-        self.n_out, self.out_tree, self.sites = program.n_out, shared.traced.out_tree, program.sites
+    def __init__(self, fun: Callable, code: _Code):
+        self.fun, self._code = fun, code
+        self.matches, self.gather_from = code.traced.matches, code.traced.gather
+        self.captures = [c.bind(fun) for c in code.traced.captures]
+        self.n_in = {g.name: g.size for g in code.primal.inputs}
+        self.n_out, self.out_tree, self.sites = code.primal.n_out, code.traced.out_tree, code.primal.sites
+        self.wrt = code.wrt
+
+    def program(self, kind: str = "primal") -> Program:
+        """The IR, not to be changed."""
+        return self._code.program(kind)
+
+    def text(self, kind: str) -> Text:
+        """The emitted text with what it needs."""
+        return self._code.text(kind)
+
+    def once(self, key: tuple, make: Callable[[], Any]) -> Any:
+        """What is derived from this code elsewhere, made once for all function objects that share it.
+
+        Parameters
+        ----------
+        key : tuple
+            The name of what is made, and what it depends on.
+        make : callable
+        """
+        return self._code.made.get(key, make)
 
     def address(self, kind: str) -> int:
         """Address of the C entry."""
-        return self.shared.address(kind)
+        return self.code(kind).address
 
     def code(self, kind: str) -> Code:
         """The native code, for kernels to be linked with."""
-        return self.shared.code(kind)
+        return self.once(("code", kind), lambda: native_code(self.text(kind)))
 
     def work_size(self, kind: str) -> int:
         """Length of the workspace ``w``."""
-        return self.shared.text(kind).layout.work_size
+        return self.text(kind).layout.work_size
 
     def source(self, kind: str) -> str:
         """The emitted Python."""
-        return self.shared.source(kind)
+        return source_text(self.text(kind), kind)
 
     def call(self, kind: str, *arrays) -> int:
         """Call natively with flat arrays (floats for scalar inputs) in the order of the convention,
         without ``w``."""
-        enter, address, work = self.shared.entry(kind)
-        return enter(address, *arrays, work)
+        text = self.text(kind)
+        pattern = "".join("s" if scalar else "a" for _, scalar in text.parameters) + "a"
+        return trampoline(pattern)(self.address(kind), *arrays, np.empty(max(1, text.layout.work_size)))
 
     def failure(self, status: int) -> Exception:
         """The exception that a status other than 0 stands for."""
@@ -122,32 +151,34 @@ class CompiledFunction:
 
     def interpreted(self, kind: str) -> Callable:
         """The same emitted text as a plain Python function of the same arrays."""
-        return self.shared.interpreted(kind)
+        return self.once(("interpreted", kind), lambda: python_function(self.text(kind)))
 
     def gather(self) -> tuple:
         """Present values of the captures."""
-        return self.shared.traced.gather(self.fun)
+        return self.gather_from(self.fun)
 
     def bound_to(self, fun: Callable) -> CompiledFunction:
         """The same code for a function object made anew."""
-        return CompiledFunction(fun, self.shared)
+        return CompiledFunction(fun, self._code)
+
+    def shares_code_with(self, other: CompiledFunction) -> bool:
+        """Whether both were compiled at once, for function objects of one code."""
+        return self._code is other._code
 
 
-class _Shared:
-    """What all function objects of one code share: programs and compiled kinds."""
+class _Code:
+    """What all function objects of one code share: the trace, and what was made from it, each once."""
 
     def __init__(self, traced: Traced):
-        self.traced, self.matches = traced, traced.matches
+        self.traced, self.made = traced, Made()
         self.primal = optimize(traced.program)
-        inputs = self.primal.inputs
-        names = [g.name for g in inputs]
-        self.wrt = "y" if "y" in names else next((g.name for g in inputs if not g.scalar), names[0])
-        for name in ("program", "text", "code", "entry", "source", "interpreted"):  # one of each per kind
-            setattr(self, name, functools.cache(getattr(self, name)))
+        names = [g.name for g in self.primal.inputs]
+        self.wrt = "y" if "y" in names else next((g.name for g in self.primal.inputs if not g.scalar), names[0])
 
     def program(self, kind: str) -> Program:
-        if kind == "primal":
-            return self.primal
+        return self.primal if kind == "primal" else self.made.get(("program", kind), lambda: self._derived(kind))
+
+    def _derived(self, kind: str) -> Program:
         if kind == "pushforward":
             return pushforward(self.primal)
         if kind == "pullback":
@@ -167,24 +198,7 @@ class _Shared:
         raise ValueError(f"kind {kind!r}: one of {', '.join(KINDS)}")
 
     def text(self, kind: str) -> Text:
-        return emit(finish(self.program(kind)))
-
-    def source(self, kind: str) -> str:
-        return source_text(self.text(kind), kind)
-
-    def address(self, kind: str) -> int:
-        return self.code(kind).address
-
-    def code(self, kind: str) -> Code:
-        return native_code(self.text(kind))
-
-    def interpreted(self, kind: str) -> Callable:
-        return python_function(self.text(kind))
-
-    def entry(self, kind: str):
-        text = self.text(kind)
-        pattern = "".join("s" if scalar else "a" for _, scalar in text.parameters) + "a"
-        return trampoline(pattern), self.address(kind), np.empty(max(1, text.layout.work_size))
+        return self.made.get(("text", kind), lambda: emit(finish(self.program(kind))))
 
 
 def _code(fun):

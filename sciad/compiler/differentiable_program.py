@@ -3,7 +3,7 @@ turn."""
 
 from __future__ import annotations
 
-import functools
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from sciad.compiler.ir.nodes import Program
 from sciad.compiler.mapped_program import Rows
 from sciad.compiler.passes.pipeline import finish, optimize
 from sciad.eager.traced import is_traced
+from sciad.recent import Made
 from sciad.transforms.custom import custom
 from sciad.transforms.vmap import find_batch
 
@@ -28,12 +29,13 @@ class Primitive:
     program), those within other transforms by the primitives of the derivative programs.
     """
 
-    def __init__(self, program: Program, raised=None):
-        self.program, self.raised = program, raised
+    def __init__(self, program: Program):
+        self.program = program
+        self.entries: dict[str, tuple] = {}  # in use
         self.call = custom(self.value, self.push, self.pull)
         self.call.name = self.call.__name__ = program.name
         self.call.whole = True  # under `vmap` it is given batches, and loops over their rows
-        self.over_rows = functools.cache(functools.partial(Rows, self))
+        self.made = Made()
 
     def __call__(self, *inputs):
         return self.call(*inputs)
@@ -83,13 +85,17 @@ class Primitive:
             at += x.size
         return tuple(parts)
 
-    @functools.cached_property
+    @property
     def tangent(self) -> Primitive:
-        return Primitive(optimize(tangent(self.program)), self.raised)
+        return self.made.get("tangent", lambda: Primitive(optimize(tangent(self.program))))
 
-    @functools.cached_property
+    @property
     def cotangent(self) -> Primitive:
-        return Primitive(optimize(cotangent(self.program)), self.raised)
+        return self.made.get("cotangent", lambda: Primitive(optimize(cotangent(self.program))))
+
+    def over_rows(self, mapped: tuple[bool, ...]) -> Rows:
+        """The same for rows of the inputs that are `mapped`."""
+        return self.made.get(("rows", mapped), lambda: Rows(self, mapped))
 
     def run(self, kind: str, *arrays: np.ndarray) -> None:
         enter, address, size = self.entry(kind)
@@ -99,15 +105,16 @@ class Primitive:
 
     def entry(self, kind: str):
         """What calls a kind from Python, its address, and the length of its workspace."""
-        entry = self.__dict__.setdefault("entries", {}).get(kind)
+        entry = self.entries.get(kind)
         if entry is None:
-            program = {"primal": lambda p: p, "pushforward": pushforward, "pullback": pullback}[kind](
-                self.program
-            )
-            text = emit(finish(program))
-            enter = trampoline("a" * (len(text.parameters) + 1))
-            entry = self.entries[kind] = enter, native_address(text), max(1, text.layout.work_size)
+            entry = self.entries[kind] = self.made.get(("entry", kind), lambda: self._entry(kind))
         return entry
+
+    def _entry(self, kind: str):
+        derive = {"primal": lambda p: p, "pushforward": pushforward, "pullback": pullback}[kind]
+        text = emit(finish(derive(self.program)))
+        enter = trampoline("a" * (len(text.parameters) + 1))
+        return enter, native_address(text), max(1, text.layout.work_size)
 
     def fail(self, status: int):
         raise self.program.sites[status - 1].error()

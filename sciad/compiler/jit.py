@@ -114,20 +114,22 @@ class Jitted:
         leaves, structure = flatten(args)
         kinds = tuple(map(_kind, leaves))
         entry = self._entries.get((structure, kinds))
-        if entry is None or not entry.function.shared.matches(self.__wrapped__):
+        if entry is None or not entry.matches(self.__wrapped__):
             template = unflatten(structure, [_example(x, k) for x, k in zip(leaves, kinds, strict=True)])
-            entry = _entry(compile_function(self.__wrapped__, [Group("x", template, spread=True)]))
+            function = compile_function(self.__wrapped__, [Group("x", template, spread=True)])
+            entry = function.once(("jit",), functools.partial(_Entry, function))
             self._entries[structure, kinds] = entry
         numbers = [x for x, k in zip(leaves, kinds, strict=True) if k[0] == "f"]
-        return entry(numbers + list(entry.function.shared.traced.gather(self.__wrapped__)))
+        return entry(numbers + list(entry.gather(self.__wrapped__)))
 
 
 class _Entry:
     """One compiled version: leaves in, result out."""
 
     def __init__(self, function: CompiledFunction):
-        self.function, self.out_tree = function, function.out_tree
-        self.primitive = Primitive(function.shared.primal)
+        self.matches, self.gather = function.matches, function.gather_from
+        self.out_tree = function.out_tree
+        self.primitive = Primitive(function.program())
         self.call = custom(self.value, self.push, self.pull)
         self.call.name = self.call.__name__ = (
             function.fun.__name__ if hasattr(function.fun, "__name__") else "jitted"
@@ -160,13 +162,6 @@ class _Entry:
             return tuple(parts)
 
         return self.out_tree.unflatten(out), pull_leaves
-
-
-def _entry(function: CompiledFunction) -> _Entry:
-    entry = getattr(function.shared, "entry_of_jit", None)
-    if entry is None:
-        entry = function.shared.entry_of_jit = _Entry(function)
-    return entry
 
 
 def _flat(leaves):

@@ -13,6 +13,7 @@ from sciad.eager.traced import is_traced
 from sciad.native import llvm as machine
 from sciad.native.code import trampoline
 from sciad.native.python_entries import signature
+from sciad.recent import Made
 from sciad.transforms.custom import custom
 
 __all__ = ["Rows"]
@@ -126,9 +127,15 @@ def _entry(arrays: int):
     return trampoline(signature(f"int64(int64, int64, {pairs}float64[::1])"))
 
 
-@functools.cache
+_loops = Made()
+
+
 def _loop(arrays: int) -> int:
     """Address of C code that calls a program for row after row until one fails."""
+    return _loops.get(arrays, lambda: _make_loop(arrays))
+
+
+def _make_loop(arrays: int) -> int:
     name = f"sciad_rows_{arrays}"
     k = range(arrays)
     lines = [

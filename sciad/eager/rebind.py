@@ -173,12 +173,11 @@ _looked = 0  # modules there were when last looked at
 def _versions():
     """Version by original function, of those modules that have been imported by now."""
     global _looked
-    if _looked == len(sys.modules):
+    loaded = len(sys.modules)
+    if _looked == loaded:
         return _table
-    _looked = len(sys.modules)
     for module, names in _SOURCES.items():
         if module not in _known and module in sys.modules:
-            _known.add(module)
             while load_lazy():
                 pass
             namespace = vars(sys.modules[module])
@@ -187,6 +186,8 @@ def _versions():
                 version = _table[namespace[name]] = wrap(name, namespace[name])
                 _versions_back[version] = namespace[name]
             _modules.clear()
+            _known.add(module)
+    _looked = loaded  # last: a thread that comes before fills the table itself, with versions as good as these
     return _table
 
 
@@ -199,10 +200,10 @@ def _module(module):
     if name not in _SOURCES and name != "scipy":
         return module
     versions = _versions()
-    found = _modules.get(name)
+    filled, found = len(versions), _modules.get(name)
     if found is None or len(found.__dict__) < len(module.__dict__):
         found = types.ModuleType(name, module.__doc__)
-        for key, value in module.__dict__.items():
+        for key, value in list(module.__dict__.items()):
             if value.__class__ is types.ModuleType and value is not module:
                 found.__dict__[key] = _module(value)
             else:
@@ -211,7 +212,8 @@ def _module(module):
                 )
         found.__dict__["__getattr__"] = lambda key: getattr(module, key)
         found.__dict__["__original__"] = module
-        _modules[name] = found
+        if len(versions) == filled:  # else another thread has entered more meanwhile
+            _modules[name] = found
     return found
 
 

@@ -54,13 +54,14 @@ class Code:
         return _read(cache_folder() / f"{self.stem}.bc") or _made_again(self.stem)
 
     def _loaded(self) -> None:
-        if self.stem not in _loaded:
-            content = _read(cache_folder() / f"{self.stem}.o") or _made_again(self.stem, ".o")
-            needs, _, code = content.partition(b"\n")
-            for need in needs.decode().split():
-                _provide(need)
-            machine.load(code)
-            _loaded.add(self.stem)
+        with _guard:  # LLVM must not be given one symbol twice
+            if self.stem not in _loaded:
+                content = _read(cache_folder() / f"{self.stem}.o") or _made_again(self.stem, ".o")
+                needs, _, code = content.partition(b"\n")
+                for need in needs.decode().split():
+                    _provide(need)
+                machine.load(code)
+                _loaded.add(self.stem)
 
 
 def compiled(

@@ -60,9 +60,9 @@ def build_model(
     leaves = [present(leaf) for leaf in leaves]
     kinds = tuple([kind_of(leaf) for leaf in leaves])
     key = (getattr(fun, "__code__", fun), shape, structure, kinds)
-    for model, shared in _models.get(key, ()):
-        if shared.matches(fun):
-            return model, join(leaves, kinds, shared.traced.gather(fun))
+    for model in _models.get(key, ()):
+        if model.function.matches(fun):
+            return model, join(leaves, kinds, model.function.gather_from(fun))
     if any(kind.__class__ is bytes for kind in kinds) and key not in _refused:
         _count_contents(fun, key, (key[0], shape, structure))
     if key in _refused or getattr(fun, "interpreted", False):
@@ -71,7 +71,7 @@ def build_model(
         structure, [example(leaf, kind) for leaf, kind in zip(leaves, kinds, strict=True)]
     )
     try:
-        model, shared = _compile(fun, shape, template)
+        model = _compile(fun, shape, template)
     except UnsupportedSyntax as error:
         if trial is not None:
             trial()
@@ -84,8 +84,8 @@ def build_model(
         return build_model(fun, shape, args, jac, None, sparsity)
     if len(_models) > 1000:
         _models.clear()
-    _models.setdefault(key, []).append((model, shared))
-    p = join(leaves, kinds, shared.traced.gather(fun))
+    _models.setdefault(key, []).append(model)
+    p = join(leaves, kinds, model.function.gather_from(fun))
     assert np.size(p) == model.m, f"the model reads {model.m} parameters, {np.size(p)} were found"
     return model, p
 
@@ -111,7 +111,7 @@ _contents: dict = {}
 CONTENTS = 8  # of integer arrays, for which one model is compiled
 
 
-def _compile(fun, shape, args) -> tuple[Model, Any]:
+def _compile(fun, shape, args) -> CompiledModel:
     from sciad.compiler import Group, compile_function
 
     groups = [Group("t", 0.0, scalar=True), Group("y", np.zeros(shape)), Group("p", args, spread=True)]
@@ -120,7 +120,7 @@ def _compile(fun, shape, args) -> tuple[Model, Any]:
     if function.n_out != model.n:
         raise wrong_size((function.n_out,), shape)
     check_shape(function.out_tree.unflatten(np.zeros(model.n)), shape)
-    return model, function.shared
+    return model
 
 
 def _interpreted(fun, shape, leaves, structure, jac, sparsity) -> CallbackModel:

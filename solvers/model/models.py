@@ -165,7 +165,7 @@ class CompiledModel(Model):
     def autonomous(self) -> bool:
         from sciad.compiler.analysis.activity import varied
 
-        return ("out", 0) not in varied(self.function.shared.primal, {"t"})
+        return ("out", 0) not in varied(self.function.program(), {"t"})
 
     def failure(self, status: int) -> Exception:
         failure = getattr(self.function, "failure", None)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ctypes
 import math
-import weakref
 from collections.abc import Callable
 
 import numpy as np
@@ -71,13 +70,10 @@ class CompiledStep:
         """Addresses by the place the loops expect them at, size of the workspace, and whether they take
         lanes.
         """
-        known = _entries.setdefault(self.function.shared, {})
-        if kinds not in known:
-            known[kinds] = self._entries(kinds)
-        return known[kinds]
+        return self.function.once(("entries of steps", kinds), lambda: self._entries(kinds))
 
     def _entries(self, kinds):
-        texts = [self.function.shared.text(kind) for kind in kinds]
+        texts = [self.function.text(kind) for kind in kinds]
         lanes = all(self._fits(text) for text in texts)
         table = np.zeros(len(KINDS), dtype=np.int64)
         for kind, text in zip(kinds, texts, strict=True):
@@ -97,7 +93,6 @@ class CompiledStep:
         return ValueError(f"{site.exception}: {site.message}{where}")
 
 
-_entries: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()  # of programs: entries by kinds
 
 
 def _lane_address(text, kind: str, sizes: dict[str, int]) -> int:

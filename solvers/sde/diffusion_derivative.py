@@ -44,7 +44,7 @@ def along_itself(diffusion, y, args):
             "the diffusion uses numbers from outside of it",
             hint="Pass them in args, then its derivative can be compiled.",
         )
-    text = function.shared.text("pushforward")
+    text = function.text("pushforward")
     if text.grows:
         raise UnsupportedSyntax("the diffusion has loops of unknown length")
     return load_module(

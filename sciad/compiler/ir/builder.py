@@ -44,11 +44,11 @@ class Builder:
         self._made: dict[Value, tuple] = {}  # how a value was computed, for simplification
 
     def __enter__(self):
-        ir._active.append(self)
+        ir.enter(self)
         return self
 
     def __exit__(self, *exc):
-        ir._active.pop()
+        ir.leave()
 
     @contextmanager
     def into(self, block: Block):

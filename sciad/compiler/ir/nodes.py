@@ -23,6 +23,7 @@ An operand is a `Value` or a plain Python ``float``, ``int`` or ``bool``.
 from __future__ import annotations
 
 import builtins
+import threading
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -405,10 +406,27 @@ class Program:
         return min(a, b)
 
 
-_active: list = []
+class _Open(threading.local):
+    """Builders that are entered, innermost last: each thread has its own."""
+
+    def __init__(self):
+        self.builders: list = []
+
+
+_open = _Open()
+
+
+def enter(builder) -> None:
+    """From now on the operators of values emit into `builder`, in this thread."""
+    _open.builders.append(builder)
+
+
+def leave() -> None:
+    """Back to the builder before."""
+    _open.builders.pop()
 
 
 def _builder():
-    if not _active:
+    if not _open.builders:
         raise RuntimeError("a compiled value was used outside of the compiler")
-    return _active[-1]
+    return _open.builders[-1]

@@ -8,7 +8,6 @@ Curtis, M. J. D. Powell & J. K. Reid, J. Inst. Maths Applics 13 (1974)).
 from __future__ import annotations
 
 import functools
-import threading
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,9 +27,8 @@ __all__ = ["SparseJacobian", "colour_columns", "pattern_of", "sparse_jacobian"]
 
 def pattern_of(function: CompiledFunction, wrt: str | None = None) -> csc_array | None:
     """Pattern of the Jacobian with respect to an input group, found from the program; see `sparsity`."""
-    wrt = wrt or function.shared.wrt
-    found = _kept(function).setdefault(("pattern", wrt), _Late())
-    return found.get(lambda: sparsity(function.shared.primal, wrt))
+    wrt = wrt or function.wrt
+    return function.once(("pattern", wrt), lambda: sparsity(function.program(), wrt))
 
 
 def sparse_jacobian(
@@ -47,13 +45,13 @@ def sparse_jacobian(
     -------
     SparseJacobian, or None where the pattern is not known.
     """
-    wrt = wrt or function.shared.wrt
+    wrt = wrt or function.wrt
     if pattern is None:
         pattern = pattern_of(function, wrt)
     if pattern is None:
         return None
-    key = ("jacobian", wrt, pattern.indptr.tobytes(), pattern.indices.tobytes())
-    return _kept(function).setdefault(key, _Late()).get(lambda: _make(function, wrt, pattern))
+    key = ("sparse jacobian", wrt, pattern.indptr.tobytes(), pattern.indices.tobytes())
+    return function.once(key, lambda: _make(function, wrt, pattern))
 
 
 @dataclass(eq=False)
@@ -117,7 +115,7 @@ def colour_columns(pattern: csc_array) -> np.ndarray:
 
 
 def _make(function: CompiledFunction, wrt: str, pattern: csc_array) -> SparseJacobian:
-    program = function.shared.primal
+    program = function.program()
     n_out, n = pattern.shape
     colours = colour_columns(pattern)
     count = int(colours.max(initial=0)) + 1
@@ -131,20 +129,3 @@ def _make(function: CompiledFunction, wrt: str, pattern: csc_array) -> SparseJac
     seeds[:, np.diff(pattern.indptr) == 0] = 0.0
     text = emit(finish(pushforward(program, {wrt})))
     return SparseJacobian(text, pattern, count, count * n_out, place, seeds)
-
-
-class _Late:
-    """A value made when first wanted, by one thread."""
-
-    def __init__(self):
-        self.guard, self.made = threading.Lock(), False
-
-    def get(self, make):
-        with self.guard:
-            if not self.made:
-                self.value, self.made = make(), True
-        return self.value
-
-
-def _kept(function: CompiledFunction) -> dict:
-    return function.shared.__dict__.setdefault("sparse", {})

@@ -26,7 +26,6 @@ from sciad.compiler.objects.kinds import Bound, Function, Host
 from sciad.eager.rebind import original
 
 STATIC_ARRAY = 64  # int and bool arrays of at most this size are part of the key; larger ones are lifted
-_CONSTANTS: dict[int, Any] = {}  # classes of arguments: where their methods are found
 _TRUSTED = ("numpy", "scipy", "math", "numba", "sciad", "builtins", "operator")
 _PLAIN_ARRAYS = (np.ndarray, np.memmap)  # subclasses may mean something else by their operators
 _DTYPES = (np.float64, np.int64, np.int32, np.bool_)  # others round or wrap where these do not
@@ -66,13 +65,14 @@ class Capture:
 
     path: Path
     shape: tuple[int, ...]
+    constants: dict[int, Any]
     fun: Any = None
 
     def get(self):
-        return _reader(self.path.expression)(self.fun)
+        return _reader(self.path, self.constants)(self.fun)
 
     def bind(self, fun) -> Capture:
-        return Capture(self.path, self.shape, fun)
+        return Capture(self.path, self.shape, self.constants, fun)
 
     @property
     def size(self) -> int:
@@ -86,6 +86,7 @@ class Captures:
         self.tracer, self.fun = tracer, fun
         self.lifted: dict[Path, tuple[Capture, Any]] = {}
         self.guards: dict[tuple, Any] = {}
+        self.constants: dict[int, Any] = {}  # classes of arguments: where their methods are found
 
     def resolve(self, obj, path: Path):
         """What `obj`, found at `path`, is in the traced program."""
@@ -216,7 +217,7 @@ class Captures:
 
     def lift(self, path: Path, shape: tuple, kind: str):
         if path not in self.lifted:
-            capture = Capture(path, tuple(shape), self.fun)
+            capture = Capture(path, tuple(shape), self.constants, self.fun)
             self.guard(path, "shape", (kind, capture.shape))
             self.lifted[path] = (capture, self.tracer.lifted_input(capture, kind))
         return self.lifted[path][1]
@@ -230,7 +231,7 @@ class Captures:
 
     def constant(self, obj) -> Path:
         """A path that begins at an object which is the same in every function this trace serves."""
-        _CONSTANTS[id(obj)] = obj
+        self.constants[id(obj)] = obj
         return Path(f"constants[{id(obj)}]")
 
     def guard(self, path: Path, probe: str, expected) -> None:
@@ -316,16 +317,20 @@ _FAST = {  # tests written out in the generated check
 
 
 @functools.lru_cache(maxsize=4096)
-def _reader(expression: str):
-    return eval(f"lambda f: {expression}", {"constants": _CONSTANTS})
+def _compiled_reader(expression: str):
+    return compile(f"lambda f: {expression}", "<capture>", "eval")
 
 
-def readers(guards: dict) -> list[tuple]:
+def _reader(path: Path, constants: dict):
+    return eval(_compiled_reader(path.expression), {"constants": constants})
+
+
+def readers(captures: Captures) -> list[tuple]:
     """Guards as ``(reader, expected)``: the guard holds for `fun` if ``reader(fun) == expected``."""
     out = []
-    for (path, probe), expected in guards.items():
+    for (path, probe), expected in captures.guards.items():
         expected = (type(expected), expected) if probe == "value" else expected
-        out.append((_composed(PROBES[probe], _reader(path.expression)), expected))
+        out.append((_composed(PROBES[probe], _reader(path, captures.constants)), expected))
     return out
 
 
@@ -333,11 +338,11 @@ def _composed(probe, read):
     return lambda fun: probe(read(fun))
 
 
-def compile_check(guards: dict, captures: list[Capture]):
+def compile_check(captures: Captures):
     """``matches(fun) -> bool`` and ``gather(fun) -> tuple of captured values``, each a microsecond or
     less.
     """
-    names: dict[str, Any] = {"constants": _CONSTANTS, "ndarray": np.ndarray, "float64": np.dtype(float)}
+    names: dict[str, Any] = {"constants": captures.constants, "ndarray": np.ndarray, "float64": np.dtype(float)}
     lines: list[str] = []
     known: dict[str, str] = {"f": "f"}
 
@@ -350,7 +355,7 @@ def compile_check(guards: dict, captures: list[Capture]):
         return known[path.expression]
 
     tests = []
-    for k, ((path, probe), expected) in enumerate(guards.items()):
+    for k, ((path, probe), expected) in enumerate(captures.guards.items()):
         x = variable(path)
         names[f"e{k}"] = expected
         if probe == "value":
@@ -372,7 +377,7 @@ def compile_check(guards: dict, captures: list[Capture]):
     known.clear()
     known["f"] = "f"
     lines.clear()
-    values = [variable(c.path) for c in captures]
+    values = [variable(c.path) for c, _ in captures.lifted.values()]
     body = "".join(f"    {line}\n" for line in lines)
     text += f"def gather(f):\n{body}    return ({''.join(v + ', ' for v in values)})\n"
     exec(text, names)

@@ -12,11 +12,13 @@ import functools
 import inspect
 import linecache
 import operator
+import threading
 from dataclasses import dataclass
 from types import CodeType, FunctionType
 
 from sciad.compiler.fence import Refusal
 from sciad.compiler.tracing.jumps import local_names, normalize
+from sciad.recent import Recent
 
 
 @dataclass(eq=False)
@@ -44,8 +46,9 @@ class Source:
         return made
 
 
-_sources: dict[CodeType, Source] = {}
-_trees: dict[str, tuple[list[str], ast.Module]] = {}
+_sources = Recent(4096)
+_trees = Recent(256)  # by file: its lines, and the syntax tree of them
+_guard = threading.RLock()
 
 
 def function_source(fn: FunctionType) -> Source:
@@ -53,20 +56,26 @@ def function_source(fn: FunctionType) -> Source:
     code = fn.__code__
     found = _sources.get(code)
     if found is None:
-        if inspect.isgeneratorfunction(fn) or inspect.iscoroutinefunction(fn):
-            raise Refusal(
-                f"{fn.__name__} is a generator or coroutine", "Return an array instead of yielding."
-            )
-        linecache.checkcache(code.co_filename)
-        lines = linecache.getlines(code.co_filename, fn.__globals__)
-        if not lines:
-            raise Refusal(
-                f"the source text of {fn.__name__} is not available ({code.co_filename})",
-                "Define the function in a file or a notebook cell.",
-            )
-        node = _lambda(code, lines) if code.co_name == "<lambda>" else _def(code, lines)
-        found = _sources[code] = Source.of(node, code.co_filename)
+        with _guard:  # places of a program are known by the nodes of one tree
+            found = _sources.get(code) or _sources.setdefault(code, _read(fn))
     return found
+
+
+def _read(fn: FunctionType) -> Source:
+    code = fn.__code__
+    if inspect.isgeneratorfunction(fn) or inspect.iscoroutinefunction(fn):
+        raise Refusal(
+            f"{fn.__name__} is a generator or coroutine", "Return an array instead of yielding."
+        )
+    linecache.checkcache(code.co_filename)
+    lines = linecache.getlines(code.co_filename, fn.__globals__)
+    if not lines:
+        raise Refusal(
+            f"the source text of {fn.__name__} is not available ({code.co_filename})",
+            "Define the function in a file or a notebook cell.",
+        )
+    node = _lambda(code, lines) if code.co_name == "<lambda>" else _def(code, lines)
+    return Source.of(node, code.co_filename)
 
 
 def _def(code: CodeType, lines: list[str]) -> ast.FunctionDef:
@@ -96,7 +105,8 @@ def _def(code: CodeType, lines: list[str]) -> ast.FunctionDef:
 def _lambda(code: CodeType, lines: list[str]) -> ast.Lambda:
     known = _trees.get(code.co_filename)
     if known is None or known[0] != lines:
-        known = _trees[code.co_filename] = (list(lines), _parse("".join(lines)))
+        known = (list(lines), _parse("".join(lines)))
+        _trees.put(code.co_filename, known)
     nodes = [n for n in ast.walk(known[1]) if isinstance(n, ast.Lambda)]
     span = _span(code)
     for node in nodes:

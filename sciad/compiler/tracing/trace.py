@@ -158,8 +158,8 @@ class _Trace:
         self.program.outputs = [[Input("out", self.program.n_out)]]
         captures = [c for c, _ in self.captures.lifted.values()]
         self.program.out_tree, self.program.captures = out_tree, captures
-        self.program.guards = readers(self.captures.guards)
-        matches, gather = compile_check(self.captures.guards, captures)
+        self.program.guards = readers(self.captures)
+        matches, gather = compile_check(self.captures)
         return Traced(self.program, out_tree, captures, matches, gather)
 
     def _arguments(self) -> list:
