@@ -173,10 +173,14 @@ class _Code:
         self.traced, self.made = traced, Made()
         self.primal = optimize(traced.program)
         names = [g.name for g in self.primal.inputs]
-        self.wrt = "y" if "y" in names else next((g.name for g in self.primal.inputs if not g.scalar), names[0])
+        self.wrt = (
+            "y" if "y" in names else next((g.name for g in self.primal.inputs if not g.scalar), names[0])
+        )
 
     def program(self, kind: str) -> Program:
-        return self.primal if kind == "primal" else self.made.get(("program", kind), lambda: self._derived(kind))
+        return (
+            self.primal if kind == "primal" else self.made.get(("program", kind), lambda: self._derived(kind))
+        )
 
     def _derived(self, kind: str) -> Program:
         if kind == "pushforward":

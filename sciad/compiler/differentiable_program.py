@@ -3,8 +3,6 @@ turn."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from sciad.compiler.backend.emit import emit

@@ -187,7 +187,9 @@ def _versions():
                 _versions_back[version] = namespace[name]
             _modules.clear()
             _known.add(module)
-    _looked = loaded  # last: a thread that comes before fills the table itself, with versions as good as these
+    _looked = (
+        loaded  # last: a thread that comes before fills the table itself, with versions as good as these
+    )
     return _table
 
 

@@ -93,8 +93,6 @@ class CompiledStep:
         return ValueError(f"{site.exception}: {site.message}{where}")
 
 
-
-
 def _lane_address(text, kind: str, sizes: dict[str, int]) -> int:
     return compiled(lane_text(text, kind, sizes), f"{text.name}_lanes", "lanes").address
 

@@ -342,7 +342,11 @@ def compile_check(captures: Captures):
     """``matches(fun) -> bool`` and ``gather(fun) -> tuple of captured values``, each a microsecond or
     less.
     """
-    names: dict[str, Any] = {"constants": captures.constants, "ndarray": np.ndarray, "float64": np.dtype(float)}
+    names: dict[str, Any] = {
+        "constants": captures.constants,
+        "ndarray": np.ndarray,
+        "float64": np.dtype(float),
+    }
     lines: list[str] = []
     known: dict[str, str] = {"f": "f"}
 

@@ -64,9 +64,7 @@ def function_source(fn: FunctionType) -> Source:
 def _read(fn: FunctionType) -> Source:
     code = fn.__code__
     if inspect.isgeneratorfunction(fn) or inspect.iscoroutinefunction(fn):
-        raise Refusal(
-            f"{fn.__name__} is a generator or coroutine", "Return an array instead of yielding."
-        )
+        raise Refusal(f"{fn.__name__} is a generator or coroutine", "Return an array instead of yielding.")
     linecache.checkcache(code.co_filename)
     lines = linecache.getlines(code.co_filename, fn.__globals__)
     if not lines:
