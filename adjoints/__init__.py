@@ -1,34 +1,42 @@
-"""Sensitivity methods of the solvers, registered as the derivative rules of their primitives."""
+"""Sensitivity methods of the solvers, and reports on the gradients that they give.
 
-from sciad.adjoints.ode import solve_rules as _rules
-from sciad.adjoints.ode.backsolve import BacksolveAdjoint
-from sciad.adjoints.ode.discrete import DiscreteAdjoint
-from sciad.adjoints.ode.forward_sensitivity import ForwardSensitivity
-from sciad.adjoints.ode.gauss import GaussAdjoint
-from sciad.adjoints.ode.interpolating import InterpolatingAdjoint
-from sciad.adjoints.reports.curvature import GaussNewton, fisher, gauss_newton
-from sciad.adjoints.reports.explain import Cost, Explanation, explain
-from sciad.adjoints.reports.gradient_error import Agreement, check, value_and_grad
-from sciad.adjoints.sde.reversible import ReversibleAdjoint
-from sciad.adjoints.steady_adjoint import SteadyStateAdjoint
+Modules with the derivative rules of the solvers' primitives are imported by those, at the first derivative.
+"""
 
-__all__ = [
-    "Agreement",
-    "BacksolveAdjoint",
-    "Cost",
-    "DiscreteAdjoint",
-    "Explanation",
-    "ForwardSensitivity",
-    "GaussAdjoint",
-    "GaussNewton",
-    "InterpolatingAdjoint",
-    "ReversibleAdjoint",
-    "SteadyStateAdjoint",
-    "check",
-    "explain",
-    "fisher",
-    "gauss_newton",
-    "value_and_grad",
-]
+import importlib as _importlib
 
-del _rules
+# name -> module that has it; imported when first asked for
+ADJOINTS = {
+    "DiscreteAdjoint": "sciad.adjoints.ode.discrete",
+    "InterpolatingAdjoint": "sciad.adjoints.ode.interpolating",
+    "GaussAdjoint": "sciad.adjoints.ode.gauss",
+    "BacksolveAdjoint": "sciad.adjoints.ode.backsolve",
+    "ForwardSensitivity": "sciad.adjoints.ode.forward_sensitivity",
+    "ReversibleAdjoint": "sciad.adjoints.sde.reversible",
+    "SteadyStateAdjoint": "sciad.adjoints.steady_adjoint",
+}
+_NAMES = {
+    **ADJOINTS,
+    **dict.fromkeys(("Agreement", "check", "value_and_grad"), "sciad.adjoints.reports.gradient_error"),
+    **dict.fromkeys(("Cost", "Explanation", "explain"), "sciad.adjoints.reports.explain"),
+    **dict.fromkeys(("GaussNewton", "fisher", "gauss_newton"), "sciad.adjoints.reports.curvature"),
+}
+
+__all__ = list(_NAMES)
+
+
+def serving(solver: str) -> dict[str, type]:
+    """The adjoints of a solver by name."""
+    found = {name: __getattr__(name) for name in ADJOINTS}
+    return {name: adjoint for name, adjoint in found.items() if solver in adjoint.serves}
+
+
+def __getattr__(name):
+    if name not in _NAMES:
+        raise AttributeError(f"module 'sciad.adjoints' has no attribute {name!r}")
+    value = globals()[name] = getattr(_importlib.import_module(_NAMES[name]), name)
+    return value
+
+
+def __dir__():
+    return sorted({*globals(), *_NAMES})

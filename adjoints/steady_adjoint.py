@@ -9,15 +9,16 @@ import numpy as np
 from sciad import NotDifferentiable
 from sciad.adjoints.ode.discrete import check_finite
 from sciad.eager.traced import is_traced
+from sciad.errors import SolverError
+from sciad.solvers.adjoint import Adjoint
 from sciad.solvers.model.arguments import contiguous
-from sciad.solvers.solver_error import SolverError
 from sciad.solvers.steady import Steady, find, steady_solve
 
 __all__ = ["SteadyStateAdjoint"]
 
 
 @dataclass(frozen=True)
-class SteadyStateAdjoint:
+class SteadyStateAdjoint(Adjoint):
     """The gradient of a steady state f(y, p) = 0 from one linear solve: dy = -J^-1 f_p dp.
 
     The cotangent g of y becomes -f_p^T J^-T g of the parameters. Nothing of the way to the steady state is
@@ -34,6 +35,8 @@ class SteadyStateAdjoint:
     """
 
     singular: float = 1e-10
+
+    serves = ("steady_state",)
 
     def system(self, problem: Steady, y0: np.ndarray, y: np.ndarray, p: np.ndarray) -> _System:
         n = len(y)

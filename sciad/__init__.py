@@ -6,6 +6,7 @@ imported when first asked for.
 
 import importlib as _importlib
 
+from sciad.adjoints import ADJOINTS as _ADJOINTS
 from sciad.eager import dual as _dual
 from sciad.eager import local_arrays as _mutation  # noqa: F401
 from sciad.eager import tape as _tape
@@ -20,6 +21,7 @@ from sciad.errors import (
     NotDifferentiable,
     NotScalar,
     SciadError,
+    SolverError,
     UnsupportedSyntax,
     UnsupportedWrite,
 )
@@ -41,7 +43,7 @@ from sciad.transforms.vmap import vmap
 __version__ = "0.1.0"
 __all__ = [
     "CheckFailed", "DerivativeDropped", "EscapedValue", "MissingRule", "NotConverged",
-    "NotDifferentiable", "NotScalar", "SciadError", "UnsupportedSyntax", "UnsupportedWrite",
+    "NotDifferentiable", "NotScalar", "SciadError", "SolverError", "UnsupportedSyntax", "UnsupportedWrite",
     "check_grads", "checkpoint", "custom", "fixed_point", "grad", "hessian", "hvp", "is_traced",
     "jacobian", "jvp", "linearize", "root", "stop_gradient", "value_and_grad", "vjp", "vmap",
 ]  # fmt: skip
@@ -54,14 +56,8 @@ _ELSEWHERE = {
     **dict.fromkeys(("jit", "source"), "sciad.compiler.jit"),
     "debug_nan": "sciad.compiler.nan_debugging",
     **dict.fromkeys(("sparse_jacobian", "sparsity"), "sciad.compiler.sparse.sparse_functions"),
-    **dict.fromkeys(
-        ("solve_ivp", "solve_sde", "steady_state", "SolverError", "BrownianMotion"), "sciad.solvers"
-    ),
-    **dict.fromkeys(
-        ("DiscreteAdjoint", "InterpolatingAdjoint", "GaussAdjoint", "BacksolveAdjoint", "ForwardSensitivity",
-         "ReversibleAdjoint", "SteadyStateAdjoint"),
-        "sciad.adjoints",
-    ),
+    **dict.fromkeys(("solve_ivp", "solve_sde", "steady_state", "BrownianMotion"), "sciad.solvers"),
+    **_ADJOINTS,
 }  # fmt: skip
 
 

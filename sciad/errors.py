@@ -25,6 +25,16 @@ class NotFinite(SciadError, ArithmeticError):
     """
 
 
+class SolverError(SciadError, RuntimeError):
+    """A solve that failed where its result was needed for a derivative; the message says when, where and
+    what to do.
+    """
+
+
+class LossNotFinite(SolverError, NotFinite):
+    """The derivative of a loss with respect to the outputs of a solve is NaN or infinite."""
+
+
 class EscapedValue(SciadError, RuntimeError):
     """A traced value was used after the transform that made it had ended."""
 

@@ -2,7 +2,8 @@
 
 import importlib as _importlib
 
-from sciad.solvers.solver_error import SolverError
+from sciad.errors import SolverError
+from sciad.solvers.methods.names import TABLEAUS
 
 # name -> module that has it; imported when first asked for
 _NAMES = {
@@ -13,15 +14,8 @@ _NAMES = {
     "BrownianMotion": "sciad.solvers.sde.brownian",
     "Controller": "sciad.solvers.stepping.controllers",
     "RungeKutta": "sciad.solvers.methods.runge_kutta",
-    **dict.fromkeys(
-        ("Euler", "Midpoint", "Heun", "RK4", "BS3", "Dopri5", "Tsit5"),
-        "sciad.solvers.methods.explicit_tableaus",
-    ),
-    **dict.fromkeys(("DOP853", "Vern7", "Vern9"), "sciad.solvers.methods.high_order_tableaus"),
-    **dict.fromkeys(
-        ("Rosenbrock23", "ROS3P", "Rodas3P", "Rodas4", "Rodas4P", "Rodas5", "Rodas5P", "ROS34PW2"),
-        "sciad.solvers.methods.rosenbrock_tableaus",
-    ),
+    **TABLEAUS,
+    "ESDIRK": "sciad.solvers.methods.esdirk",
     "Rosenbrock": "sciad.solvers.methods.rosenbrock",
 }
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import importlib
+
+from sciad.solvers.adjoint import Adjoint
 
 __all__ = ["check_adjoint", "method_meant"]
 
@@ -66,15 +69,6 @@ def method_meant(method, names) -> str:
     return f"Did you mean {close[0]!r}? " if close else ""
 
 
-_ADJOINTS = {
-    "solve_ivp": (
-        "DiscreteAdjoint", "InterpolatingAdjoint", "GaussAdjoint", "BacksolveAdjoint", "ForwardSensitivity",
-    ),
-    "solve_sde": ("DiscreteAdjoint", "ReversibleAdjoint", "ForwardSensitivity", "BacksolveAdjoint"),
-    "steady_state": ("SteadyStateAdjoint",),
-}  # fmt: skip
-
-
 def check_adjoint(adjoint, solver: str) -> None:
     """Refuse what is no adjoint of this solver, before anything is solved.
 
@@ -87,26 +81,31 @@ def check_adjoint(adjoint, solver: str) -> None:
     """
     if isinstance(adjoint, str) and adjoint == "auto":
         return
-    own = _ADJOINTS[solver]
-    named = adjoint if isinstance(adjoint, type) else type(adjoint)
-    if not isinstance(adjoint, type):
-        if named.__name__ in own:
+    if isinstance(adjoint, Adjoint):
+        if solver in adjoint.serves:
             return
-        if solver == "solve_ivp" and hasattr(adjoint, "pullback") and named.__name__ != "SteadyStateAdjoint":
-            return
+    elif solver == "solve_ivp" and hasattr(adjoint, "pullback") and not isinstance(adjoint, type):
+        return
+    own = list(_adjoints_of(solver))
     text = f"adjoint must be 'auto' or an instance such as adjoints.{own[0]}(), not {adjoint!r}"
-    raise TypeError(text + _adjoint_meant(adjoint, named.__name__, solver, own))
+    raise TypeError(text + _adjoint_meant(adjoint, solver, own))
 
 
-def _adjoint_meant(adjoint, name, solver, own) -> str:
+def _adjoints_of(solver: str) -> dict[str, type]:
+    """They are built on the solvers, so they are asked for when they are wanted only."""
+    return importlib.import_module("sciad.adjoints").serving(solver)
+
+
+def _adjoint_meant(adjoint, solver: str, own: list[str]) -> str:
     if isinstance(adjoint, str):
         key = "".join(c for c in adjoint.lower() if c.isalnum())
         close = [known for known in own if key and (known.lower().startswith(key) or key in known.lower())]
         close = close or difflib.get_close_matches(adjoint, own, n=1, cutoff=0.5)
         return f". Did you mean adjoints.{close[0]}()?" if close else f". There are: {', '.join(own)}"
-    if name in own:
-        return f", which is the class. Write adjoints.{name}()"
-    homes = [home for home, names in _ADJOINTS.items() if name in names]
-    if homes:
-        return f": {name} is one for {' and '.join(homes)}. For {solver} there are: {', '.join(own)}"
+    cls = adjoint if isinstance(adjoint, type) else type(adjoint)
+    if cls.__name__ in own:
+        return f", which is the class. Write adjoints.{cls.__name__}()"
+    if issubclass(cls, Adjoint) and cls.serves:
+        others = ", ".join(own)
+        return f": {cls.__name__} is one for {' and '.join(cls.serves)}. For {solver} there are: {others}"
     return f". There are: {', '.join(own)}"

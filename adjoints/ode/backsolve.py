@@ -16,9 +16,9 @@ from sciad.adjoints.ode.backward_kernels import (
     transposed_columns,
 )
 from sciad.adjoints.ode.continuous import ContinuousAdjoint
+from sciad.errors import SolverError
 from sciad.native.kernels import kernel
 from sciad.native.runtime import view
-from sciad.solvers.solver_error import SolverError
 from sciad.solvers.stepping import loop_state as state
 from sciad.solvers.stepping.linked_names import ATOL, RTOL, Y1
 
@@ -108,7 +108,7 @@ class BacksolveAdjoint(ContinuousAdjoint):
     NeurIPS 2018; its failure: A. Gholami, K. Keutzer, G. Biros, ANODE, IJCAI 2019.
     """
 
-    record = 2
+    serves = ("solve_ivp", "solve_sde")
     kernels: ClassVar[dict] = {
         "call_rhs": backsolve_call,
         "jump": reset_and_add,

@@ -11,9 +11,10 @@ import numpy as np
 from sciad import NotDifferentiable
 from sciad.adjoints.ode import backward_kernels as backward
 from sciad.adjoints.ode.discrete import Cotangents, check_finite
+from sciad.errors import SolverError
 from sciad.native import kernels as native
+from sciad.solvers.adjoint import Adjoint
 from sciad.solvers.model.models import Model
-from sciad.solvers.solver_error import SolverError
 from sciad.solvers.stepping import controllers as control
 from sciad.solvers.stepping import loop_state as state
 from sciad.solvers.stepping.integrate import failure_message, loop_constants
@@ -22,7 +23,7 @@ __all__ = ["ContinuousAdjoint"]
 
 
 @dataclass(frozen=True)
-class ContinuousAdjoint:
+class ContinuousAdjoint(Adjoint):
     """Base of the methods that solve the adjoint differential equation backwards.
 
     Parameters
@@ -40,6 +41,7 @@ class ContinuousAdjoint:
     atol: float | None = None
     max_steps: int = 1_000_000
 
+    serves = ("solve_ivp",)
     record = 2  # what is needed of each forward step: the stages too, for the dense output,
     dense = True  # its extra stages included
     kernels: ClassVar[dict] = {}  # what the linker puts for `call_rhs` and the names in `backward_kernels`
@@ -60,7 +62,7 @@ class ContinuousAdjoint:
             raise NotDifferentiable(
                 f"{type(self).__name__} does not work with a mass matrix: use DiscreteAdjoint(), the default"
             )
-        if trajectory.method.family == "esdirk":
+        if trajectory.method.family not in BEGIN:
             raise NotDifferentiable(
                 f"{type(self).__name__} does not work with {trajectory.method.name}: use DiscreteAdjoint(), "
                 "the default, or solve by a Rosenbrock method such as Rodas5P"
@@ -162,16 +164,14 @@ class _Plan:
 
     def __init__(self, model: Model, method, kernels: dict):
         self.method = method
-        self.stiff = method.family == "rosenbrock"
+        self.stiff = method.implicit
         kinds = ("pullback", "primal", "second", "jacobian")[: 4 if self.stiff else 2]
         self.table = model.table(*kinds)
         self.work_size = model.work_size_of(*kinds)
         controller = control.default(method)
         self.real = np.zeros(state.REAL_SIZE + 1)
         controller.write(self.real, method)
-        constants = {**loop_constants(method, controller.kernel, 0), **kernels}
-        if self.stiff:
-            constants["begin"] = backward.stiff_begin
+        constants = {**loop_constants(method, controller.kernel, 0), **BEGIN[method.family], **kernels}
         self.rows = constants["ALL_ROWS"]
         self.tolerance = slice(constants["RTOL"], constants["ATOL"] + 1)
         key = (method, *kernels.values())
@@ -180,6 +180,8 @@ class _Plan:
         self.kernel = _kernels[key].enter
 
 
+# families whose steps a backward solve can take, and what such a step begins with where it is another
+BEGIN = {"explicit": {}, "rosenbrock": {"begin": backward.stiff_begin}}
 _kernels: dict = {}
 _NO_TIMES, _NO_ROWS = np.empty(0), np.empty((0, 2))
 

@@ -11,17 +11,18 @@ from sciad.adjoints.ode.sweeps import esdirk_sweep as sweep_esdirk
 from sciad.adjoints.ode.sweeps import explicit_sweep as sweep_explicit
 from sciad.adjoints.ode.sweeps import reverse_loop as sweep
 from sciad.adjoints.ode.sweeps import rosenbrock_sweep as sweep_rosenbrock
+from sciad.errors import SolverError
 from sciad.native import kernels as native
 from sciad.native.runtime import call
+from sciad.solvers.adjoint import Adjoint
 from sciad.solvers.linear.lu_kernels import linked_algebra
-from sciad.solvers.solver_error import SolverError
 from sciad.solvers.stepping.families import FAMILIES as FORWARD
 
 __all__ = ["Cotangents", "DiscreteAdjoint", "pull", "push"]
 
 
 @dataclass(frozen=True)
-class DiscreteAdjoint:
+class DiscreteAdjoint(Adjoint):
     """Exact gradient of the numerical solution, step sizes held constant.
 
     The recorded steps are transposed one by one, backwards. The result is the derivative of the numbers
@@ -50,6 +51,7 @@ class DiscreteAdjoint:
 
     memory: float | None = 2.0**30
 
+    serves = ("solve_ivp", "solve_sde")
     record = 3  # what it wants of each step: the stages, and the LU factors where there are any
 
     def pullback(self, model, trajectory, p, gys, times: bool, options) -> Cotangents:
@@ -212,6 +214,7 @@ class Family:
     push_kinds: tuple[str, ...]
     workspace: object
     direct: dict  # names by which the reverse step calls the model and its linear algebra, unless linked
+    carried: bool  # whether the closing row of a step is the first row of the next one
 
 
 FAMILIES = {
@@ -221,6 +224,7 @@ FAMILIES = {
         pull_kinds=("pullback",),
         push_kinds=("pushforward",),
         workspace=lambda model, algebra: 1,
+        carried=True,
         direct={"call_pullback": call},
     ),
     "rosenbrock": Family(
@@ -229,6 +233,7 @@ FAMILIES = {
         pull_kinds=("pullback", "jacobian", "pullback_along"),
         push_kinds=("pushforward", "jacobian", "pushforward_along"),
         workspace=sweep_rosenbrock.scratch_size,
+        carried=False,
         direct={
             "call_pullback": call,
             "call_along": call,
@@ -245,6 +250,7 @@ FAMILIES["esdirk"] = Family(
     pull_kinds=("pullback", "jacobian"),
     push_kinds=("pushforward", "jacobian"),
     workspace=sweep_esdirk.scratch_size,
+    carried=True,
     direct={"call_pullback": call},
 )
 
@@ -257,7 +263,7 @@ class _Plan:
         self.model, self.method, self.family = model, method, family
         self.kinds = family.pull_kinds if direction == "pull" else family.push_kinds
         self.algebra = None
-        if FORWARD[method.family].implicit:
+        if method.implicit:
             from sciad.solvers.linear.solver_choice import algebra_of
 
             self.algebra = model.algebra(mass) if hasattr(model, "algebra") else algebra_of(model, mass)
@@ -311,7 +317,7 @@ def _kernel(method, direction: str, model):
             **method_constants(method),
             **sweep.sweep_rows(method),
             **(family.pull if direction == "pull" else family.push),
-            **(linked_algebra(n) if FORWARD[method.family].implicit else {}),
+            **(linked_algebra(n) if method.implicit else {}),
             **{**direct, **links},
             "N": n,
         }
@@ -332,9 +338,9 @@ def method_constants(method) -> dict:
     """The tableau as the forward kernel sees it."""
     return {
         **FORWARD[method.family].tables(method),
-        "SCALED": FORWARD[method.family].scaled,
+        "SCALED": method.scaled,
         "ROWS": method.rows,
         "DENSE": method.dense,
         "DENSE_ROWS": len(method.dense),
-        "CARRIED": -1 if method.family == "rosenbrock" else method.stages,
+        "CARRIED": method.stages if FAMILIES[method.family].carried else -1,
     }

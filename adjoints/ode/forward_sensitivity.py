@@ -7,12 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from sciad.adjoints.ode.discrete import Cotangents, pull, push
+from sciad.solvers.adjoint import Adjoint
 
 __all__ = ["ForwardSensitivity"]
 
 
 @dataclass(frozen=True)
-class ForwardSensitivity:
+class ForwardSensitivity(Adjoint):
     """Tangents of the steps of the solve, for every component of y0 and every parameter.
 
     As the pushforward of a solve (`sciad.jvp`, `sciad.jacobian` in forward mode) one direction costs
@@ -23,6 +24,7 @@ class ForwardSensitivity:
     It fails (raises) where the solve failed.
     """
 
+    serves = ("solve_ivp", "solve_sde")
     record = 3  # the LU factors of the steps serve all directions
 
     def pullback(self, model, trajectory, p: np.ndarray, gys: np.ndarray, times: bool, options) -> Cotangents:

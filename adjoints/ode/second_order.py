@@ -49,7 +49,7 @@ def pull_pair(
         Of y0 and p, and their tangents.
     """
     n, m = model.n, model.m
-    if trajectory.method.family == "esdirk":
+    if trajectory.method.family not in LINKS:
         raise NotDifferentiable(
             f"second derivatives of a solve by {trajectory.method.name} are not available; use a Rosenbrock "
             "method such as Rodas5P, or differences of the gradient"

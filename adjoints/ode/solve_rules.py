@@ -17,10 +17,10 @@ from sciad.adjoints.ode.choice import chosen
 from sciad.adjoints.ode.discrete import Cotangents, push
 from sciad.adjoints.ode.second_order import pull_pair
 from sciad.eager.traced import is_traced
+from sciad.errors import LossNotFinite
 from sciad.solvers.model.arguments import contiguous
 from sciad.solvers.ode.mass_matrix import slope_at
 from sciad.solvers.ode.solve_primitive import Problem, run, solve, time_last
-from sciad.solvers.solver_error import LossNotFinite
 
 __all__ = ["pull_solve", "push_solve"]
 
@@ -68,7 +68,7 @@ def _solve_pushforward(args, tangents):
 
 def _taken(problem: Problem, adjoint, t0, t1, ts, y0, p):
     """The steps, with what the adjoint wants to know of them."""
-    dense, memory = getattr(adjoint, "dense", False), getattr(adjoint, "memory", None)
+    dense, memory = getattr(adjoint, "dense", False), getattr(adjoint, "memory", None)  # own classes, too
     return run(problem, t0, t1, ts, y0, p, adjoint.record, dense, memory)
 
 

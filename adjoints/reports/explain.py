@@ -9,15 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from sciad import SciadError
-from sciad.adjoints.ode.backsolve import BacksolveAdjoint
+from sciad.adjoints import serving
 from sciad.adjoints.ode.choice import choice
-from sciad.adjoints.ode.discrete import DiscreteAdjoint
-from sciad.adjoints.ode.forward_sensitivity import ForwardSensitivity
-from sciad.adjoints.ode.gauss import GaussAdjoint
-from sciad.adjoints.ode.interpolating import InterpolatingAdjoint
 from sciad.solvers.model.arguments import contiguous, flat, strip
 from sciad.solvers.ode.solve_primitive import Problem, run
-from sciad.solvers.solver_error import SolverError
 
 __all__ = ["Cost", "Explanation", "explain"]
 
@@ -142,7 +137,7 @@ def explain(sol, measure: bool = True) -> Explanation:
 
     chosen, why = choice(problem)
     trajectory = run(fresh(), *whole, record=3)
-    stiff = trajectory.method.family != "explicit"
+    stiff = trajectory.method.implicit
     n, m = model.n, model.m
     row = 8 * (2 + n * (1 + trajectory.method.rows))
     stages = trajectory.steps * row / 1e6
@@ -155,13 +150,10 @@ def explain(sol, measure: bool = True) -> Explanation:
         why += "; events are left out of what follows, each stretch between them is differentiated like this"
     forward, costs = None, []
     limit = ATTEMPTS * (trajectory.steps + 10 * len(ts))
-    methods = {
-        "DiscreteAdjoint": (DiscreteAdjoint(), kept),
-        "ForwardSensitivity": (ForwardSensitivity(), kept),
-        "InterpolatingAdjoint": (InterpolatingAdjoint(max_steps=limit), stages),
-        "GaussAdjoint": (GaussAdjoint(max_steps=limit), stages),
-        "BacksolveAdjoint": (BacksolveAdjoint(max_steps=limit), stages),
-    }
+    methods = {}
+    for name, adjoint in serving("solve_ivp").items():
+        limits = {"max_steps": limit} if hasattr(adjoint, "max_steps") else {}
+        methods[name] = adjoint(**limits), kept if adjoint.record > 2 else stages
     if not measure:
         costs = [Cost(name, None, size, None) for name, (_, size) in methods.items()]
         return Explanation(
@@ -180,7 +172,7 @@ def explain(sol, measure: bool = True) -> Explanation:
         try:
             found = _gradient(fresh(), adjoint, whole, gys)
             seconds = _seconds(lambda adjoint=adjoint: _gradient(fresh(), adjoint, whole, gys))
-        except (SolverError, SciadError) as error:
+        except SciadError as error:
             costs.append(Cost(name, None, size, None, f"fails: {str(error).split('. ')[0][:100]}"))
             continue
         exact = found if exact is None else exact

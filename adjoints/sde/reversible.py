@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from sciad.solvers.adjoint import Adjoint
+
 __all__ = ["ReversibleAdjoint"]
 
 
-class ReversibleAdjoint:
+class ReversibleAdjoint(Adjoint):
     """Exact gradient of a solve by ReversibleHeun, in memory that does not grow with the steps.
 
     The paths are run backwards by the method's own inverse, and each step is transposed at the state found.
@@ -18,6 +20,8 @@ class ReversibleAdjoint:
     P. Kidger, J. Foster, X. Li and T. Lyons, Efficient and accurate gradients for neural SDEs, NeurIPS
     (2021).
     """
+
+    serves = ("solve_sde",)
 
     def __repr__(self) -> str:
         return "ReversibleAdjoint()"

@@ -25,6 +25,7 @@ from sciad.adjoints.sde.sde_sweeps import (
     retreat_by_address,  # noqa: F401 (chosen by name)
     retreat_lanes,  # noqa: F401
 )
+from sciad.errors import SolverError
 from sciad.native.kernels import kernel
 from sciad.native.runtime import view
 from sciad.solvers.sde import ensemble
@@ -33,7 +34,6 @@ from sciad.solvers.sde.brownian import noise_numbers
 from sciad.solvers.sde.fixed_loop import LANES, begin, clear, copy, draw
 from sciad.solvers.sde.sde_problem import Grid
 from sciad.solvers.sde.solve_sde import make_step
-from sciad.solvers.solver_error import SolverError
 
 __all__ = ["backsolve"]
 

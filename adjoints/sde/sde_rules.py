@@ -6,11 +6,10 @@ import numpy as np
 
 import sciad as ad
 from sciad.adjoints.sde import sde_sweeps as sde_sweep
-from sciad.errors import NotDifferentiable
+from sciad.errors import NotDifferentiable, SolverError
 from sciad.solvers.model.models import Witness
 from sciad.solvers.sde import ensemble
 from sciad.solvers.sde.solve_sde import simulate
-from sciad.solvers.solver_error import SolverError
 
 __all__ = ["discrete", "forward", "push", "reversible"]
 

@@ -30,6 +30,7 @@ class ESDIRK(RungeKutta):
     """
 
     family = "esdirk"
+    implicit = True
 
     def __post_init__(self):
         diagonal = [row[i] if i < len(row) else 0.0 for i, row in enumerate(self.a)]

@@ -6,24 +6,36 @@ import importlib
 
 from sciad.solvers.suggestions import method_meant
 
-__all__ = ["NAMES", "method_named"]
+__all__ = ["ALIASES", "AUTO", "NAMES", "TABLEAUS", "method_named"]
 
-# name -> (module, name there); coefficients are checked when a module is first imported
-NAMES = {
-    "auto": ("sciad.solvers.stepping.auto", "AUTO"),
-    **{
-        name: ("sciad.solvers.methods.explicit_tableaus", name)
-        for name in ("Euler", "Midpoint", "Heun", "RK4", "BS3", "Dopri5", "Tsit5")
-    },
-    **{name: ("sciad.solvers.methods.high_order_tableaus", name) for name in ("DOP853", "Vern7", "Vern9")},
-    **{
-        name: ("sciad.solvers.methods.rosenbrock_tableaus", name)
-        for name in ("Rosenbrock23", "ROS3P", "Rodas3P", "Rodas4", "Rodas4P", "Rodas5", "Rodas5P", "ROS34PW2")
-    },
-    "KenCarp4": ("sciad.solvers.methods.esdirk", "KenCarp4"),
-    "RK23": ("sciad.solvers.methods.explicit_tableaus", "BS3"),
-    "RK45": ("sciad.solvers.methods.explicit_tableaus", "Dopri5"),
+
+class Automatic:
+    """Stands for the method while it is not known."""
+
+    name = "auto"
+    family = "auto"
+    order = 5
+    implicit = False
+
+    def __repr__(self) -> str:
+        return "<auto: Tsit5, or Rodas5P where the problem is stiff>"
+
+
+AUTO = Automatic()
+
+# tableau -> its module; coefficients are checked when a module is first imported
+TABLEAUS = {
+    tableau: f"sciad.solvers.methods.{module}"
+    for module, tableaus in {
+        "explicit_tableaus": "Euler Midpoint Heun RK4 BS3 Dopri5 Tsit5",
+        "high_order_tableaus": "DOP853 Vern7 Vern9",
+        "rosenbrock_tableaus": "Rosenbrock23 ROS3P Rodas3P Rodas4 Rodas4P Rodas5 Rodas5P ROS34PW2",
+        "esdirk": "KenCarp4",
+    }.items()
+    for tableau in tableaus.split()
 }
+ALIASES = {"RK23": "BS3", "RK45": "Dopri5"}  # SciPy's names
+NAMES = ("auto", *TABLEAUS, *ALIASES)
 
 
 def method_named(method):
@@ -47,9 +59,9 @@ def method_named(method):
             raise ValueError(
                 f"there is no method {method!r}. {method_meant(method, NAMES)}Methods: {', '.join(NAMES)}"
             )
-        module, name = NAMES[method]
-        found = _loaded[method] = getattr(importlib.import_module(module), name)
+        name = ALIASES.get(method, method)
+        found = _loaded[method] = getattr(importlib.import_module(TABLEAUS[name]), name)
     return found
 
 
-_loaded: dict = {}
+_loaded: dict = {"auto": AUTO}

@@ -69,6 +69,8 @@ class Rosenbrock:
 
     family = "rosenbrock"
     scaled = False  # the U_i are increments already
+    implicit = True
+    takes_mass = True
     adaptive = True
 
     def __post_init__(self):

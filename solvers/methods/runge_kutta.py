@@ -82,6 +82,8 @@ class RungeKutta:
 
     family = "explicit"
     scaled = True  # stages are derivatives: sums of them are multiplied by h
+    implicit = False  # whether a step solves linear systems
+    takes_mass = False  # whether M y' = f(t, y) can be solved
 
     def __post_init__(self):
         if not self.control_order:

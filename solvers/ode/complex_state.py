@@ -21,7 +21,7 @@ def solve_complex(
         raise ValueError(
             "complex y0 cannot have a mass_matrix: solve for the real and imaginary parts instead"
         )
-    if method_named(options["method"]).family != "explicit":
+    if method_named(options["method"]).implicit:
         raise ValueError(f"complex y0 needs an explicit method, not {options['method']!r}")
     shape = y0.shape
     y0 = np.ascontiguousarray(y0, dtype=complex).reshape(-1)

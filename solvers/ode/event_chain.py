@@ -9,12 +9,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from sciad.errors import SolverError
+from sciad.solvers.methods.names import AUTO
 from sciad.solvers.model.models import Model
 from sciad.solvers.ode.events import Events, Occurrence
 from sciad.solvers.ode.mass_matrix import Algebraic
-from sciad.solvers.solver_error import SolverError
 from sciad.solvers.stepping import loop_state as state
-from sciad.solvers.stepping.auto import AUTO, integrate_auto
+from sciad.solvers.stepping.auto import integrate_auto
 from sciad.solvers.stepping.integrate import integrate
 from sciad.solvers.stepping.trajectory import Options, Trajectory
 

@@ -8,7 +8,7 @@ import numpy as np
 
 import sciad
 from sciad.eager.traced import Traced
-from sciad.solvers.methods.names import method_named
+from sciad.solvers.methods.names import AUTO, method_named
 from sciad.solvers.model.models import Model
 from sciad.solvers.stepping.trajectory import Options
 
@@ -33,9 +33,9 @@ def with_mass(matrix, method, options: Options, n: int):
         )
     if not np.isfinite(mass).all():
         raise ValueError("mass_matrix has entries that are not finite")
-    if method.family == "auto":
+    if method is AUTO:
         method = method_named("Rodas5P")
-    if method.family != "rosenbrock":
+    if not method.takes_mass:
         raise ValueError(f"a mass matrix needs a Rosenbrock method such as Rodas5P, not {method.name}")
     return method, replace(options, mass=mass)
 

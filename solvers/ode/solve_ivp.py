@@ -9,7 +9,7 @@ import numpy as np
 
 from sciad import tree
 from sciad.eager.traced import Traced, is_traced, operand, raw
-from sciad.solvers.methods.names import method_named
+from sciad.solvers.methods.names import AUTO, method_named
 from sciad.solvers.model.arguments import array, check, contiguous, flat
 from sciad.solvers.model.build_model import build_model
 from sciad.solvers.ode.complex_state import solve_complex
@@ -23,7 +23,7 @@ from sciad.solvers.ode.tolerance import SMALLEST_RTOL, factor, tightened
 from sciad.solvers.ode.traced_solve import SUCCESS, differentiable
 from sciad.solvers.progress import showing
 from sciad.solvers.stepping import loop_state as state
-from sciad.solvers.stepping.auto import AUTO, integrate_auto
+from sciad.solvers.stepping.auto import integrate_auto
 from sciad.solvers.stepping.controllers import Controller
 from sciad.solvers.stepping.integrate import Options, integrate
 from sciad.solvers.suggestions import check_adjoint

@@ -7,14 +7,13 @@ from dataclasses import replace
 import numpy as np
 
 import sciad
+from sciad.errors import SolverError
 from sciad.solvers.methods.explicit_tableaus import Tsit5
-from sciad.solvers.methods.names import method_named
+from sciad.solvers.methods.names import AUTO, method_named
 from sciad.solvers.model.arguments import check, contiguous, flat
 from sciad.solvers.model.models import Model, Witness
 from sciad.solvers.ode.solution import DenseOutput
-from sciad.solvers.solver_error import SolverError
 from sciad.solvers.stepping import loop_state as state
-from sciad.solvers.stepping.auto import AUTO
 from sciad.solvers.stepping.integrate import Options, Trajectory, integrate
 
 __all__ = ["Problem", "failed", "placed", "run", "solve", "time_last"]
@@ -135,7 +134,7 @@ def _solve(problem: Problem, t0, t1, ts, y0, p):
     return time_last(run(problem, t0, t1, ts, y0, p, record=0).ys, np.shape(y0))
 
 
-solve = sciad.custom(_solve, rules_from="sciad.adjoints")
+solve = sciad.custom(_solve, rules_from="sciad.adjoints.ode.solve_rules")
 
 
 def time_last(ys: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

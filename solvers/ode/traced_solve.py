@@ -9,17 +9,16 @@ import numpy as np
 
 import sciad
 from sciad.eager.traced import Traced, is_traced, raw
+from sciad.errors import SolverError
 from sciad.solvers.methods.explicit_tableaus import Tsit5
-from sciad.solvers.methods.names import method_named
+from sciad.solvers.methods.names import AUTO, method_named
 from sciad.solvers.model.arguments import check, contiguous, flat, strip, stripped
 from sciad.solvers.ode.event_chain import Piece, chain
 from sciad.solvers.ode.events import Events, Occurrence
 from sciad.solvers.ode.mass_matrix import consistent, slope_at
 from sciad.solvers.ode.solution import DenseOutput, Solution
 from sciad.solvers.ode.solve_primitive import Problem, failed, solve
-from sciad.solvers.solver_error import SolverError
 from sciad.solvers.stepping import loop_state as state
-from sciad.solvers.stepping.auto import AUTO
 from sciad.transforms.vmap import find_batch
 
 __all__ = ["differentiable"]

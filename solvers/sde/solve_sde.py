@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 
 import sciad as ad
-from sciad.errors import NotDifferentiable, UnsupportedSyntax
+from sciad.errors import NotDifferentiable, SolverError, UnsupportedSyntax
 from sciad.solvers.model.parameters import example, is_parameter, join, kind_of, present
 from sciad.solvers.sde import step_functions as step_sde
 from sciad.solvers.sde.brownian import AREAS, SNAP, SPACE_TIME, BrownianMotion
@@ -15,7 +15,6 @@ from sciad.solvers.sde.compiled_step import CallbackStep, CompiledStep, step_fun
 from sciad.solvers.sde.sde_problem import Problem, check_dependence, fixed_grid, shape_of_noise
 from sciad.solvers.sde.sde_solution import SDESolution
 from sciad.solvers.sde.stochastic_methods import ITO, NOISES, STRATONOVICH, find_method
-from sciad.solvers.solver_error import SolverError
 from sciad.tree import flatten, unflatten
 
 __all__ = ["solve_sde"]

@@ -10,23 +10,9 @@ from sciad.solvers.stepping import loop_state as state
 from sciad.solvers.stepping.integrate import integrate
 from sciad.solvers.stepping.trajectory import Options, Trajectory
 
-__all__ = ["AUTO", "integrate_auto"]
+__all__ = ["integrate_auto"]
 
 EASY = 1.0  # h |J| under which an explicit method is not limited by stability
-
-
-class _Auto:
-    """Stands for the method while it is not known."""
-
-    name = "auto"
-    family = "auto"
-    order = 5
-
-    def __repr__(self) -> str:
-        return "<auto: Tsit5, or Rodas5P where the problem is stiff>"
-
-
-AUTO = _Auto()
 
 
 def integrate_auto(

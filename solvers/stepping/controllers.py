@@ -108,7 +108,7 @@ def default(method) -> Controller:
     """The controller a method is used with unless the user says otherwise."""
     if not method.adaptive:
         return Controller(keep)
-    if method.family in ("rosenbrock", "esdirk"):
+    if method.implicit:
         return Controller(predictive, grow=6.0)
     # Hairer's DOPRI5: exponents 0.17 and 0.04 for order five.
     return Controller(pid, beta=(0.85, -0.2, 0.0))

@@ -24,12 +24,10 @@ class Family:
     kernels: dict
     tables: Callable
     workspace: Callable  # of model and algebra: float64 of scratch space besides the model's own
-    scaled: bool
-    implicit: bool = False  # whether a step solves linear systems
-    factored: bool = False  # whether all of them have one matrix, whose factors a record can keep
+    factored: bool = False  # whether all linear systems of a step have one matrix, whose factors can be kept
 
     def constants(self, method) -> dict:
-        own = {"SCALED": self.scaled, "FACTORED": self.factored}
+        own = {"SCALED": method.scaled, "FACTORED": self.factored}
         return {**self.kernels, **self.tables(method), **own}
 
 
@@ -58,7 +56,6 @@ FAMILIES = {
         },
         tables=_explicit_tables,
         workspace=lambda model, algebra: 1,
-        scaled=True,
     )
 }
 
@@ -90,8 +87,6 @@ FAMILIES["rosenbrock"] = Family(
     },
     tables=_rosenbrock_tables,
     workspace=lambda model, algebra: algebra.size + model.n + model.m,
-    scaled=False,
-    implicit=True,
     factored=True,
 )
 
@@ -116,8 +111,6 @@ FAMILIES["esdirk"] = Family(
     },
     tables=_esdirk_tables,
     workspace=lambda model, algebra: algebra.size + step_esdirk.OWN,
-    scaled=True,
-    implicit=True,
 )
 
 
@@ -137,7 +130,7 @@ def loop_constants(method, propose, n: int) -> dict:
     family = FAMILIES[method.family]
     return {
         **family.constants(method),
-        **(linked_algebra(n) if family.implicit else {}),
+        **(linked_algebra(n) if method.implicit else {}),
         "N": n,
         "ROWS": rows,
         "Y": rows,

@@ -12,8 +12,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from sciad.errors import SolverError
 from sciad.solvers.model.models import Model
-from sciad.solvers.solver_error import SolverError
 from sciad.solvers.stepping import controllers as control
 from sciad.solvers.stepping import loop_state as state
 from sciad.solvers.stepping.failures import failure_message, refuse_times
@@ -93,7 +93,7 @@ class Plan:
         self.family = FAMILIES[method.family]
         self.kinds = self.family.kinds
         self.algebra = self.mass = None
-        if self.family.implicit:
+        if method.implicit:
             from sciad.solvers.linear.solver_choice import (
                 algebra_of,  # brings SciPy, which explicit methods do not need
             )
@@ -305,7 +305,7 @@ def _run(
     message = ""
     if code < 0:
         message = failure_message(
-            code, float(real[state.T1]), desk.y1, desk.closing, whole, real, not plan.family.implicit
+            code, float(real[state.T1]), desk.y1, desk.closing, whole, real, not method.implicit
         )
     elif code == state.DONE and end is not None:
         code = state.EVENT

@@ -101,7 +101,7 @@ class Recording:
         rows = self._given_up()
         self.rows = np.empty((size, width)) if rows is None or len(rows) < size else rows[:size]
         whole[state.RECORDED] = 0
-        scratch = desk.scratch.copy() if desk.plan.family.implicit else None
+        scratch = desk.scratch.copy() if desk.plan.method.implicit else None
         self._begin = whole.copy(), real.copy(), desk.z.copy(), scratch
         self._thin()
         return True

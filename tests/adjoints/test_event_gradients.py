@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import sciad as ad
-from sciad.adjoints import BacksolveAdjoint, ForwardSensitivity, GaussAdjoint, InterpolatingAdjoint
+from sciad.adjoints import serving
 from sciad.solvers import SolverError, solve_ivp
 
 TIGHT = {"rtol": 1e-11, "atol": 1e-12}
@@ -70,7 +70,7 @@ def differences(f, x, h=1e-4):
     return np.moveaxis(np.array(columns), 0, -1)
 
 
-ADJOINTS = ["auto", ForwardSensitivity(), InterpolatingAdjoint(), GaussAdjoint(), BacksolveAdjoint()]
+ADJOINTS = ["auto", *(one() for name, one in serving("solve_ivp").items() if name != "DiscreteAdjoint")]
 MEASURES = {
     "time of the fifth bounce": (
         lambda sol: sol.t_events[0][4],

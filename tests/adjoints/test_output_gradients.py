@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 import sciad as ad
-from sciad.adjoints import BacksolveAdjoint, ForwardSensitivity, GaussAdjoint, InterpolatingAdjoint
+from sciad.adjoints import serving
 from sciad.solvers import solve_ivp
 from tests.adjoints.test_event_gradients import TIGHT, differences, event, relative
 
-ADJOINTS = ["auto", ForwardSensitivity(), InterpolatingAdjoint(), GaussAdjoint(), BacksolveAdjoint()]
+ADJOINTS = ["auto", *(one() for name, one in serving("solve_ivp").items() if name != "DiscreteAdjoint")]
 NAMES = [a if a == "auto" else type(a).__name__ for a in ADJOINTS]
 
 

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+import sciad.solvers
 from sciad.solvers import solve_ivp
 from sciad.solvers.methods.names import NAMES, method_named
 from tests.problems.ode_models import MODELS
@@ -12,6 +13,21 @@ from tests.problems.ode_models import MODELS
 # Of the ESDIRK method, whose Newton iterations follow the tolerance, see test_esdirk.
 EVERY = sorted({method_named(name).name for name in NAMES if name != "auto"})
 METHODS = [name for name in EVERY if method_named(name).family != "esdirk"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_method_is_the_same_by_every_name(name):
+    method = method_named(name)
+    assert method_named(method) is method
+    if name != "auto":
+        assert getattr(sciad.solvers, method.name) is method and method_named(method.name) is method
+
+
+@pytest.mark.parametrize("name", sciad.solvers.__all__)
+def test_public_names_can_be_imported(name):
+    assert (
+        getattr(sciad.solvers, name).__name__ == name if name[0].islower() else getattr(sciad.solvers, name)
+    )
 
 
 def entangled(t, y):
