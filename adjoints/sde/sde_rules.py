@@ -7,7 +7,6 @@ import numpy as np
 import sciad as ad
 from sciad.adjoints.sde import sde_sweeps as sde_sweep
 from sciad.errors import NotDifferentiable, SolverError
-from sciad.solvers.model.models import Witness
 from sciad.solvers.sde import ensemble
 from sciad.solvers.sde.solve_sde import simulate
 
@@ -157,12 +156,10 @@ def _reached_end(problem):
 
 def _witness(problem, y0, p, out):
     """What the model is at both ends of the first path, where it could change before its pullback."""
-    if not problem.step.changeable:
-        return None
     y0, p = np.array(y0, float), np.array(p, float)
     first = y0.reshape(len(y0), -1)[:, 0]
     start, end = problem.brownian.start, problem.outputs[-1]
-    return Witness(problem.step, [(float(start), first, p), (float(end), out[-1, :, 0].copy(), p)])
+    return problem.step.witness([(float(start), first, p), (float(end), out[-1, :, 0].copy(), p)])
 
 
 def _first_order(*values):

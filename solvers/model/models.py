@@ -24,22 +24,39 @@ What an adjoint builds on
 
 from __future__ import annotations
 
-import ctypes
 import functools
 import math
 from collections.abc import Callable
 
 import numpy as np
 
-from sciad.errors import NotDifferentiable
+from sciad.solvers.model.entries import CallbackEntries, CompiledEntries, Entries
 
-__all__ = ["AddressModel", "CallbackModel", "CompiledModel", "Model", "Witness"]
+__all__ = ["AddressModel", "CallbackModel", "CompiledModel", "Model"]
 
 
-class Model:
+# Inputs and outputs of each kind: sizes as multiples of the model's (n, m, n * n).
+CONVENTION = {
+    "primal": ("t y p", "out"),
+    "pushforward": ("t y p dt dy dp", "out dout"),
+    "pullback": ("t y p gout", "out gt+ gy+ gp+"),
+    "jacobian": ("t y p", "J"),
+    "numbers": ("t y p", "N"),
+    "second": ("t y p gout dt dy dp dgout", "out dout gt+ gy+ gp+ dgt+ dgy+ dgp+"),
+    "pushforward_along": ("t y p s u dt dy dp", "out dout"),
+    "pullback_along": ("t y p s u gout", "out gt+ gy+ gp+ gs+ gu+"),
+    "second_along": (
+        "t y p s u gout dt dy dp ds du dgout",
+        "out dout gt+ gy+ gp+ gs+ gu+ dgt+ dgy+ dgp+ dgs+ dgu+",
+    ),
+}
+
+
+class Model(Entries):
     """A right-hand side f(t, y, p) with its derivatives, by address. See the module's docstring."""
 
-    changeable = False  # whether f may be another function the next time it is called
+    convention = CONVENTION
+    by_value = frozenset({"t", "s", "dt", "ds"})
 
     def __init__(self, shape: tuple[int, ...], m: int):
         self.shape = shape
@@ -47,41 +64,16 @@ class Model:
         self.m = m
         self.plans: dict = {}
 
-    def address(self, kind: str) -> int:
-        raise NotImplementedError
-
-    def work_size(self, kind: str) -> int:
-        raise NotImplementedError
-
-    def failure(self, status: int) -> Exception:
-        return RuntimeError(f"the model stopped at its raise site {status}")
+    def size(self, name: str) -> int:
+        if name == "N":
+            return self.sparse_jacobian().size
+        if name == "J":
+            return self.n * self.n
+        return {"t": 1, "s": 1, "p": self.m}.get(name.rstrip("+").lstrip("dg")[0], self.n)
 
     def evaluate(self, t: float, y: np.ndarray, p: np.ndarray) -> np.ndarray:
         """f(t, y, p), shape (n,)."""
         return self.call("primal", t, y, p)[0]
-
-    def witness(self, points: list[tuple]) -> Witness | None:
-        """What notices if f at the points (t, y, p) is not the same later; None where that cannot happen."""
-        return None
-
-    def call(self, kind: str, t: float, *inputs) -> list[np.ndarray]:
-        """What the entry ``kind`` writes, in the order of the calling convention, from its inputs after t."""
-        names, outputs = (words.split() for words in _CONVENTION[kind])
-        results = [np.zeros(_size(self, name)) for name in outputs]
-        inputs = [
-            float(x) if name in _BY_VALUE else np.array(x, dtype=float).reshape(_size(self, name))
-            for name, x in zip(names, inputs, strict=True)
-        ]
-        arrays = [*inputs, *results, self.work(kind)]
-        entry = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_double, *_types(names, outputs))(self.address(kind))
-        status = entry(t, *(a if a.__class__ is float else a.ctypes.data_as(_POINTER) for a in arrays))
-        if status:
-            raise self.failure(status)
-        return results
-
-    def table(self, *kinds: str) -> np.ndarray:
-        """Addresses of ``kinds`` as kernels take them."""
-        return np.array([self.address(kind) for kind in kinds], dtype=np.int64)
 
     def codes(self, *kinds: str) -> list | None:
         """Native code of ``kinds`` to link kernels with, where that pays."""
@@ -91,13 +83,6 @@ class Model:
         """A kernel with this model's code in it, where that pays; ``table`` is what it would be given."""
         codes = self.codes(*kinds) if algebra is None or algebra.kind == "inline" else None
         return kernel.serving(codes and [*codes, *table[len(codes) :].tolist()])
-
-    def work_size_of(self, *kinds: str) -> int:
-        """Workspace enough for any of ``kinds``; at least one float64."""
-        return max(1, *(self.work_size(kind) for kind in kinds))
-
-    def work(self, *kinds: str) -> np.ndarray:
-        return np.empty(self.work_size_of(*kinds))
 
     def sparse_jacobian(self):
         """How the nonzeros of the Jacobian are computed, None if its pattern is not known.
@@ -132,23 +117,17 @@ class AddressModel(Model):
         return self._work_size
 
 
-class CompiledModel(Model):
+class CompiledModel(CompiledEntries, Model):
     """A model compiled from its source by ``sciad.compiler``."""
 
     def __init__(self, function, shape: tuple[int, ...], m: int, pattern=None):
-        super().__init__(shape, m)
+        Model.__init__(self, shape, m)
         self.function = function
         self._pattern = pattern  # of the Jacobian, where the user gave it and the program's is not known
-
-    def address(self, kind: str) -> int:
-        return self.function.address(kind)
 
     def codes(self, *kinds: str) -> list | None:
         code = getattr(self.function, "code", None)
         return [code(kind) for kind in kinds] if code and self.specialised else None
-
-    def work_size(self, kind: str) -> int:
-        return self.function.work_size(kind)
 
     def sparse_jacobian(self):
         from sciad.compiler.sparse.compressed_jacobian import sparse_jacobian
@@ -167,78 +146,21 @@ class CompiledModel(Model):
 
         return ("out", 0) not in varied(self.function.program(), {"t"})
 
-    def failure(self, status: int) -> Exception:
-        failure = getattr(self.function, "failure", None)
-        return failure(status) if failure else super().failure(status)
 
-
-class CallbackModel(Model):
-    """A model in Python behind C entries, for what cannot be compiled.
-
-    Parameters
-    ----------
-    kinds : dict of callables
-        Each takes the calling convention's input arrays of its kind (t is a float) and returns the output
-        arrays to be written, in order; gradients are added by the entry, as the convention asks.
-    """
-
-    changeable = True
+class CallbackModel(CallbackEntries, Model):
+    """A model in Python behind C entries, for what cannot be compiled; `kinds` as in `CallbackEntries`."""
 
     def __init__(self, shape: tuple[int, ...], m: int, **kinds: Callable):
-        super().__init__(shape, m)
-        self._kinds = kinds
-        self._entries: dict[str, ctypes._CFuncPtr] = {}
-        self._error: BaseException | None = None
+        Model.__init__(self, shape, m)
+        CallbackEntries.__init__(self, kinds)
         self.numbers: NumbersOfPattern | None = None  # of a sparse Jacobian
-
-    def witness(self, points: list[tuple]) -> Witness:
-        return Witness(self, points)
 
     def sparse_jacobian(self):
         return self.numbers
 
-    def work_size(self, kind: str) -> int:
-        return 0
-
-    def address(self, kind: str) -> int:
-        if kind not in self._entries:
-            self._entries[kind] = _entry(self, kind, self._kinds[kind])
-        return ctypes.cast(self._entries[kind], ctypes.c_void_p).value
-
-    def failure(self, status: int) -> BaseException:
-        error, self._error = self._error, None
-        return error or super().failure(status)
-
     @property
     def specialised(self) -> bool:
         return False
-
-
-class Witness:
-    """Values of a model that is called in Python, to notice if it has changed when derivatives ask it again.
-
-    What a function captures (a variable of a loop, an attribute, an array) may be another by then.
-    """
-
-    def __init__(self, model: Model, points: list[tuple]):
-        self._model = model
-        self._values = [(point, model.evaluate(*point)) for point in points]
-
-    def check(self) -> None:
-        """Raise if the model is not what it was."""
-        for (t, y, p), before in self._values:
-            now = self._model.evaluate(t, y, p)
-            rounding = 1e-9 * np.abs(before).max(initial=0.0)
-            same = np.isclose(now, before, rtol=1e-6, atol=rounding, equal_nan=True)
-            if not same.all():
-                k = int(np.argmin(same))
-                raise NotDifferentiable(
-                    "the model, which is called in Python, is not the same as during the solve: "
-                    f"component {k} at t = {t:.6g} was {before[k]:.6g} and is {now[k]:.6g} while the solve "
-                    "is differentiated. Something that it captures has changed since (a variable of a loop, "
-                    "an attribute, an array, a counter): pass it through args, or bind it as a default, "
-                    "def fun(t, y, k=k)"
-                )
 
 
 class NumbersOfPattern:
@@ -259,64 +181,3 @@ class NumbersOfPattern:
     @property
     def address(self) -> int:
         return self.model.address("numbers")
-
-
-_POINTER = ctypes.POINTER(ctypes.c_double)
-
-# Inputs and outputs of each kind after t: sizes as multiples of the model's (n, m, n * n), "+" marks
-# accumulation.
-_CONVENTION = {
-    "primal": ("y p", "out"),
-    "pushforward": ("y p dt dy dp", "out dout"),
-    "pullback": ("y p gout", "out gt+ gy+ gp+"),
-    "jacobian": ("y p", "J"),
-    "numbers": ("y p", "N"),
-    "second": ("y p gout dt dy dp dgout", "out dout gt+ gy+ gp+ dgt+ dgy+ dgp+"),
-    "pushforward_along": ("y p s u dt dy dp", "out dout"),
-    "pullback_along": ("y p s u gout", "out gt+ gy+ gp+ gs+ gu+"),
-    "second_along": (
-        "y p s u gout dt dy dp ds du dgout",
-        "out dout gt+ gy+ gp+ gs+ gu+ dgt+ dgy+ dgp+ dgs+ dgu+",
-    ),
-}
-_BY_VALUE = {"s", "dt", "ds"}  # times and their tangents among the inputs, as t itself
-
-
-def _size(model: Model, name: str) -> int:
-    """Numbers in an argument of an entry."""
-    sizes = {"t": 1, "s": 1, "u": model.n, "y": model.n, "p": model.m, "o": model.n, "J": model.n * model.n}
-    if name == "N":
-        return model.sparse_jacobian().size
-    return sizes[name.rstrip("+").lstrip("dg")[0]]
-
-
-def _types(inputs: list[str], outputs: list[str]) -> list:
-    """Of an entry's arguments after t, workspace last."""
-    return [ctypes.c_double if name in _BY_VALUE else _POINTER for name in inputs] + [_POINTER] * (
-        len(outputs) + 1
-    )
-
-
-def _entry(model: CallbackModel, kind: str, function: Callable):
-    inputs, outputs = (words.split() for words in _CONVENTION[kind])
-    prototype = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_double, *_types(inputs, outputs))
-
-    def entry(t, *pointers):
-        try:
-            arguments = [
-                value if name in _BY_VALUE else np.ctypeslib.as_array(value, (_size(model, name),)).copy()
-                for name, value in zip(inputs, pointers, strict=False)
-            ]
-            results = function(t, *arguments)
-            for name, pointer, result in zip(outputs, pointers[len(inputs) :], results, strict=False):
-                target = np.ctypeslib.as_array(pointer, (_size(model, name),))
-                if name.endswith("+"):
-                    target += np.ravel(result)
-                else:
-                    target[...] = np.ravel(result)
-        except BaseException as error:
-            model._error = error
-            return 1
-        return 0
-
-    return prototype(entry)

@@ -11,7 +11,8 @@ from sciad.errors import SolverError
 from sciad.solvers.methods.explicit_tableaus import Tsit5
 from sciad.solvers.methods.names import AUTO, method_named
 from sciad.solvers.model.arguments import check, contiguous, flat
-from sciad.solvers.model.models import Model, Witness
+from sciad.solvers.model.entries import Witness
+from sciad.solvers.model.models import Model
 from sciad.solvers.ode.solution import DenseOutput
 from sciad.solvers.stepping import loop_state as state
 from sciad.solvers.stepping.integrate import Options, Trajectory, integrate

@@ -7,22 +7,23 @@ compiled over lanes: one call makes the step of 16 paths, as vector code.
 
 from __future__ import annotations
 
-import ctypes
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
 import sciad as ad
 from sciad.errors import NotDifferentiable
 from sciad.native.code import compiled
+from sciad.solvers.model.entries import CallbackEntries, CompiledEntries, Entries
 from sciad.solvers.model.parameters import unpacker
 from sciad.solvers.sde.fixed_loop import LANES
 from sciad.tree import flatten, unflatten
 
 __all__ = ["CallbackStep", "CompiledStep", "step_function"]
 
-KINDS = ("primal", "pullback", "pushforward")
 SMALL = 48  # numbers that a step over lanes may keep in registers: state, noise and parameters
 LONG = 300  # lines of a step that is compiled over lanes
 
@@ -36,16 +37,39 @@ def step_function(step: Callable, drift: Callable, diffusion: Callable, times: C
     return advance
 
 
-class CompiledStep:
-    """A compiled step.
+class Step(Entries):
+    """The step as a function of (t, h, y, w, p) with its derivatives, by address.
 
     Attributes
     ----------
-    n_p : int
-        Length of p: the floats of args, then the captured ones.
+    sizes : dict
+        Numbers in "y", "noise" and "p": the floats of args, then the captured ones.
+    captured : list
+        Present values of the captured numbers and arrays; traced where they are.
     """
 
-    changeable = False
+    convention: ClassVar = {
+        "primal": ("t h y noise p", "out"),
+        "pullback": ("t h y noise p gout", "out gt+ gh+ gy+ gnoise+ gp+"),
+        "pushforward": ("t h y noise p dt dh dy dnoise dp", "out dout"),
+    }
+    by_value = frozenset({"t", "h", "dt", "dh"})
+
+    def size(self, name: str) -> int:
+        letter = name.rstrip("+").lstrip("dg")[0]
+        return 1 if letter in "th" else self.sizes[{"n": "noise", "p": "p"}.get(letter, "y")]
+
+    def by_place(self, kinds: tuple[str, ...], address: Callable[[str], int]) -> np.ndarray:
+        """The addresses of some kinds where the loops expect them."""
+        table = np.zeros(len(self.convention), dtype=np.int64)
+        for place, kind in enumerate(self.convention):
+            if kind in kinds:
+                table[place] = address(kind)
+        return table
+
+
+class CompiledStep(CompiledEntries, Step):
+    """A step compiled together with drift and diffusion."""
 
     def __init__(self, advance: Callable, y, w, args):
         from sciad.compiler.compiled_function import Group, compile_function
@@ -59,38 +83,94 @@ class CompiledStep:
         ]
         self.function = compile_function(advance, groups)
         self.sizes = self.function.n_in
-        self.n_p = self.sizes["p"]
 
     @property
     def captured(self) -> list:
-        """Present values of the captured numbers and arrays; traced where they are."""
         return [capture.get() for capture in self.function.captures]
 
-    def entries(self, *kinds: str) -> tuple[np.ndarray, int, bool]:
-        """Addresses by the place the loops expect them at, size of the workspace, and whether they take
-        lanes.
-        """
+    def entries(self, *kinds: str) -> LoopEntries:
         return self.function.once(("entries of steps", kinds), lambda: self._entries(kinds))
 
-    def _entries(self, kinds):
-        texts = [self.function.text(kind) for kind in kinds]
-        lanes = all(self._fits(text) for text in texts)
-        table = np.zeros(len(KINDS), dtype=np.int64)
-        for kind, text in zip(kinds, texts, strict=True):
-            table[KINDS.index(kind)] = (
-                _lane_address(text, kind, self.sizes) if lanes else self.function.address(kind)
-            )
-        return table, max(self.function.work_size(kind) for kind in kinds), lanes
+    def _entries(self, kinds) -> LoopEntries:
+        texts = {kind: self.function.text(kind) for kind in kinds}
+        lanes = all(self._fits(text) for text in texts.values())
+
+        def address(kind):
+            return _lane_address(texts[kind], kind, self.sizes) if lanes else self.address(kind)
+
+        return LoopEntries(self.by_place(kinds, address), self.work_size_of(*kinds), lanes)
 
     def _fits(self, text) -> bool:
-        size = self.sizes["y"] + self.sizes["noise"] + self.n_p
+        size = self.sizes["y"] + self.sizes["noise"] + self.sizes["p"]
         looped = any(line.lstrip().startswith(("for ", "while ")) for line in text.body)
         return size <= SMALL and len(text.body) <= LONG and not looped and not text.grows
 
-    def failure(self, status: int) -> Exception:
-        site = self.function.sites[status - 1]
-        where = f" ({site.line.file}, line {site.line.number})" if site.line else ""
-        return ValueError(f"{site.exception}: {site.message}{where}")
+
+class CallbackStep(CallbackEntries, Step):
+    """A step in Python behind the C entries of a compiled one; slow, and right.
+
+    Derivatives come from the eager transforms.
+    """
+
+    def __init__(self, advance: Callable, y, w, args):
+        super().__init__(
+            {"primal": self._primal, "pullback": self._pullback, "pushforward": self._pushforward}
+        )
+        self.arguments, n_p = unpacker(*flatten(args))
+        self.advance, self.y, self.w = advance, y, w
+        self.sizes = {"y": _count(y), "noise": _count(w), "p": n_p}
+        self.captured: list = []
+
+    def entries(self, *kinds: str) -> LoopEntries:
+        return LoopEntries(self.by_place(kinds, self.address), self.work_size_of(*kinds), False)
+
+    def evaluate(self, t, y, p):
+        """What a short step adds to y, for `sciad.solvers.model.entries.Witness`."""
+        y = np.tile(y, self.sizes["y"] // len(y))
+        return self.run(t, 1e-3, y, np.linspace(0.02, 0.04, self.sizes["noise"]), p) - y
+
+    def run(self, t, h, y, w, p):
+        """The step on flat values, traced or not."""
+        out = self.advance(t, h, _fold(y, self.y), _fold(w, self.w), self.arguments(p))
+        return np.concatenate([np.ravel(x) for x in flatten(out)[0]])
+
+    def _primal(self, t, h, y, w, p):
+        result = self.run(t, h, y, w, p)
+        if ad.is_traced(result):
+            raise NotDifferentiable(
+                "drift or diffusion captures a value that is being differentiated, "
+                "and the model is not compiled: pass that value in args"
+            )
+        return (result,)
+
+    # times and noise are constants: models may take them apart with int() and float()
+
+    def _pushforward(self, t, h, y, w, p, dt, dh, dy, dw, dp):
+        return ad.jvp(lambda y, p: self.run(t, h, y, w, p), (y, p), (dy, dp))
+
+    def _pullback(self, t, h, y, w, p, gout):
+        out, pull = ad.vjp(lambda y, p: self.run(t, h, y, w, p), y, p)
+        gy, gp = pull(gout)
+        return out, 0.0, 0.0, gy, 0.0, gp
+
+
+@dataclass(frozen=True)
+class LoopEntries:
+    """What a loop over paths is given of a step.
+
+    Attributes
+    ----------
+    table : ndarray of int64
+        Addresses of primal, pullback and pushforward, 0 where they are not wanted.
+    work : int
+        Size of the workspace they want.
+    lanes : bool
+        Whether one call makes the step of `LANES` paths.
+    """
+
+    table: np.ndarray
+    work: int
+    lanes: bool
 
 
 def _lane_address(text, kind: str, sizes: dict[str, int]) -> int:
@@ -189,85 +269,8 @@ class _Lanes:
         return "\n".join(lines) + "\n"
 
 
-class CallbackStep:
-    """A step in Python behind the C entries of a compiled one; slow, and right.
-
-    Derivatives come from the eager transforms.
-    """
-
-    changeable = True  # what drift and diffusion capture may be another the next time they are called
-
-    def __init__(self, advance: Callable, y, w, args):
-        self.arguments, self.n_p = unpacker(*flatten(args))
-        self.advance, self.y, self.w = advance, y, w
-        self.sizes = {"y": sum(np.size(x) for x in flatten(y)[0]), "p": self.n_p}
-        self.sizes["noise"] = sum(np.size(x) for x in flatten(w)[0])
-        self.captured: list = []
-        self.error: BaseException | None = None
-        self._entries: dict = {}
-
-    def entries(self, *kinds: str) -> tuple[np.ndarray, int, bool]:
-        table = np.zeros(len(KINDS), dtype=np.int64)
-        for kind in kinds:
-            if kind not in self._entries:
-                self._entries[kind] = self._entry(kind)
-            table[KINDS.index(kind)] = ctypes.cast(self._entries[kind], ctypes.c_void_p).value
-        return table, 0, False
-
-    def failure(self, status: int) -> BaseException:
-        error, self.error = self.error, None
-        return error or RuntimeError(f"the step failed with status {status}")
-
-    def evaluate(self, t, y, p):
-        """What a short step adds to y, for `sciad.solvers.model.models.Witness`."""
-        y = np.tile(y, self.sizes["y"] // len(y))
-        return self.run(t, 1e-3, y, np.linspace(0.02, 0.04, self.sizes["noise"]), p) - y
-
-    def run(self, t, h, y, w, p):
-        """The step on flat values, traced or not."""
-        out = self.advance(t, h, _fold(y, self.y), _fold(w, self.w), self.arguments(p))
-        return np.concatenate([np.ravel(x) for x in flatten(out)[0]])
-
-    def _entry(self, kind: str):
-        n, m, q = self.sizes["y"], self.sizes["noise"], self.n_p
-        number, pointer = ctypes.c_double, ctypes.POINTER(ctypes.c_double)
-        counts = {"primal": 5, "pullback": 11, "pushforward": 10}[kind]
-        types = [number, number] + [pointer] * counts
-        if kind == "pushforward":
-            types[5:7] = [number, number]
-            types.append(pointer)
-
-        def array(memory, size):
-            return np.ctypeslib.as_array(memory, (size,)) if size else np.empty(0)
-
-        def entry(t, h, y, w, p, *rest):
-            try:
-                y, w, p = array(y, n).copy(), array(w, m).copy(), array(p, q).copy()
-                if kind == "primal":
-                    result = self.run(t, h, y, w, p)
-                    if ad.is_traced(result):
-                        raise NotDifferentiable(
-                            "drift or diffusion captures a value that is being differentiated, "
-                            "and the model is not compiled: pass that value in args"
-                        )
-                    array(rest[0], result.size)[:] = result
-                elif kind == "pushforward":
-                    dy, dp = array(rest[2], n).copy(), array(rest[4], q).copy()
-                    out, dout = ad.jvp(lambda y, p: self.run(t, h, y, w, p), (y, p), (dy, dp))
-                    array(rest[5], n)[:] = out
-                    array(rest[6], n)[:] = dout
-                else:
-                    out, pull = ad.vjp(lambda y, p: self.run(t, h, y, w, p), y, p)
-                    gy, gp = pull(array(rest[0], n).copy())
-                    array(rest[1], n)[:] = out
-                    array(rest[4], n)[:] += gy
-                    array(rest[6], q)[:] += gp
-            except BaseException as error:
-                self.error = error
-                return 1
-            return 0
-
-        return ctypes.CFUNCTYPE(ctypes.c_int64, *types)(entry)
+def _count(template) -> int:
+    return sum(np.size(x) for x in flatten(template)[0])
 
 
 def _fold(flat, template):

@@ -216,8 +216,8 @@ class Problem:
         ``sciad.solvers.sde.fixed_loop``.
         """
         step = step or self.step
-        table, work, lanes = step.entries(*kinds)
-        kernel = _linked(entry, signature, lanes, self.method.noise)
+        entries = step.entries(*kinds)
+        kernel = _linked(entry, signature, entries.lanes, self.method.noise)
         noise = self.noise()
 
         room_of = entry.__globals__[f"{entry.__name__}_room"]
@@ -226,8 +226,10 @@ class Problem:
         def run(part, y0, p, *rest, grid=self.grid):
             state = np.array([*part, 0], dtype=np.int64)
             columns = y0.reshape(len(y0), -1)
-            room = np.empty(room_of(len(y0), m, len(p), len(grid.cells), work))
-            code = kernel(table, state, grid.times, grid.cells, grid.slots, columns, p, *noise, room, *rest)
+            room = np.empty(room_of(len(y0), m, len(p), len(grid.cells), entries.work))
+            code = kernel(
+                entries.table, state, grid.times, grid.cells, grid.slots, columns, p, *noise, room, *rest
+            )
             if code:
                 raise step.failure(int(state[2]))
 
@@ -252,12 +254,7 @@ class Problem:
             )
 
     def _adaptive(self, y0, p, first, stop):
-        table, work, _ = self.embedded.entries("primal")
-        entry = (
-            int(self.embedded.function.address("primal"))
-            if hasattr(self.embedded, "function")
-            else int(table[0])
-        )
+        entry, work = self.embedded.address("primal"), self.embedded.work_size("primal")
         kernel = _linked_adaptive(self.method.noise)
         ends, choice = self.ts
         noise = self.noise()
