@@ -7,7 +7,7 @@ import importlib
 
 from sciad.solvers.adjoint import Adjoint
 
-__all__ = ["check_adjoint", "method_meant"]
+__all__ = ["check_adjoint", "method_meant", "no_such_method"]
 
 # names of SciPy, MATLAB, Julia, Fortran and others, without case and signs -> the method here
 _SAME = {
@@ -67,6 +67,16 @@ def method_meant(method, names) -> str:
     close = [known for known in names if len(key) > 2 and known.lower().startswith(key)]
     close = close or difflib.get_close_matches(name, names, n=1, cutoff=0.6)
     return f"Did you mean {close[0]!r}? " if close else ""
+
+
+def no_such_method(method, names) -> ValueError:
+    """What to raise where a method is none of these."""
+    listed = f"Methods: {', '.join(names)}"
+    if isinstance(method, str):
+        return ValueError(f"there is no method {method!r}. {method_meant(method, names)}{listed}")
+    return ValueError(
+        f"method must be a name or a method itself, not {method!r}. {method_meant(method, names)}{listed}"
+    )
 
 
 def check_adjoint(adjoint, solver: str) -> None:

@@ -1,4 +1,3 @@
-# ruff: noqa: F821
 """The continuous adjoint of a stochastic equation, solved backwards along the same Brownian path.
 
 In the sense of Stratonovich the ordinary chain rule holds: with the increment
@@ -17,27 +16,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from sciad.adjoints.sde import sde_sweeps as sde_sweep
-from sciad.adjoints.sde.sde_sweeps import (
-    absorb,
-    gather,
-    leave,
-    retreat_by_address,  # noqa: F401 (chosen by name)
-    retreat_lanes,  # noqa: F401
-)
+from sciad.adjoints.sde.sde_sweeps import BACKWARD_SIGNATURE, RETREAT, absorb, gather, leave
 from sciad.errors import SolverError
 from sciad.native.kernels import kernel
 from sciad.native.runtime import view
-from sciad.solvers.sde import ensemble
-from sciad.solvers.sde import fixed_loop as sde_loop
-from sciad.solvers.sde.brownian import noise_numbers
-from sciad.solvers.sde.fixed_loop import LANES, begin, clear, copy, draw
-from sciad.solvers.sde.sde_problem import Grid
-from sciad.solvers.sde.solve_sde import make_step
+from sciad.solvers.sde.brownian import PLAIN, noise_numbers
+from sciad.solvers.sde.fixed_loop import ADVANCE, FORWARD, LANES, begin, clear, copy, draw
+from sciad.solvers.sde.linked_loop_names import NOISES, advance, retreat
+from sciad.solvers.sde.path_loop import PathLoop
 
 __all__ = ["backsolve"]
 
-SIGNATURE = sde_sweep.BACKWARD[:-1] + ",float64[:,::1])"
+SIGNATURE = BACKWARD_SIGNATURE[:-1] + ",float64[:,::1])"
 MISS = 0.5  # of the spread of the paths: how far the backward paths may miss the initial values
 
 
@@ -54,18 +44,11 @@ def backsolve(problem, y0, p, gout):
     step = _increment(problem)
     grid = problem.grid
     n, count = problem.n, problem.count
-    last = Grid(
-        grid.times,
-        grid.cells,
-        np.where(np.arange(len(grid.times)) == len(grid.times) - 1, 0, -1),
-        grid.ts[-1:],
-    )
-    end = np.empty((1, n, count))
-    run = problem.sweep(sde_loop.forward, sde_loop.FORWARD, ("primal",))
-    parts = problem.parts_of(0, count)
-    ensemble.run(lambda part: run(part, y0, p, end, grid=last), parts, problem.threads)
+    end, last = np.empty((1, n, count)), grid.ending()
+    run = problem.sweep(FORWARD)
+    problem.over_parts(lambda part: run(part, y0, p, end, grid=last))
 
-    back = problem.sweep(sweep, SIGNATURE, ("primal", "pullback"), step)
+    back = problem.sweep(BACKSOLVE, step)
     gy0, start = np.zeros((n, count)), np.zeros((n, count))
 
     def work(part):
@@ -73,7 +56,7 @@ def backsolve(problem, y0, p, gout):
         back(part, end[0], p, gout, gy0, gp, start)
         return gp
 
-    gp = np.sum(ensemble.run(work, parts, problem.threads, problem.progress), axis=0)
+    gp = np.sum(problem.over_parts(work), axis=0)
     _compare(start, y0[:n], end[0], grid)
     total = np.zeros(len(y0))
     total[:n] = gy0.sum(axis=1)
@@ -96,20 +79,18 @@ def _increment(problem):
     """phi as a step, compiled as steps are."""
     if problem.grid is None:
         raise ValueError("BacksolveAdjoint needs fixed steps (dt); for adaptive steps take DiscreteAdjoint")
-    drift, diffusion, times, noise, kind, calculus, y, w, args = problem.parts
-    y = y[0] if problem.method.copies == 2 else y
-    corrected = calculus == "ito" and noise != "additive"
-    if corrected and kind == "general":
+    equation, method = problem.equation, problem.method
+    corrected = equation.calculus == "ito" and equation.noise != "additive"
+    if corrected and equation.kind == "general":
         raise ValueError(
-            "BacksolveAdjoint of an Ito equation with general noise is not available; "
-            "take DiscreteAdjoint, or state "
-            "the equation in Stratonovich's sense"
+            "BacksolveAdjoint of an Ito equation with general noise is not available; take DiscreteAdjoint, "
+            "or state the equation in Stratonovich's sense"
         )
-    if isinstance(w, tuple):
-        step = _ito_pair if corrected else _plain_pair
-    else:
+    if method.noise == PLAIN:
         step = _ito if corrected else _plain
-    return make_step(step, corrected, (drift, diffusion, times), y, w, args)
+    else:
+        step = _ito_pair if corrected else _plain_pair
+    return equation.step(step, method, problem.brownian.size, derivative=corrected)
 
 
 def _plain(drift, diffusion, times, t, h, y, w, args):
@@ -209,3 +190,6 @@ def sweep(
         first += LANES
     gather(gp_lanes, gp)
     return 0
+
+
+BACKSOLVE = PathLoop(sweep, SIGNATURE, sweep_room, ("primal", "pullback"), (ADVANCE, RETREAT))

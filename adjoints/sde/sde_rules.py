@@ -5,9 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 import sciad as ad
-from sciad.adjoints.sde import sde_sweeps as sde_sweep
+from sciad.adjoints.ode.backsolve import BacksolveAdjoint
+from sciad.adjoints.ode.discrete import DiscreteAdjoint
+from sciad.adjoints.ode.forward_sensitivity import ForwardSensitivity
+from sciad.adjoints.sde.reversible import ReversibleAdjoint
+from sciad.adjoints.sde.sde_sweeps import BACKWARD, REVERSIBLE, TANGENT
 from sciad.errors import NotDifferentiable, SolverError
-from sciad.solvers.sde import ensemble
 from sciad.solvers.sde.solve_sde import simulate
 
 __all__ = ["discrete", "forward", "push", "reversible"]
@@ -27,7 +30,7 @@ def pullback(args):
         if witness is not None:
             witness.check()
         gout = np.ascontiguousarray(np.asarray(gout, float))
-        gy0, gp = _method(problem)(problem, np.asarray(y0, float), np.asarray(p, float), gout)
+        gy0, gp = _way(problem)(problem, np.asarray(y0, float), np.asarray(p, float), gout)
         if not (np.all(np.isfinite(gy0)) and np.all(np.isfinite(gp))):
             raise SolverError(
                 "the gradient of the paths is not finite: the model's derivatives overflow on the way back"
@@ -53,16 +56,16 @@ def pushforward(args, tangents):
 
 def push(problem, y0, p, dy0, dp):
     """Outputs and their derivative along one direction."""
-    run = problem.sweep(sde_sweep.tangent, sde_sweep.TANGENT, ("primal", "pushforward"))
-    shape = (len(problem.outputs), problem.n, problem.count)
+    run = problem.sweep(TANGENT)
+    shape = (len(problem.ts), problem.n, problem.count)
     out, dout = np.empty(shape), np.empty(shape)
     columns = np.ascontiguousarray(dy0.reshape(-1, 1))
 
     def part(which):
-        for piece, grid in _pieces(problem, which):
+        for piece, grid in problem.by_grids(which):
             run(piece, y0, p, columns, dp, out, dout, grid=grid)
 
-    _over(problem, part)
+    problem.over_parts(part)
     return out, dout
 
 
@@ -71,7 +74,7 @@ def push(problem, y0, p, dy0, dp):
 
 def discrete(problem, y0, p, gout):
     """Transpose the computed steps; see ``adjoints.DiscreteAdjoint``."""
-    return _backward(problem, sde_sweep.backward, y0, p, gout)
+    return _backward(problem, BACKWARD, y0, p, gout)
 
 
 def reversible(problem, y0, p, gout):
@@ -80,7 +83,7 @@ def reversible(problem, y0, p, gout):
         raise ValueError(
             f"ReversibleAdjoint needs a method that can be undone, ReversibleHeun, not {problem.method.name}"
         )
-    return _backward(problem, sde_sweep.backward_reversible, y0, p, gout)
+    return _backward(problem, REVERSIBLE, y0, p, gout)
 
 
 def forward(problem, y0, p, gout):
@@ -103,62 +106,46 @@ def continuous(problem, y0, p, gout):
     return backsolve(problem, y0, p, gout)
 
 
-METHODS = {
-    "DiscreteAdjoint": discrete,
-    "ReversibleAdjoint": reversible,
-    "ForwardSensitivity": forward,
-    "BacksolveAdjoint": continuous,
+WAYS = {
+    DiscreteAdjoint: discrete,
+    ReversibleAdjoint: reversible,
+    ForwardSensitivity: forward,
+    BacksolveAdjoint: continuous,
 }
 
 
-def _method(problem):
-    adjoint = problem.adjoint
-    if isinstance(adjoint, str) and adjoint == "auto":
+def _way(problem):
+    """How the adjoint that was chosen computes gradients; `check_adjoint` has let nothing else through."""
+    if isinstance(problem.adjoint, str):
         return discrete
-    name = type(adjoint).__name__
-    if name not in METHODS:
-        raise ValueError(
-            f"adjoint = {adjoint!r}: for solve_sde take 'auto' or an instance of {', '.join(METHODS)}"
-        )
-    return METHODS[name]
+    return next(way for kind, way in WAYS.items() if isinstance(problem.adjoint, kind))
 
 
-def _backward(problem, kernel, y0, p, gout):
-    run = problem.sweep(kernel, sde_sweep.BACKWARD, ("primal", "pullback"))
+def _backward(problem, loop, y0, p, gout):
+    run = problem.sweep(loop)
     gy0 = np.zeros((len(y0), problem.count))
 
     def part(which):
         gp = np.zeros(len(p))
-        for piece, grid in _pieces(problem, which):
+        for piece, grid in problem.by_grids(which):
             run(piece, y0, p, gout, gy0, gp, grid=grid)
         return gp
 
     # added in the order of the parts, which does not depend on the number of threads
-    gp = np.sum(_over(problem, part), axis=0)
+    gp = np.sum(problem.over_parts(part), axis=0)
     return gy0.sum(axis=1), gp
 
 
-def _over(problem, part):
-    return ensemble.run(part, problem.parts_of(0, problem.count), problem.threads, problem.progress)
-
-
-def _pieces(problem, part):
-    """Paths that share their steps: all of a part, or with steps of their own one by one."""
-    if problem.grid is not None:
-        return [(part, problem.grid)]
-    return [((k, k + 1), problem.recorded_grid(k)) for k in range(*part)]
-
-
 def _reached_end(problem):
-    if not problem.info.success:
-        raise SolverError(problem.info.message)
+    if not problem.run.success:
+        raise SolverError(problem.run.message)
 
 
 def _witness(problem, y0, p, out):
     """What the model is at both ends of the first path, where it could change before its pullback."""
     y0, p = np.array(y0, float), np.array(p, float)
     first = y0.reshape(len(y0), -1)[:, 0]
-    start, end = problem.brownian.start, problem.outputs[-1]
+    start, end = problem.brownian.start, problem.ts[-1]
     return problem.step.witness([(float(start), first, p), (float(end), out[-1, :, 0].copy(), p)])
 
 

@@ -1,4 +1,3 @@
-# ruff: noqa: F821
 """Loops over fixed steps of many paths that carry derivatives: tangents forwards, adjoints backwards.
 
 Layout, arguments and result are those of ``sciad.solvers.sde.fixed_loop``; entries[1] and entries[2] are the
@@ -14,12 +13,14 @@ import numpy as np
 from sciad.native.kernels import kernel
 from sciad.native.runtime import call, view
 from sciad.solvers.sde.brownian import noise_numbers
-from sciad.solvers.sde.fixed_loop import COMMON, LANES, begin, clear, copy, draw, emit
+from sciad.solvers.sde.fixed_loop import ADVANCE, COMMON, LANES, begin, clear, copy, draw, emit
+from sciad.solvers.sde.linked_loop_names import NOISES, advance, advance_tangent, retreat
+from sciad.solvers.sde.path_loop import PathLoop, StepCall
 
 SEGMENT = 1 << 19  # float64 of states kept at a time while going backwards
 
-TANGENT = f"int64({COMMON},float64[:,::1],float64[::1],float64[:,:,::1],float64[:,:,::1])"
-BACKWARD = f"int64({COMMON},float64[:,:,::1],float64[:,::1],float64[::1])"
+TANGENT_SIGNATURE = f"int64({COMMON},float64[:,::1],float64[::1],float64[:,:,::1],float64[:,:,::1])"
+BACKWARD_SIGNATURE = f"int64({COMMON},float64[:,:,::1],float64[:,::1],float64[::1])"
 
 
 def tangent_room(size: int, m: int, n_p: int, steps: int, work: int) -> int:
@@ -316,3 +317,11 @@ def advance_tangent_lanes(entry, active, t, h, y, dw, p, dy, dp, desk):
 @kernel
 def retreat_lanes(entry, active, t, h, y, dw, p, a, gp, gp_lanes, desk):
     return call(entry, (LANES if active > 1 else 1, t, h, y, dw, p, a, gp_lanes, desk))
+
+
+RETREAT = StepCall("retreat", retreat_by_address, retreat_lanes)
+_TANGENT_STEP = StepCall("advance_tangent", advance_tangent_by_address, advance_tangent_lanes)
+_BOTH_WAYS = ("primal", "pullback"), (ADVANCE, RETREAT)
+TANGENT = PathLoop(tangent, TANGENT_SIGNATURE, tangent_room, ("primal", "pushforward"), (_TANGENT_STEP,))
+BACKWARD = PathLoop(backward, BACKWARD_SIGNATURE, backward_room, *_BOTH_WAYS)
+REVERSIBLE = PathLoop(backward_reversible, BACKWARD_SIGNATURE, backward_reversible_room, *_BOTH_WAYS)

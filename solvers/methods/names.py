@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 
-from sciad.solvers.suggestions import method_meant
+from sciad.solvers.suggestions import no_such_method
 
 __all__ = ["ALIASES", "AUTO", "NAMES", "TABLEAUS", "method_named"]
 
@@ -49,16 +49,11 @@ def method_named(method):
     if not isinstance(method, str):
         if hasattr(method, "family"):
             return method
-        raise ValueError(
-            f"method must be a name or a tableau, not {method!r}. {method_meant(method, NAMES)}"
-            f"Names: {', '.join(NAMES)}"
-        )
+        raise no_such_method(method, NAMES)
     found = _loaded.get(method)
     if found is None:
         if method not in NAMES:
-            raise ValueError(
-                f"there is no method {method!r}. {method_meant(method, NAMES)}Methods: {', '.join(NAMES)}"
-            )
+            raise no_such_method(method, NAMES)
         name = ALIASES.get(method, method)
         found = _loaded[method] = getattr(importlib.import_module(TABLEAUS[name]), name)
     return found

@@ -11,9 +11,13 @@ from sciad import tree
 from sciad.eager.traced import Traced, operand, raw
 from sciad.solvers.model.parameters import path_of
 
-__all__ = ["array", "check", "contiguous", "flat", "strip", "stripped"]
+__all__ = [
+    "argument_tuple", "array", "check", "check_step_limits", "contiguous", "flat", "positive", "refuse_times",
+    "strip", "stripped", "time_span", "times_within", "trial",
+]  # fmt: skip
 
 _FLOAT = np.dtype(float)
+_NUMBERS = frozenset({float, int})
 
 
 def strip(x):
@@ -88,3 +92,104 @@ def check(args, t0, t1, y0, p, ts, first_step) -> None:
         raise ValueError(f"t_eval must be one-dimensional, but has shape {ts.shape}")
     if first_step is not None and t1 != t0 and first_step > abs(t1 - t0) * (1 + 1e-12):
         raise ValueError(f"first_step = {first_step} is longer than the whole t_span ({abs(t1 - t0)})")
+
+
+def argument_tuple(args) -> tuple:
+    """``args`` as a tuple; None and lists are taken for one, nothing else."""
+    if args is None:
+        return ()
+    if isinstance(args, tuple):
+        return args
+    if isinstance(args, list):
+        return tuple(args)
+    text = f"({args!r},)" if np.ndim(args) == 0 and not isinstance(args, dict) else "(p,), with the comma"
+    raise TypeError(f"Supplied 'args' cannot be unpacked. Give a tuple, even for one argument: args={text}")
+
+
+def time_span(t_span):
+    """Start and end: floats, or traced numbers."""
+    if t_span.__class__ is tuple and len(t_span) == 2:
+        t0, t1 = t_span
+        if t0.__class__ in _NUMBERS and t1.__class__ in _NUMBERS and math.isfinite(t0) and t1 == t1:
+            return float(t0), float(t1)
+    t_span = operand(t_span) if isinstance(t_span, np.ndarray) else t_span
+    if isinstance(t_span, Traced):
+        t_span = [t_span[i] for i in range(len(t_span))]
+    try:
+        t0, t1 = t_span
+    except (TypeError, ValueError):
+        raise ValueError(f"t_span must be two times (t0, t1), not {t_span!r}") from None
+    t0 = t0 if isinstance(t0, Traced) else float(t0)
+    t1 = t1 if isinstance(t1, Traced) else float(t1)
+    if not np.all(np.isfinite(raw(t0))) or np.any(np.isnan(raw(t1))):
+        raise ValueError(f"t_span must be two times, the first of them finite, not {t_span!r}")
+    return t0, t1
+
+
+def refuse_times(ts, t0: float, t1: float) -> None:
+    """Say what is wrong with output times that the loop refused."""
+    low, high = (t0, t1) if t0 <= t1 else (t1, t0)
+    outside = ts[~((ts >= low) & (ts <= high))]
+    if len(outside):
+        raise ValueError(
+            f"Values in `t_eval` are not within `t_span`: {outside[0]} is not in [{low}, {high}]"
+        )
+    steps = np.diff(ts) if t1 >= t0 else -np.diff(ts)
+    if len(steps) and not steps.min() >= 0:
+        k = int(np.argmin(steps))
+        raise ValueError(
+            f"Values in `t_eval` are not properly sorted: t_eval[{k}] = {ts[k]} comes before "
+            f"t_eval[{k + 1}] = {ts[k + 1]}"
+        )
+
+
+def times_within(t_eval, t0: float, t1: float) -> np.ndarray:
+    """Output times, checked."""
+    ts = array(t_eval, "t_eval")
+    if ts.ndim != 1:
+        raise ValueError(f"t_eval must be one-dimensional, but has shape {ts.shape}")
+    refuse_times(ts, t0, t1)
+    return ts
+
+
+def check_step_limits(rtol, atol, first_step, max_step, max_steps) -> None:
+    """Refuse tolerances and limits of steps that make no sense."""
+    rtol, atol = array(rtol, "rtol"), array(atol, "atol")
+    for name, value in (("rtol", rtol), ("atol", atol)):
+        if not np.all(value >= 0):
+            raise ValueError(f"{name} must not be negative or NaN, but is {value}")
+    if np.any((rtol == 0) & (atol == 0)):
+        raise ValueError(
+            "rtol and atol are both zero: no step is short enough for that; set one of them above zero"
+        )
+    positive("max_step", max_step)
+    if first_step is not None:
+        positive("first_step", first_step)
+    if max_steps is not None and not _compared(max_steps, 1):
+        raise ValueError(f"max_steps must be at least 1, but is {max_steps!r}")
+
+
+def positive(name: str, value) -> None:
+    """Refuse what is no positive number."""
+    if not _compared(value, 0) or value == 0:
+        raise ValueError(f"{name} must be positive, but is {value!r}")
+
+
+def _compared(value, least: float) -> bool:
+    """Whether a value is a number, and not less."""
+    try:
+        return bool(value >= least)
+    except (TypeError, ValueError):
+        return False
+
+
+def trial(fun, t, y, args, role: str = "the right-hand side"):
+    """Call a model once in Python, so that a mistake in it is raised as Python raises it."""
+    try:
+        out = fun(t, y, *args)
+    except TypeError as error:
+        error.add_note("The model is called as fun(t, y, *args).")
+        raise
+    if out is None:
+        raise ValueError(f"{role} returns nothing: is its `return` missing?")
+    return out

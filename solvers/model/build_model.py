@@ -12,10 +12,10 @@ import numpy as np
 from sciad import tree
 from sciad.eager.rebind import original
 from sciad.errors import UnsupportedSyntax
-from sciad.solvers.model.interpreted import InterpretedModel, check_shape, interpreted_model, wrong_size
+from sciad.solvers.model.interpreted import check_shape, interpreted_model, wrong_size
 from sciad.solvers.model.models import CallbackModel, CompiledModel, Model
 from sciad.solvers.model.parameters import example, join, kind_of, present, unpacker
-from sciad.solvers.warn import warn
+from sciad.solvers.warn import InterpretedModel, warn_interpreted
 
 __all__ = ["InterpretedModel", "build_model"]
 
@@ -75,11 +75,7 @@ def build_model(
     except UnsupportedSyntax as error:
         if trial is not None:
             trial()
-        warn(
-            f"the right-hand side {getattr(fun, '__name__', fun)!r} is not compiled but called in Python at "
-            f"every stage, which is slower; the result is the same. {error}",
-            InterpretedModel,
-        )
+        warn_interpreted(f"the right-hand side {getattr(fun, '__name__', fun)!r}", error)
         _refused.add(key)
         return build_model(fun, shape, args, jac, None, sparsity)
     if len(_models) > 1000:
@@ -96,11 +92,9 @@ def _count_contents(fun, key, form) -> None:
     if _contents[form] <= CONTENTS:
         return
     if _contents[form] == CONTENTS + 1:
-        warn(
-            f"the right-hand side {getattr(fun, '__name__', fun)!r} is not compiled but called in Python "
-            "at every stage, which is slower; the result is the same. An integer array in args differs at "
-            "every solve: make it float, or keep it the same",
-            InterpretedModel,
+        warn_interpreted(
+            f"the right-hand side {getattr(fun, '__name__', fun)!r}",
+            "An integer array in args differs at every solve: make it float, or keep it the same",
         )
     _refused.add(key)
 

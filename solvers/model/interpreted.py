@@ -13,16 +13,12 @@ from scipy.sparse import csc_array, issparse
 import sciad
 from sciad.eager.traced import Traced
 from sciad.solvers.model.models import CallbackModel, NumbersOfPattern
-from sciad.solvers.warn import warn
+from sciad.solvers.warn import InterpretedModel, warn
 
 __all__ = ["InterpretedModel", "check_shape", "interpreted_model", "wrong_size"]
 
 
 ROOT = math.sqrt(np.finfo(float).eps)
-
-
-class InterpretedModel(UserWarning):
-    """The right-hand side could not be compiled and is called in Python: right, but slower."""
 
 
 def interpreted_model(

@@ -9,11 +9,12 @@ from numpy.polynomial.polynomial import polyder
 
 import sciad
 from sciad.eager.traced import Traced, operand
+from sciad.solvers.solver_result import SolverResult
 
 __all__ = ["DenseOutput", "Solution"]
 
 
-class Solution:
+class Solution(SolverResult):
     """Result of ``solve_ivp``, with the fields of SciPy's, readable as attributes and as items.
 
     Attributes
@@ -22,6 +23,8 @@ class Solution:
     y : ndarray, shape of y0 + (k,)
     sol : DenseOutput or None
     t_events, y_events : list of ndarray, or None
+    accepted, rejected : int
+        Steps.
     nfev, njev, nlu : int
         Evaluations of the right-hand side and its Jacobian, LU decompositions.
     status : int
@@ -34,19 +37,6 @@ class Solution:
 
     def __init__(self, **fields):
         self.__dict__.update(fields)
-
-    @property
-    def success(self) -> bool:
-        return self.status >= 0
-
-    def __getitem__(self, name: str):
-        try:
-            return getattr(self, name)
-        except AttributeError:
-            raise KeyError(name) from None
-
-    def keys(self):
-        return [*(name for name in self.__dict__ if not name.startswith("_")), "success"]
 
     def __repr__(self) -> str:
         shape = np.shape(self.y)

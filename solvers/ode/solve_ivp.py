@@ -8,9 +8,18 @@ from collections.abc import Callable
 import numpy as np
 
 from sciad import tree
-from sciad.eager.traced import Traced, is_traced, operand, raw
+from sciad.eager.traced import is_traced, operand, raw
 from sciad.solvers.methods.names import AUTO, method_named
-from sciad.solvers.model.arguments import array, check, contiguous, flat
+from sciad.solvers.model.arguments import (
+    argument_tuple,
+    array,
+    check,
+    check_step_limits,
+    contiguous,
+    flat,
+    time_span,
+    trial,
+)
 from sciad.solvers.model.build_model import build_model
 from sciad.solvers.ode.complex_state import solve_complex
 from sciad.solvers.ode.event_chain import chain
@@ -126,8 +135,8 @@ def solve_ivp(
     """
     if not callable(fun):
         raise TypeError(f"the model comes first: solve_ivp(fun, t_span, y0, ...), but fun is {fun!r}")
-    args = _tuple_of(args)
-    t0, t1 = _span(t_span)
+    args = argument_tuple(args)
+    t0, t1 = time_span(t_span)
     if y0.__class__ is tuple and t_span.__class__ is np.ndarray:
         warn(f"t_span = {t_span!r} and y0 = {y0!r} look swapped: the order is solve_ivp(fun, t_span, y0)")
     if y0.__class__ is not np.ndarray or y0.dtype is not _FLOAT:
@@ -159,7 +168,7 @@ def solve_ivp(
         model, p = build_model(fun, shape, args, jac, trial, sparsity)
         return model if sparsity is None else with_pattern(model, sparsity, t0, y0, p), p
 
-    model, p = rebuild(args, lambda: _trial(fun, t0, y0, args))
+    model, p = rebuild(args, lambda: trial(fun, raw(t0), raw(y0), _plain(args)))
     ts = None if t_eval is None else array(t_eval, "t_eval")
     options = _options(model, rtol, atol, first_step, max_step, max_steps, tstops, controller, dense_output)
     if mass_matrix is not None:
@@ -233,50 +242,12 @@ def _solution(segments, shape, timed: bool, dense_output: bool, watch) -> Soluti
 # -- arguments -----------------------------------------------------------------------------------------
 
 _FLOAT = np.dtype(float)
-_NUMBERS = frozenset({float, int})
 _NO_TIMES = np.empty(0)
 
 
-def _tuple_of(args) -> tuple:
-    if args is None:
-        return ()
-    if isinstance(args, tuple):
-        return args
-    if isinstance(args, list):
-        return tuple(args)
-    text = f"({args!r},)" if np.ndim(args) == 0 and not isinstance(args, dict) else "(p,), with the comma"
-    raise TypeError(f"Supplied 'args' cannot be unpacked. Give a tuple, even for one argument: args={text}")
-
-
-def _trial(fun, t0, y0, args) -> None:
-    """Run the model once in Python, so that a mistake in it is raised as Python raises it."""
-    leaves, structure = tree.flatten(args)
-    try:
-        out = fun(raw(t0), raw(y0), *tree.unflatten(structure, [raw(operand(leaf)) for leaf in leaves]))
-    except TypeError as error:
-        error.add_note("The model is called as fun(t, y, *args).")
-        raise
-    if out is None:
-        raise ValueError("the right-hand side returns nothing: is its `return` missing?")
-
-
-def _span(t_span):
-    if t_span.__class__ is tuple and len(t_span) == 2:
-        t0, t1 = t_span
-        if t0.__class__ in _NUMBERS and t1.__class__ in _NUMBERS and math.isfinite(t0) and t1 == t1:
-            return float(t0), float(t1)
-    t_span = operand(t_span) if isinstance(t_span, np.ndarray) else t_span
-    if isinstance(t_span, Traced):
-        t_span = [t_span[i] for i in range(len(t_span))]
-    try:
-        t0, t1 = t_span
-    except (TypeError, ValueError):
-        raise ValueError(f"t_span must be two times (t0, t1), not {t_span!r}") from None
-    t0 = t0 if isinstance(t0, Traced) else float(t0)
-    t1 = t1 if isinstance(t1, Traced) else float(t1)
-    if not np.all(np.isfinite(raw(t0))) or np.any(np.isnan(raw(t1))):
-        raise ValueError(f"t_span must be two times, the first of them finite, not {t_span!r}")
-    return t0, t1
+def _plain(args) -> tuple:
+    """Arguments with the plain values inside traced ones, batches as they are."""
+    return tree.tree_map(lambda leaf: raw(operand(leaf)), args)
 
 
 def _options(model, rtol, atol, first_step, max_step, max_steps, tstops, controller, dense) -> Options:
@@ -286,27 +257,16 @@ def _options(model, rtol, atol, first_step, max_step, max_steps, tstops, control
         found = _common.get(key)
         if found is not None:
             return found
+    check_step_limits(rtol, atol, first_step, max_step, max_steps)
     for name, value in (("rtol", rtol), ("atol", atol)):
-        array = np.asarray(value, dtype=float)
-        if not np.all(array >= 0):
-            raise ValueError(f"{name} must not be negative or NaN, but is {value!r}")
-        if array.ndim and array.size != model.n:
+        if np.ndim(value) and np.size(value) != model.n:
             raise ValueError(
-                f"{name} has shape {array.shape}, but y0 has {model.n} components: give one number or as many"
+                f"{name} has shape {np.shape(value)}, but y0 has {model.n} components: give one number or as "
+                "many"
             )
     if np.any(np.asarray(rtol) < SMALLEST_RTOL) and not np.all(np.asarray(rtol) == 0):
         warn(f"At least one element of `rtol` is too small; {SMALLEST_RTOL:.2g} is used.")
         rtol = np.maximum(rtol, SMALLEST_RTOL)
-    if np.any((np.asarray(rtol) == 0) & (np.asarray(atol) == 0)):
-        raise ValueError(
-            "rtol and atol are both zero: no step is short enough for that; set one of them above zero"
-        )
-    if not max_step > 0:
-        raise ValueError(f"max_step must be positive, but is {max_step!r}")
-    if first_step is not None and not first_step > 0:
-        raise ValueError(f"first_step must be positive, but is {first_step!r}")
-    if max_steps is not None and max_steps < 1:
-        raise ValueError(f"max_steps must be at least 1, but is {max_steps!r}")
     options = Options(
         rtol=rtol if np.ndim(rtol) == 0 else np.array(rtol, dtype=float).ravel(),
         atol=atol if np.ndim(atol) == 0 else np.array(atol, dtype=float).ravel(),

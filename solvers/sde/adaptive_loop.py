@@ -1,4 +1,3 @@
-# ruff: noqa: F821
 """One path with steps chosen by its error, on a Brownian path that stays the same whatever is rejected."""
 
 from __future__ import annotations
@@ -10,6 +9,7 @@ import numpy as np
 from sciad.native.kernels import kernel
 from sciad.native.runtime import call, view
 from sciad.solvers.sde.brownian import DEPTH, increment
+from sciad.solvers.sde.linked_loop_names import NOISES
 
 __all__ = ["SIGNATURE", "adaptive"]
 

@@ -43,7 +43,8 @@ class Step(Entries):
     Attributes
     ----------
     sizes : dict
-        Numbers in "y", "noise" and "p": the floats of args, then the captured ones.
+        Numbers in "y", "noise", "out" (y, and its error where that is estimated) and "p": the floats of args,
+        then the captured ones.
     captured : list
         Present values of the captured numbers and arrays; traced where they are.
     """
@@ -57,7 +58,7 @@ class Step(Entries):
 
     def size(self, name: str) -> int:
         letter = name.rstrip("+").lstrip("dg")[0]
-        return 1 if letter in "th" else self.sizes[{"n": "noise", "p": "p"}.get(letter, "y")]
+        return 1 if letter in "th" else self.sizes[{"n": "noise", "o": "out"}.get(letter, letter)]
 
     def by_place(self, kinds: tuple[str, ...], address: Callable[[str], int]) -> np.ndarray:
         """The addresses of some kinds where the loops expect them."""
@@ -82,7 +83,7 @@ class CompiledStep(CompiledEntries, Step):
             Group("p", args),
         ]
         self.function = compile_function(advance, groups)
-        self.sizes = self.function.n_in
+        self.sizes = {**self.function.n_in, "out": self.function.n_out}
 
     @property
     def captured(self) -> list:
@@ -112,13 +113,13 @@ class CallbackStep(CallbackEntries, Step):
     Derivatives come from the eager transforms.
     """
 
-    def __init__(self, advance: Callable, y, w, args):
+    def __init__(self, advance: Callable, y, w, args, estimate: bool = False):
         super().__init__(
             {"primal": self._primal, "pullback": self._pullback, "pushforward": self._pushforward}
         )
         self.arguments, n_p = unpacker(*flatten(args))
         self.advance, self.y, self.w = advance, y, w
-        self.sizes = {"y": _count(y), "noise": _count(w), "p": n_p}
+        self.sizes = {"y": _count(y), "noise": _count(w), "p": n_p, "out": _count(y) * (1 + estimate)}
         self.captured: list = []
 
     def entries(self, *kinds: str) -> LoopEntries:

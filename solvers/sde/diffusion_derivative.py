@@ -17,10 +17,10 @@ from sciad.native.kernels import load_module
 from sciad.solvers.model.parameters import is_parameter
 from sciad.tree import flatten, paths
 
-__all__ = ["along_itself"]
+__all__ = ["diffusion_along_itself"]
 
 
-def along_itself(diffusion, y, args):
+def diffusion_along_itself(diffusion, y, args):
     """A function ``(diffusion, t, y, g, args) -> g'(y) g`` that the compiler accepts.
 
     Parameters

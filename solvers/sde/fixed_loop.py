@@ -1,4 +1,3 @@
-# ruff: noqa: F821
 """The loop over fixed steps of many paths, and what it is made of.
 
 Paths run in blocks of `LANES`, side by side: the state is stored component by component with the lanes
@@ -48,6 +47,8 @@ from sciad.solvers.sde.brownian import (
     levy_room,
     noise_numbers,
 )
+from sciad.solvers.sde.linked_loop_names import NOISES, advance
+from sciad.solvers.sde.path_loop import PathLoop, StepCall
 from sciad.solvers.sde.philox import normal_pair
 
 LANES = 16
@@ -56,7 +57,7 @@ COMMON = (
     "int64[::1],int64[::1],float64[::1],int64[::1],int64[::1],float64[:,::1],float64[::1],"
     "float64,float64,int64,float64[:,:,::1],int64,float64[::1]"
 )
-FORWARD = f"int64({COMMON},float64[:,:,::1])"
+FORWARD_SIGNATURE = f"int64({COMMON},float64[:,:,::1])"
 
 
 def forward_room(size: int, m: int, n_p: int, steps: int, work: int) -> int:
@@ -216,3 +217,7 @@ def advance_by_address(entry, active, t, h, y, dw, p, desk):
 @kernel
 def advance_lanes(entry, active, t, h, y, dw, p, desk):
     return call(entry, (LANES if active > 1 else 1, t, h, y, dw, p, desk))
+
+
+ADVANCE = StepCall("advance", advance_by_address, advance_lanes)
+FORWARD = PathLoop(forward, FORWARD_SIGNATURE, forward_room, ("primal",), (ADVANCE,))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from sciad.solvers.solver_result import SolverResult
+
 __all__ = ["SDESolution"]
 
 
-class SDESolution:
-    """Solution of a stochastic differential equation.
+class SDESolution(SolverResult):
+    """Solution of a stochastic differential equation, readable as attributes and as items.
 
     Attributes
     ----------
@@ -27,18 +29,18 @@ class SDESolution:
         0: reached the end, -1: failed.
     message : str
     success : bool
-    nsteps, nrejected : int
+    accepted, rejected : int
         Steps of all paths together.
     """
 
-    def __init__(self, problem, y, info, mean=None, std=None, quantiles=None):
-        self.t = problem.outputs
+    def __init__(self, problem, y, mean=None, std=None, quantiles=None):
+        run = problem.run
+        self.t = problem.ts
         self.y = y
         self.mean, self.std, self.quantiles = mean, std, quantiles
-        self.seed, self.brownian = problem.seed, problem.brownian
-        self.success, self.message = info.success, info.message
-        self.status = 0 if info.success else -1
-        self.nsteps, self.nrejected = info.accepted, info.rejected
+        self.seed, self.brownian = problem.brownian.seed, problem.brownian
+        self.status, self.message = 0 if run.success else -1, run.message
+        self.accepted, self.rejected = run.accepted, run.rejected
         self.ensemble = problem.paths is not None
         self.method = problem.method.name
 

@@ -15,9 +15,9 @@ import numpy as np
 from sciad.native.kernels import load_module
 from sciad.solvers.sde import step_functions as step_sde
 from sciad.solvers.sde.brownian import AREAS, PLAIN, SPACE_TIME
-from sciad.solvers.suggestions import method_meant
+from sciad.solvers.suggestions import no_such_method
 
-__all__ = ["METHODS", "AdditiveTableau", "DiffusionTableau", "Method", "find_method"]
+__all__ = ["METHODS", "AdditiveTableau", "DiffusionTableau", "Method", "stochastic_method"]
 
 ITO, STRATONOVICH = "ito", "stratonovich"
 NOISES = ("diagonal", "scalar", "additive", "general")
@@ -203,7 +203,7 @@ def _step_for(writer: Callable[[int], str], m: int) -> Callable:
     return load_module(writer(m), f"{writer.__name__}_{m}").step
 
 
-def find_method(method: str | Method) -> Method:
+def stochastic_method(method: str | Method) -> Method:
     """The method of that name.
 
     Raises
@@ -213,12 +213,9 @@ def find_method(method: str | Method) -> Method:
     """
     if isinstance(method, Method):
         return method
-    try:
-        return METHODS[method]
-    except (KeyError, TypeError):
-        raise ValueError(
-            f"method = {method!r} is not one of {', '.join(METHODS)}. {method_meant(method, METHODS)}"
-        ) from None
+    if not isinstance(method, str) or method not in METHODS:
+        raise no_such_method(method, METHODS)
+    return METHODS[method]
 
 
 _ROESSLER = "A. Roessler, SIAM J. Numer. Anal. 48 (2010) 922-952"

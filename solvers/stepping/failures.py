@@ -8,24 +8,7 @@ import numpy as np
 
 from sciad.solvers.stepping import loop_state as state
 
-__all__ = ["failure_message", "refuse_times"]
-
-
-def refuse_times(ts, t0: float, t1: float) -> None:
-    """Say what is wrong with output times that the loop refused."""
-    low, high = (t0, t1) if t0 <= t1 else (t1, t0)
-    outside = ts[~((ts >= low) & (ts <= high))]
-    if len(outside):
-        raise ValueError(
-            f"Values in `t_eval` are not within `t_span`: {outside[0]} is not in [{low}, {high}]"
-        )
-    steps = np.diff(ts) if t1 >= t0 else -np.diff(ts)
-    if len(steps) and not steps.min() >= 0:
-        k = int(np.argmin(steps))
-        raise ValueError(
-            f"Values in `t_eval` are not properly sorted: t_eval[{k}] = {ts[k]} comes before "
-            f"t_eval[{k + 1}] = {ts[k + 1]}"
-        )
+__all__ = ["failure_message"]
 
 
 def failure_message(code: int, t: float, y: np.ndarray, f: np.ndarray, whole, real, explicit=True) -> str:

@@ -13,10 +13,11 @@ from collections.abc import Callable
 import numpy as np
 
 from sciad.errors import SolverError
+from sciad.solvers.model.arguments import refuse_times
 from sciad.solvers.model.models import Model
 from sciad.solvers.stepping import controllers as control
 from sciad.solvers.stepping import loop_state as state
-from sciad.solvers.stepping.failures import failure_message, refuse_times
+from sciad.solvers.stepping.failures import failure_message
 from sciad.solvers.stepping.families import FAMILIES, linked, loop_constants
 from sciad.solvers.stepping.recording import Part, Recording, Taken
 from sciad.solvers.stepping.trajectory import Options, Trajectory

@@ -115,7 +115,7 @@ def _noisy(bound: bool):
     return loss
 
 
-@pytest.mark.filterwarnings("ignore:the model is not compiled")
+@pytest.mark.filterwarnings("ignore:.*not compiled")
 def test_stochastic_models_that_change_are_noticed():
     with pytest.raises(ad.NotDifferentiable, match="not the same as during the solve"):
         ad.grad(_noisy(bound=False))(Y0)

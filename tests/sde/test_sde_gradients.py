@@ -135,17 +135,17 @@ def test_captured_parameters_are_not_constants():
 def test_gradient_through_segments_of_states(monkeypatch):
     """States kept for some steps at a time give what all states give."""
     from sciad.adjoints.sde import sde_sweeps as sde_sweep
-    from sciad.solvers.sde import sde_problem
+    from sciad.solvers.sde import path_loop
 
     loss = loss_of("EulerMaruyama", "ito", "diagonal", diagonal, {"dt": 1 / 150})
     whole = ad.grad(loss, argnums=(1, 2))(P, SHIFT, Y0)
-    sde_problem._linked.cache_clear()
+    path_loop.linked.cache_clear()
     monkeypatch.setattr(sde_sweep, "SEGMENT", 16)
     try:
         assert sde_sweep.segment_length(2, 2, 150) == 13
         cut = ad.grad(loss, argnums=(1, 2))(P, SHIFT, Y0)
     finally:
-        sde_problem._linked.cache_clear()
+        path_loop.linked.cache_clear()
     assert cut[0] == whole[0] and np.array_equal(cut[1], whole[1])
 
 
@@ -160,7 +160,7 @@ def test_gradient_does_not_depend_on_threads():
             assert g[0] == found[0][0] and np.array_equal(g[1], found[0][1])
 
 
-@pytest.mark.filterwarnings("ignore:the model is not compiled")
+@pytest.mark.filterwarnings("ignore:.*not compiled")
 def test_gradient_of_models_that_do_not_compile():
     def slow(t, y, p, shift):
         return eval("p['rate'] * y") + shift * np.sin(y) + 0.1 * t
@@ -177,7 +177,7 @@ def test_gradient_of_models_that_do_not_compile():
         assert not np.max(np.abs(np.asarray(a) - b)) > 1e-12
 
 
-@pytest.mark.filterwarnings("ignore:the model is not compiled")
+@pytest.mark.filterwarnings("ignore:.*not compiled")
 def test_captured_values_of_models_that_do_not_compile_are_refused():
     def loss(rate):
         def slow(t, y):
@@ -207,7 +207,7 @@ def test_what_cannot_be_differentiated_is_refused():
         ad.grad(ad.grad(final))(1.0)
     with pytest.raises(ValueError, match="ReversibleHeun"):
         ad.grad(lambda y: final(y, adjoint=ReversibleAdjoint()))(1.0)
-    with pytest.raises(ValueError, match="for solve_sde take 'auto'"):
+    with pytest.raises(TypeError, match="adjoint must be 'auto' or an instance"):
         ad.grad(lambda y: final(y, adjoint=BrownianMotion((0, 1))))(1.0)
     with pytest.raises(ValueError, match="fixed steps"):
         ad.grad(lambda y: final(y, dt=None, rtol=1e-3, method="SRIW1", adjoint=BacksolveAdjoint()))(1.0)
@@ -238,3 +238,14 @@ def test_what_cannot_be_differentiated_is_refused():
                 ).y
             )
         )(50.0)
+
+
+def test_adaptive_steps_are_the_output_times_in_both_modes():
+    def final(k):
+        sol = solve_sde(
+            lambda t, y, k: -k * y, lambda t, y, k: 0.1 * y, (0, 1), [1.0], args=(k,), rtol=1e-2, seed=1
+        )
+        assert len(sol.t) == np.shape(sol.y)[-1] > 2 and sol.accepted == len(sol.t) - 1
+        return np.sum(sol.y[0, -1])
+
+    assert not abs(ad.grad(final)(0.5) / ad.jvp(final, (0.5,), (1.0,))[1] - 1) > 1e-12
