@@ -1,9 +1,11 @@
 # Every target sets up what it needs: a virtual environment in .venv, made again when pyproject.toml changes.
-# Needs Python >= 3.11, a C compiler and make. Another interpreter: make test PYTHON=/path/to/python3.12
+# Needs Python >= 3.11, a C compiler and make. Another interpreter, in an environment of its own
+# (.venv-python3.12): make test PYTHON=python3.12
 
 PYTHON ?= python3
-VENV ?= .venv
+VENV ?= .venv$(if $(filter-out python3,$(PYTHON)),-$(notdir $(PYTHON)))
 RUN := $(VENV)/bin/python
+VENV_FULL := $(abspath $(VENV))
 TEST_STAMP := $(VENV)/.installed-test
 DEV_STAMP := $(VENV)/.installed-dev
 PYTEST_FLAGS ?= -n auto
@@ -14,7 +16,7 @@ help:
 	@echo "make demo       fit the Lotka-Volterra model to the pelt data; prints the table, writes output/lotka_volterra_fit.png"
 	@echo "make test       all tests but the long ones"
 	@echo "make test-long  all tests"
-	@echo "make lint       formatting and lint checks (make format mends the formatting)"
+	@echo "make lint       formatting, lint and the direction of imports (make format mends the formatting)"
 
 demo: $(TEST_STAMP)
 	$(RUN) examples/lotka_volterra_fit.py
@@ -28,18 +30,20 @@ test-long: $(TEST_STAMP)
 lint: $(DEV_STAMP)
 	$(RUN) -m ruff format --check .
 	$(RUN) -m ruff check .
+	@rm -rf build/imports && mkdir -p build/imports && cp -r sciad build/imports && cp -r solvers adjoints build/imports/sciad
+	cd build/imports && PYTHONPATH=. $(VENV_FULL)/bin/lint-imports --no-logo --no-cache ../../.importlinter
 
 format: $(DEV_STAMP)
 	$(RUN) -m ruff format .
 	$(RUN) -m ruff check --fix .
 
 clean:
-	rm -rf $(VENV) output
+	rm -rf $(VENV) output build
 
 $(RUN):
 	@( $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' ) 2>/dev/null || { \
 	  found=$$( ( $(PYTHON) --version ) 2>/dev/null || echo "not there" ); \
-	  echo "sciad needs Python 3.11 or newer, and '$(PYTHON)' is $$found." >&2; \
+	  echo "sciad needs Python 3.11 or newer, and '$(PYTHON)' is $$found: nothing was run." >&2; \
 	  echo "Name another interpreter: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 

@@ -140,7 +140,7 @@ INTRODUCTION = """# What can be differentiated
 Written by `docs/make_rules.py` from the rule table; do not edit. Every function here works in forward
 mode (`jvp`), reverse mode (`grad`, `vjp`), under `vmap`, and in any nesting of these; each rule is tested
 in all of them, to second order (`expm_frechet`: first), in every argument and broadcast shape
-(`tests/test_rules.py`). Where an argument is listed as "not", its derivative raises `MissingRule`;
+(`tests/rules/test_rules.py`). Where an argument is listed as "not", its derivative raises `MissingRule`;
 integer and boolean arguments are never differentiated. `math` functions, operators and builtins stand for
 the NumPy function of their name (`math.sin`, `abs`, `operator.mul`).
 

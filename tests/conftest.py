@@ -1,13 +1,30 @@
-"""What holds for every test."""
+"""What holds for every test: each module of the repository is imported under one name only."""
 
 import sys
+from pathlib import Path
 
 import pytest
 
+ROOT = Path(__file__).parents[1]
+
+
+class OneName:
+    """Refuses `solvers` and `adjoints` at the top: they are parts of `sciad`, a copy has its own state."""
+
+    def find_spec(self, name, path=None, target=None):
+        if name in ("solvers", "adjoints"):
+            raise AssertionError(f"`import {name}` imports the repository's folder twice; it is sciad.{name}")
+
+
+sys.meta_path.insert(0, OneName())
+
 
 @pytest.fixture(scope="session", autouse=True)
-def one_name_for_each_module():
-    """The folders `solvers` and `adjoints` of the repository are imported as parts of `sciad` only."""
+def one_name_for_each_file():
     yield
-    twice = [name for name in sys.modules if name.partition(".")[0] in ("solvers", "adjoints")]
-    assert not twice, f"imported under a second name: {twice}"
+    names = {}
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        if name != "__main__" and file and Path(file).is_relative_to(ROOT):
+            names.setdefault(file, []).append(name)
+    assert not [found for found in names.values() if len(found) > 1]

@@ -83,7 +83,8 @@ def gauss_newton(residuals: Callable, x: Any) -> GaussNewton:
 
     Examples
     --------
-    >>> import numpy as np, adjoints
+    >>> import numpy as np
+    >>> from sciad import adjoints
     >>> from sciad.solvers import solve_ivp
     >>> def residuals(k):
     ...     y = solve_ivp(lambda t, y, k: -k * y, (0, 2), np.array([1.0]), "Tsit5", [1.0, 2.0], args=(k,)).y
@@ -128,7 +129,8 @@ def fisher(outputs: Callable, x: Any, noise=1.0) -> np.ndarray:
 
     Examples
     --------
-    >>> import numpy as np, adjoints
+    >>> import numpy as np
+    >>> from sciad import adjoints
     >>> bool(np.allclose(adjoints.fisher(lambda a: a[0] * np.arange(3.0) + a[1], np.ones(2), 0.1),
     ...                  [[500, 300], [300, 300]]))
     True

@@ -113,7 +113,8 @@ def explain(sol, measure: bool = True) -> Explanation:
 
     Examples
     --------
-    >>> import numpy as np, adjoints
+    >>> import numpy as np
+    >>> from sciad import adjoints
     >>> from sciad.solvers import solve_ivp
     >>> sol = solve_ivp(lambda t, y, k: -k * y, (0, 1), np.array([1.0]), "Tsit5", args=(2.0,))
     >>> adjoints.explain(sol, measure=False)

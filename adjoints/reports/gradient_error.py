@@ -107,7 +107,8 @@ def check(loss: Callable, *args: Any, directions: int = 3, seed: int = 0, estima
 
     Examples
     --------
-    >>> import numpy as np, adjoints
+    >>> import numpy as np
+    >>> from sciad import adjoints
     >>> from sciad.solvers import solve_ivp
     >>> def loss(k):
     ...     return np.sum(solve_ivp(lambda t, y: -k * y, (0, 1), np.array([1.0]), "Tsit5").y[:, -1])
@@ -157,7 +158,8 @@ def value_and_grad(loss: Callable, argnums: int | tuple[int, ...] = 0, share: fl
 
     Examples
     --------
-    >>> import numpy as np, adjoints
+    >>> import numpy as np
+    >>> from sciad import adjoints
     >>> from sciad.solvers import solve_ivp
     >>> loss = lambda k: solve_ivp(lambda t, y: -k * y, (0, 1), np.array([1.0]), "Tsit5").y[0, -1]
     >>> value, gradient, error = adjoints.value_and_grad(loss)(2.0)

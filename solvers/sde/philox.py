@@ -9,7 +9,7 @@ becomes vector code.
 References
 ----------
 J. K. Salmon, M. A. Moraes, R. O. Dror and D. E. Shaw, "Parallel random numbers: as easy as 1, 2, 3",
-SC11 (2011): the generator; its published test vectors are in tests/test_sde_noise.py.
+SC11 (2011): the generator; its published test vectors are in tests/sde/test_sde_noise.py.
 
 G. E. P. Box and M. E. Muller, "A note on the generation of random normal deviates", Ann. Math. Stat. 29
 (1958) 610-611: two normals from two uniforms.

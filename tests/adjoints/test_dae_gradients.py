@@ -6,7 +6,8 @@ import pytest
 import sciad as ad
 from sciad.adjoints import ForwardSensitivity
 from sciad.solvers import solve_ivp
-from tests.adjoints.test_event_gradients import differences, event, relative
+from tests.problems.comparisons import differences, relative
+from tests.problems.event_functions import event
 
 SINGULAR = np.diag([1.0, 1.0, 0.0])
 TIMES = np.array([0.4, 3.0, 40.0])

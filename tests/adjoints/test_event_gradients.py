@@ -4,17 +4,12 @@ import numpy as np
 import pytest
 
 import sciad as ad
-from sciad.adjoints import serving
 from sciad.solvers import SolverError, solve_ivp
+from tests.problems.adjoint_list import AUTO_AND_OTHERS, adjoint_name
+from tests.problems.comparisons import differences, relative
+from tests.problems.event_functions import event
 
 TIGHT = {"rtol": 1e-11, "atol": 1e-12}
-
-
-def event(function, direction=0, terminal=False, apply=None):
-    function.direction, function.terminal = direction, terminal
-    if apply is not None:
-        function.apply = apply
-    return function
 
 
 def fall(t, y, p):
@@ -48,29 +43,6 @@ def height_after(p, height, t):
     return speed * (t - last) - p["gravity"] * (t - last) ** 2 / 2
 
 
-def relative(found, expected, tolerance=1e-6):
-    found, expected = (
-        np.concatenate([np.ravel(x) for x in ad.tree.tree_leaves(v)]) for v in (found, expected)
-    )
-    assert found.shape == expected.shape
-    assert np.abs(expected).max() > 1e-4  # zeros on both sides would prove nothing
-    gap = np.abs(found - expected)
-    assert np.all(gap <= tolerance * np.maximum(np.abs(expected), 1e-3 * np.abs(expected).max())), (
-        f"{found} against {expected}"
-    )
-
-
-def differences(f, x, h=1e-4):
-    """Central differences of fourth order of a function of a vector."""
-    x = np.asarray(x, dtype=float)
-    columns = [
-        (8 * (f(x + h * e) - f(x - h * e)) - f(x + 2 * h * e) + f(x - 2 * h * e)) / (12 * h)
-        for e in np.eye(len(x))
-    ]
-    return np.moveaxis(np.array(columns), 0, -1)
-
-
-ADJOINTS = ["auto", *(one() for name, one in serving("solve_ivp").items() if name != "DiscreteAdjoint")]
 MEASURES = {
     "time of the fifth bounce": (
         lambda sol: sol.t_events[0][4],
@@ -85,7 +57,7 @@ MEASURES = {
 
 
 @pytest.mark.parametrize("measure", MEASURES)
-@pytest.mark.parametrize("adjoint", ADJOINTS, ids=lambda a: a if a == "auto" else type(a).__name__)
+@pytest.mark.parametrize("adjoint", AUTO_AND_OTHERS, ids=adjoint_name)
 def test_bouncing_ball(adjoint, measure):
     found, exact = MEASURES[measure]
 

@@ -4,48 +4,12 @@ import numpy as np
 import pytest
 
 import sciad as ad
-from sciad.adjoints import (
-    BacksolveAdjoint,
-    DiscreteAdjoint,
-    ForwardSensitivity,
-    GaussAdjoint,
-    InterpolatingAdjoint,
-)
+from sciad.adjoints import BacksolveAdjoint, DiscreteAdjoint, ForwardSensitivity
 from sciad.solvers import SolverError, solve_ivp
 from sciad.solvers.methods.names import NAMES, method_named
-
-CONTINUOUS = [InterpolatingAdjoint(), GaussAdjoint(), BacksolveAdjoint()]
-TIMES = np.array([0.0, 0.13, 0.7, 0.7, 1.1, 2.0])
-
-
-def pendulum(t, y, p):
-    """Nonlinear and non-autonomous, every parameter in another place."""
-    angle, speed = y
-    return np.array([speed, -p["g"] * np.sin(angle) - p["drag"][0] * speed + p["drag"][1] * np.cos(3.0 * t)])
-
-
-Y0 = np.array([1.0, 0.3])
-P = {"g": 2.0, "drag": np.array([0.4, 0.7])}
-
-
-def outputs(y0, p, times=TIMES, span=(0.0, 2.0), **keywords):
-    keywords = {"method": "Tsit5", "rtol": 1e-6, "atol": 1e-9, **keywords}
-    return solve_ivp(pendulum, span, y0, t_eval=times, args=(p,), **keywords).y
-
-
-def loss(y0, p, **keywords):
-    y = outputs(y0, p, **keywords)
-    weights = np.cos(np.arange(y.size)).reshape(y.shape)
-    return np.sum(weights * y**2) + np.sin(y[0, 2])
-
-
-def close(a, b, tolerance):
-    a, b = (np.concatenate([np.ravel(x) for x in ad.tree.tree_leaves(v)]) for v in (a, b))
-    assert a.shape == b.shape
-    assert np.abs(b).max() > 1e-3  # a comparison with nothing would prove nothing
-    gap = np.abs(a - b) / np.abs(b).max()
-    assert not gap.max() > tolerance and np.isfinite(gap).all(), f"{a} against {b}"
-
+from tests.problems.adjoint_list import CONTINUOUS, adjoint_name
+from tests.problems.comparisons import close, differences
+from tests.problems.solve_losses import ORDERS, ROB_K, TIMES, Y0, P, loss, outputs, pendulum, robertson_loss
 
 METHODS = {method.name: method for method in map(method_named, NAMES) if not isinstance(method, str)}
 # Every method's kernels take seconds to compile on a fresh machine: one of each kind here, all in the
@@ -98,7 +62,7 @@ def test_discrete_adjoint_is_the_derivative_of_the_steps(name):
         return loss(x[:2], {"g": x[2], "drag": x[3:]}, method=name, first_step=0.1)
 
     x = np.array([*Y0, 2.0, *P["drag"]])
-    close(ad.grad(f)(x), _differences(f, x), 1e-8)
+    close(ad.grad(f)(x), differences(f, x, 1e-3), 1e-8)
 
 
 @pytest.mark.parametrize("name", named(lambda m: explicit(m) and m.adaptive))
@@ -110,7 +74,7 @@ def test_discrete_adjoint_of_adaptive_steps(name):
     close(found, exact, 1e-6)
 
 
-@pytest.mark.parametrize("adjoint", [*CONTINUOUS, ForwardSensitivity()], ids=lambda a: type(a).__name__)
+@pytest.mark.parametrize("adjoint", [*CONTINUOUS, ForwardSensitivity()], ids=adjoint_name)
 def test_every_adjoint_gives_the_gradient(adjoint):
     keywords = {"rtol": 1e-10, "atol": 1e-12}
     found = ad.grad(loss, argnums=(0, 1))(Y0, P, adjoint=adjoint, **keywords)
@@ -118,7 +82,7 @@ def test_every_adjoint_gives_the_gradient(adjoint):
     close(found, expected, 1e-8)
 
 
-@pytest.mark.parametrize("adjoint", [DiscreteAdjoint(), *CONTINUOUS], ids=lambda a: type(a).__name__)
+@pytest.mark.parametrize("adjoint", [DiscreteAdjoint(), *CONTINUOUS], ids=adjoint_name)
 def test_times(adjoint):
     """d y(t)/dt is the right-hand side; moving t0 moves the state along it the other way."""
 
@@ -163,15 +127,7 @@ def test_backward_in_time():
     def f(y0):
         return np.sum(outputs(y0, P, TIMES[::-1], (2.0, 0.0), rtol=1e-9, atol=1e-11) ** 2)
 
-    close(ad.grad(f)(Y0), _differences(f, Y0), 1e-6)
-
-
-ORDERS = {
-    "forward over reverse": lambda f, x, v: ad.jvp(ad.grad(f), (x,), (v,))[1],
-    "reverse over reverse": lambda f, x, v: ad.grad(lambda x: np.sum(ad.grad(f)(x) * v))(x),
-    "reverse over forward": lambda f, x, v: ad.grad(lambda x: ad.jvp(f, (x,), (v,))[1])(x),
-    "hvp": lambda f, x, v: ad.hvp(f, (x,), (v,)),
-}
+    close(ad.grad(f)(Y0), differences(f, Y0, 1e-3), 1e-6)
 
 
 @pytest.mark.parametrize("order", ORDERS)
@@ -212,31 +168,6 @@ def test_infinite_derivative_raises():
 def test_wrong_adjoint_is_named():
     with pytest.raises(TypeError, match="adjoint must be"):
         ad.grad(lambda y0: np.sum(outputs(y0, P, adjoint="backprop")))(Y0)
-
-
-def _differences(f, x, h=1e-3):
-    """Central differences of fourth order."""
-    return np.array(
-        [
-            (8 * (f(x + h * e) - f(x - h * e)) - f(x + 2 * h * e) + f(x - 2 * h * e)) / (12 * h)
-            for e in np.eye(len(x))
-        ]
-    )
-
-
-def robertson(t, y, k):
-    a, b, c = y
-    return np.array([-k[0] * a + k[2] * b * c, k[0] * a - k[2] * b * c - k[1] * b * b, k[1] * b * b])
-
-
-ROB_TIMES = np.concatenate([[0.0], np.logspace(-5, 5, 13)])
-ROB_K = np.array([0.04, 3e7, 1e4])
-
-
-def robertson_loss(k, **keywords):
-    keywords = {"method": "Rodas5P", "rtol": 1e-6, "atol": 1e-9, **keywords}
-    y = solve_ivp(robertson, (0, 1e5), np.array([1.0, 0, 0]), t_eval=ROB_TIMES, args=(k,), **keywords).y
-    return np.sum(y**2 * np.array([[1.0], [1e8], [1.0]]))
 
 
 @pytest.mark.parametrize("name", named(rosenbrock))

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 import sciad as ad
-from sciad.adjoints import serving
 from sciad.solvers import solve_ivp
-from tests.adjoints.test_event_gradients import TIGHT, differences, event, relative
+from tests.problems.adjoint_list import AUTO_AND_OTHERS, adjoint_name
+from tests.problems.comparisons import differences, relative
+from tests.problems.event_functions import event
 
-ADJOINTS = ["auto", *(one() for name, one in serving("solve_ivp").items() if name != "DiscreteAdjoint")]
-NAMES = [a if a == "auto" else type(a).__name__ for a in ADJOINTS]
+TIGHT = {"rtol": 1e-11, "atol": 1e-12}
 
 
 def driven(t, y, p):
@@ -23,7 +23,7 @@ def driven(t, y, p):
 Y0, P = np.array([1.0, 0.3]), np.array([2.0, 0.7])
 
 
-@pytest.mark.parametrize("adjoint", ADJOINTS, ids=NAMES)
+@pytest.mark.parametrize("adjoint", AUTO_AND_OTHERS, ids=adjoint_name)
 def test_a_span_of_length_zero(adjoint):
     """The state is y0; moving either end moves it along the slope."""
 
@@ -40,7 +40,7 @@ def test_a_span_of_length_zero(adjoint):
 
 
 @pytest.mark.parametrize("method", ["DOP853", pytest.param("Vern7", marks=pytest.mark.long)])
-@pytest.mark.parametrize("adjoint", ADJOINTS, ids=NAMES)
+@pytest.mark.parametrize("adjoint", AUTO_AND_OTHERS, ids=adjoint_name)
 def test_every_adjoint_along_methods_of_high_order(adjoint, method):
     """Methods whose dense output needs more stages."""
 

@@ -5,7 +5,8 @@ import pytest
 
 import sciad as ad
 from sciad.solvers import solve_ivp
-from tests.adjoints.test_ode_adjoints import ORDERS, ROB_K, Y0, P, close, loss, robertson_loss
+from tests.problems.comparisons import close
+from tests.problems.solve_losses import ORDERS, ROB_K, Y0, P, loss, robertson_loss
 
 X = np.array([*Y0, P["g"], *P["drag"]])
 V = np.array([0.3, -1.0, 0.5, 0.2, 0.9])

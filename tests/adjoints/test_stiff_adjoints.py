@@ -7,7 +7,8 @@ import sciad as ad
 from sciad import tree
 from sciad.adjoints import BacksolveAdjoint, DiscreteAdjoint, GaussAdjoint, InterpolatingAdjoint
 from sciad.solvers import SolverError, solve_ivp
-from tests.adjoints.test_event_gradients import relative
+from tests.problems.adjoint_list import CONTINUOUS, adjoint_name
+from tests.problems.comparisons import relative
 from tests.problems.ode_models import MODELS
 
 # Model, end of its span and outputs on the way.
@@ -70,9 +71,7 @@ def driven(t, y, p):
     return np.array([-p[0] * (y[0] - np.cos(p[1] * t) * y[1]), -p[2] * y[1] ** 2 * np.sin(t)])
 
 
-@pytest.mark.parametrize(
-    "adjoint", [InterpolatingAdjoint(), GaussAdjoint(), BacksolveAdjoint()], ids=lambda a: type(a).__name__
-)
+@pytest.mark.parametrize("adjoint", CONTINUOUS, ids=adjoint_name)
 def test_order_and_times_along_a_rosenbrock_method(adjoint):
     """As accurate as the tolerance says, in few steps, and differentiable in the times too."""
 

@@ -8,7 +8,7 @@ import pytest
 from sciad.compiler.nan_debugging import debug_nan
 from sciad.errors import UnsupportedSyntax
 from tests.compiler.agree import LONG, Y, agree, traced
-from tests.compiler.test_compiler_programs import stencil
+from tests.problems.traced_programs import stencil
 
 RATE = 0.7
 

@@ -27,7 +27,7 @@ FIRST_ORDER_ONLY = {
 @pytest.mark.parametrize("record", DIFFERENTIABLE, ids=lambda r: r.name)
 def test_rule(record):
     calls = cases(record.fn, record.kind)
-    assert calls, f"{record.name} has a rule and no test case: add one to tests/rule_cases.py"
+    assert calls, f"{record.name} has a rule and no test case: add one to tests/rules/rule_cases.py"
     for f, args in calls:
         f = _numeric(f)
         ad.check_grads(f, args, order=1 if record.name in FIRST_ORDER_ONLY else 2, rtol=2e-6, atol=2e-6)

@@ -46,3 +46,18 @@ def test_switches_back_where_stiffness_ends():
     assert [method for _, method in got.methods] == ["Tsit5", "Rodas5P", "Tsit5"]
     assert 0 < got.methods[1][0] < 1.0 < got.methods[2][0] < 20.0
     assert got.y[1, 0] == pytest.approx(np.sin(40.0), abs=1e-3)
+
+
+def test_auto_switches_only_where_the_problem_is_stiff():
+    easy = solve_ivp(lambda t, y: np.array([y[1], -y[0]]), (0, 10), np.array([1.0, 0.0]))
+    assert [name for _, name in easy.methods] == ["Tsit5"]
+    model = MODELS["robertson"]
+    stiff = solve_ivp(model.fun, (0, 1e4), model.y0, args=model.args, rtol=1e-6, atol=1e-10)
+    assert stiff.success and "Rodas5P" in [name for _, name in stiff.methods] and stiff.nfev < 5000
+
+    def pulse(t, y):  # stiff up to t = 1 only
+        return np.array([-(1e4 if t < 1.0 else 1.0) * (y[0] - np.cos(t))])
+
+    changing = solve_ivp(pulse, (0, 200), np.array([0.0]), tstops=[1.0], rtol=1e-6)
+    names = [name for _, name in changing.methods]
+    assert names[0] == "Tsit5" and "Rodas5P" in names and names[-1] == "Tsit5"

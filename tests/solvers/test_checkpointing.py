@@ -11,8 +11,8 @@ from sciad.solvers import solve_ivp
 from sciad.solvers.methods.explicit_tableaus import Tsit5
 from sciad.solvers.model.build_model import build_model
 from sciad.solvers.stepping.integrate import Options, integrate
-from tests.adjoints.test_ode_adjoints import ROB_K, Y0, P, outputs, robertson_loss
 from tests.problems.ode_models import MODELS
+from tests.problems.solve_losses import ROB_K, Y0, P, outputs, robertson_loss
 
 LV = MODELS["lotka_volterra"]
 TIMES = np.sort(np.concatenate([np.linspace(0.0, 40.0, 23), [7.5, 7.5]]))

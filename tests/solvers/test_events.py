@@ -1,10 +1,9 @@
-"""Events, automatic switching and the published end values of stiff problems."""
+"""Events: where they are found, what they end and change, forwards and backwards."""
 
 import numpy as np
 import pytest
 
 from sciad.solvers import solve_ivp
-from tests.problems.ode_models import MODELS
 
 
 def oscillator(t, y):
@@ -83,82 +82,3 @@ def test_backward_integration_finds_the_same_events():
     forward = solve_ivp(oscillator, (0, 10), np.array([1.0, 0.0]), "Tsit5", events=crossing(), **TIGHT)
     backward = solve_ivp(oscillator, (10, 0), forward.y[:, -1], "Tsit5", events=crossing(), **TIGHT)
     assert not np.abs(backward.t_events[0][::-1] - forward.t_events[0]).max() > 1e-7
-
-
-def test_auto_switches_only_where_the_problem_is_stiff():
-    easy = solve_ivp(oscillator, (0, 10), np.array([1.0, 0.0]))
-    assert [name for _, name in easy.methods] == ["Tsit5"]
-    model = MODELS["robertson"]
-    stiff = solve_ivp(model.fun, (0, 1e4), model.y0, args=model.args, rtol=1e-6, atol=1e-10)
-    assert stiff.success and "Rodas5P" in [name for _, name in stiff.methods] and stiff.nfev < 5000
-
-    def pulse(t, y):  # stiff up to t = 1 only
-        return np.array([-(1e4 if t < 1.0 else 1.0) * (y[0] - np.cos(t))])
-
-    changing = solve_ivp(pulse, (0, 200), np.array([0.0]), tstops=[1.0], rtol=1e-6)
-    names = [name for _, name in changing.methods]
-    assert names[0] == "Tsit5" and "Rodas5P" in names and names[-1] == "Tsit5"
-
-
-@pytest.mark.parametrize("method", ["Rodas5P"])
-@pytest.mark.parametrize("name", [n for n, m in MODELS.items() if m.stiff and m.published is not None])
-def test_published_end_values_of_stiff_problems(name, method):
-    model = MODELS[name]
-    expected = np.asarray(model.final())
-    got = solve_ivp(
-        model.fun,
-        model.t_span,
-        model.y0,
-        method,
-        t_eval=[model.t_span[1]],
-        args=model.args,
-        rtol=1e-7,
-        atol=1e-10,
-    )
-    assert got.success
-    scale = np.abs(expected) + 1e-6 * np.abs(expected).max()
-    assert not np.max(np.abs(got.y[:, -1] - expected) / scale) > 2e-3
-
-
-def robertson_dae(t, y):
-    r1, r2, r3 = 0.04 * y[0], 3e7 * y[1] ** 2, 1e4 * y[1] * y[2]
-    return np.array([r3 - r1, r1 - r2 - r3, y[0] + y[1] + y[2] - 1.0])
-
-
-@pytest.mark.parametrize("method", ["Rodas5P", "auto"])
-def test_singular_mass_matrix(method):
-    mass = np.diag([1.0, 1.0, 0.0])
-    start = np.array([1.0, 0.0, 0.0])
-    options = {"method": method, "t_eval": [40.0], "mass_matrix": mass, "rtol": 1e-8, "atol": 1e-11}
-    got = solve_ivp(robertson_dae, (0, 40), start, **options)
-    expected = [0.7158270688, 0.9185534765e-5, 0.2841637457]  # Hairer & Wanner, Solving ODEs II
-    assert not np.abs(got.y[:, -1] / expected - 1).max() > 1e-6
-    assert not abs(got.y[:, -1].sum() - 1) > 1e-12
-
-
-def test_regular_mass_matrix_and_refusals():
-    mass = np.array([[2.0, 1.0], [0.0, 1.0]])
-    got = solve_ivp(
-        lambda t, y: -(mass @ y),
-        (0, 1),
-        np.array([1.0, 2.0]),
-        "Rodas4",
-        mass_matrix=mass,
-        rtol=1e-9,
-        atol=1e-9,
-    )
-    assert not np.abs(got.y[:, -1] - np.array([1.0, 2.0]) * np.exp(-1)).max() > 1e-7
-    # The algebraic unknown is made consistent; where that is impossible, the residual is named.
-    singular = np.diag([1.0, 1.0, 0.0])
-    got = solve_ivp(robertson_dae, (0, 1), np.array([1.0, 0.0, 0.5]), mass_matrix=singular)
-    assert np.array_equal(got.y[:, 0], [1.0, 0.0, 0.0])
-    none = lambda t, y: np.array([-y[0], -y[1], y[0] + y[2] ** 2 + 0.5])  # noqa: E731
-    with pytest.raises(ValueError, match=r"equation 2 is left with 1\.75"):
-        solve_ivp(none, (0, 1), np.array([1.0, 0.0, 0.5]), mass_matrix=singular)
-    high = lambda t, y: np.array([y[1], y[2], y[0] - np.cos(t)])  # noqa: E731
-    with pytest.raises(ValueError, match="an index above 1"):
-        solve_ivp(high, (0, 1), np.array([1.0, 0.0, -1.0]), mass_matrix=singular)
-    with pytest.raises(ValueError, match=r"shape \(2, 2\)"):
-        solve_ivp(robertson_dae, (0, 1), np.array([1.0, 0.0, 0.0]), mass_matrix=mass)
-    with pytest.raises(ValueError, match="Rodas5P, not Tsit5"):
-        solve_ivp(robertson_dae, (0, 1), np.array([1.0, 0.0, 0.0]), "Tsit5", mass_matrix=np.eye(3))

@@ -181,3 +181,22 @@ def test_end_values(name, rtol):
     assert found.success, found.message
     error = np.abs(found.y[:, -1] - problem.reference) / np.maximum(size, 1e-6 * size.max())
     assert error.max() <= problem.margin * rtol
+
+
+@pytest.mark.parametrize("name", [n for n, m in MODELS.items() if m.stiff and m.published is not None])
+def test_published_end_values_of_stiff_problems(name):
+    model = MODELS[name]
+    expected = np.asarray(model.final())
+    got = solve_ivp(
+        model.fun,
+        model.t_span,
+        model.y0,
+        "Rodas5P",
+        t_eval=[model.t_span[1]],
+        args=model.args,
+        rtol=1e-7,
+        atol=1e-10,
+    )
+    assert got.success
+    scale = np.abs(expected) + 1e-6 * np.abs(expected).max()
+    assert not np.max(np.abs(got.y[:, -1] - expected) / scale) > 2e-3
