@@ -1,9 +1,10 @@
 # Every target sets up what it needs: a virtual environment in .venv, made again when pyproject.toml changes.
 # Needs Python >= 3.11, a C compiler and make. Another interpreter, in an environment of its own
-# (.venv-python3.12): make test PYTHON=python3.12
+# (.venv-3.12): make test PYTHON=python3.12
 
 PYTHON ?= python3
-VENV ?= .venv$(if $(filter-out python3,$(PYTHON)),-$(notdir $(PYTHON)))
+VERSION = $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
+VENV ?= $(if $(filter-out python3,$(PYTHON)),.venv-$(or $(VERSION),none),.venv)
 RUN := $(VENV)/bin/python
 VENV_FULL := $(abspath $(VENV))
 TEST_STAMP := $(VENV)/.installed-test
