@@ -82,7 +82,7 @@ def compiled(
         Begins the names of the files.
     entry : str
     form : Signature, optional
-        That of an entry for Python to be added; the ``cfunc`` then takes `entries.c_types` of it.
+        That of an entry for Python to be added; the ``cfunc`` then takes `python_entries.c_types` of it.
     key : str, optional
         A hash of what the text is made from, by which it is found without being written.
     separate : bool

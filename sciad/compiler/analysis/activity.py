@@ -52,7 +52,7 @@ def differentiated(node: Op) -> list[int]:
 
 @dataclass
 class Activity:
-    """Values and memory keys (see `regions.key_of`) that carry a derivative."""
+    """Values and memory keys (see `walking.key_of`) that carry a derivative."""
 
     values: set[Value] = field(default_factory=set)
     memory: set[tuple[str, int]] = field(default_factory=set)

@@ -3,7 +3,7 @@
 The forward sweep is the program itself, followed by a reverse sweep that runs its regions backwards.  An
 `If` becomes an `If`, a loop becomes a loop; branch conditions, trip counts and offsets are ordinary values
 that the reverse sweep happens to need.  What it needs from inside a loop is recomputed there or kept on
-the tape (`saving` decides), an arena ``"S"`` of records, one per iteration.  Values outside of loops need
+the tape (`save_or_recompute`), an arena ``"S"`` of records, one per iteration.  Values outside of loops need
 no tape: they are still there.
 
 Adjoints of values are values, ``name_bar``; adjoints of memory live at the same address of a shadow memory,

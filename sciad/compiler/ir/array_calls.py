@@ -203,7 +203,7 @@ def _transposed(view: View) -> View:
 
 
 def call_text(emitter, node: Call) -> str:
-    """A call of the kernel in `blocks` that does it."""
+    """A call of the kernel in `sciad.native.matrix_kernels` that does it."""
 
     def place(view: View, column: bool = True) -> str:
         view = _matrix(view, column)

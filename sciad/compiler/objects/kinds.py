@@ -1,6 +1,6 @@
 """What the user's variables hold while a program is traced.
 
-Numbers are operands of the IR (`ir.Value`, or a plain Python number that is known while compiling).
+Numbers are operands of the IR (`nodes.Value`, or a plain Python number that is known while compiling).
 Arrays are records over memory (`Array`), small arrays of separate scalars (`Small`) or expressions not
 yet evaluated (`Lazy`, `Deferred`).  Tuples are Python tuples of these; anything mutable is a `Box`, so
 that one journal sees every write. Whatever else Python code names (modules, functions, strings, None)
