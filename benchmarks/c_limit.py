@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from sciad.solvers.methods import explicit_tableaus as explicit
-from sciad.solvers.stepping import controllers as control
+from sciad.solvers.methods import explicit_tableaus
+from sciad.solvers.stepping import controllers
 
 SOURCE = Path(__file__).with_name("lotka_volterra.c")
 
@@ -32,8 +32,8 @@ def compile_limit(folder: Path | None = None) -> ctypes.CDLL:
 
 
 def tableau_header() -> str:
-    tableau = explicit.Tsit5
-    controller = control.default(tableau)
+    tableau = explicit_tableaus.Tsit5
+    controller = controllers.default(tableau)
     beta1, beta2, beta3 = (beta / (tableau.control_order + 1) for beta in controller.beta)
     assert beta3 == 0, "the C program knows proportional-integral control only"
     values = {"SAFETY": controller.safety, "SHRINK": controller.shrink, "GROW": controller.grow}

@@ -27,8 +27,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 import sciad as ad  # noqa: E402
-from benchmarks import compiled_ad_elementwise as elementwise  # noqa: E402
-from benchmarks import timing  # noqa: E402
+from benchmarks import compiled_ad_elementwise, timing  # noqa: E402
 from benchmarks.compiled_ad_peers import jax_gradients, jax_refusal  # noqa: E402
 from benchmarks.compiled_ad_problems import Problem, problems  # noqa: E402
 from sciad.compiler import Group, compile_function  # noqa: E402
@@ -58,8 +57,8 @@ def main() -> None:
     print(f"\nreverse mode of JAX on (b): {refusal}\n")
     content = {"timings": groups, "ratios": ratios(groups), "refusal_of_jax": refusal}
     if options.cases == [""]:
-        content |= {"elementwise": elementwise.measure(), "compile": compile_times()}
-        print(elementwise.table(content["elementwise"]) + "\n")
+        content |= {"elementwise": compiled_ad_elementwise.measure(), "compile": compile_times()}
+        print(compiled_ad_elementwise.table(content["elementwise"]) + "\n")
         print("\n".join(f"{name:42}{value:8.2f} s" for name, value in content["compile"].items()))
         path = timing.save("compiled_ad", content, options.output)
         timing.bars(groups, "compiled").savefig(path.with_suffix(".png"), dpi=110)

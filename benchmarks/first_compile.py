@@ -21,11 +21,11 @@ KINDS = {"lotka_volterra": ("primal", "pullback"), "pollu": ("primal", "jacobian
 def start_numba() -> None:
     from numba import cfunc, types
 
-    from sciad.native import llvm as machine
+    from sciad.native import llvm
 
     pointer = types.CPointer(types.float64)
     cfunc(types.int64(types.float64, pointer))(lambda x, out: 0)
-    machine.emit(machine.parse(""))
+    llvm.emit(llvm.parse(""))
 
 
 def first_use(name: str) -> None:

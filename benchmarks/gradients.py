@@ -29,8 +29,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 import sciad as ad  # noqa: E402
-from benchmarks import gradient_scaling as scaling  # noqa: E402
-from benchmarks import timing  # noqa: E402
+from benchmarks import gradient_scaling, timing  # noqa: E402
 from benchmarks.gradient_peers import PEERS  # noqa: E402
 from benchmarks.gradient_problems import Problem, problems  # noqa: E402
 from sciad.adjoints import (  # noqa: E402
@@ -75,13 +74,15 @@ def main() -> None:
         content["problems"] = {q.name: compare(q, options.rounds) for q in chosen}
         save_picture(bars(content["problems"]), options.output, "gradients_problems")
     if "accuracy" in options.only:
-        content["accuracy"] = scaling.accuracy(ADJOINTS, options.quick)
-        save_picture(scaling.draw_accuracy(content["accuracy"]), options.output, "gradients_accuracy")
+        content["accuracy"] = gradient_scaling.accuracy(ADJOINTS, options.quick)
+        save_picture(
+            gradient_scaling.draw_accuracy(content["accuracy"]), options.output, "gradients_accuracy"
+        )
     if "memory" in options.only:
-        content["memory"] = scaling.memory(options.quick)
+        content["memory"] = gradient_scaling.memory(options.quick)
     if "scaling" in options.only:
-        content["scaling"] = scaling.cost(options.quick)
-        save_picture(scaling.draw_cost(content["scaling"]), options.output, "gradients_scaling")
+        content["scaling"] = gradient_scaling.cost(options.quick)
+        save_picture(gradient_scaling.draw_cost(content["scaling"]), options.output, "gradients_scaling")
     if options.docs:
         write_docs(content, options.output)
     name = "gradients" if set(options.only) == set(PARTS) else "gradients_part"

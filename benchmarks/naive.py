@@ -6,12 +6,12 @@ recorded, the error norm and the step-size control included.
 
 import numpy as np
 
-from sciad.solvers.methods import explicit_tableaus as explicit
+from sciad.solvers.methods import explicit_tableaus
 
 
 def solve(fun, t_span, y0, times, args, rtol, atol):
     """Outputs of shape (len(times), n) of `dy/dt = fun(t, y, *args)`."""
-    tableau = explicit.Tsit5
+    tableau = explicit_tableaus.Tsit5
     t, end = t_span
     y, h, previous = y0, 1e-2, 1.0
     k = [fun(t, y, *args)]

@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from sciad.solvers import BrownianMotion, solve_sde  # noqa: E402
-from sciad.solvers.sde import step_functions as step_sde  # noqa: E402
+from sciad.solvers.sde import step_functions  # noqa: E402
 from sciad.solvers.sde.brownian import AREAS, SPACE_TIME  # noqa: E402
 from sciad.solvers.sde.stochastic_methods import METHODS  # noqa: E402
 
@@ -228,9 +228,9 @@ def expectation(method, noise, h, y):
     g = CIRCLE_NOISE[noise]
     general = noise in ("commutative", "non-commutative")
     form = method.form("general" if general else "scalar", 2)
-    times = step_sde.tensor if general else step_sde.elementwise
+    times = step_functions.tensor if general else step_functions.elementwise
     if form.derivative:
-        times = step_sde.along_itself
+        times = step_functions.along_itself
     points = len(y)
     if method.copies == 2:
         y = (np.repeat(y, points), np.tile(y, points))

@@ -17,8 +17,7 @@ from sciad.compiler.ir.verify import verify
 from sciad.compiler.passes.pipeline import finish, optimize
 from sciad.compiler.tracing.trace import Group, trace
 from sciad.errors import UnsupportedSyntax
-from sciad.native import scalar_functions as vectormath
-from sciad.native import scipy_addresses as special
+from sciad.native import scalar_functions, scipy_addresses
 from tests.compiler.agree import follows_python
 from tests.rules.rule_cases import _DOMAIN, BINARY, UNARY, Static
 
@@ -62,7 +61,7 @@ def test_emitted_derivatives_of_every_rule(record):
 
 def _runs(program):
     text = emit(verify(finish(program)))
-    assert all(hasattr(vectormath, f) or special.available(f) for f in text.functions)
+    assert all(hasattr(scalar_functions, f) or scipy_addresses.available(f) for f in text.functions)
     return python_function(text)
 
 
@@ -97,7 +96,7 @@ def test_native_code_calls_them():
 def test_hurwitz_zeta_is_that_of_scipy():
     s, q = np.meshgrid([1.0, 1.1, 2.0, 3.5, 17.0, 300.0, np.inf], [1e-3, 0.7, 1.0, 8.0, 1e3, 1e9, -1.5, -2.0])
     with np.errstate(all="ignore"):
-        found = [special.zeta(a, b) for a, b in zip(s.flat, q.flat, strict=True)]
+        found = [scipy_addresses.zeta(a, b) for a, b in zip(s.flat, q.flat, strict=True)]
         np.testing.assert_allclose(found, sp._ufuncs._zeta(s, q).ravel(), rtol=1e-14)
 
 

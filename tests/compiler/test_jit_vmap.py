@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import sciad as ad
-from sciad.compiler import mapped_program as rows
+from sciad.compiler import mapped_program
 
 RNG = np.random.default_rng(0)
 X, Z, A = RNG.normal(size=(9, 4)), RNG.normal(size=(3, 4)), RNG.normal(size=4)
@@ -43,8 +43,8 @@ def test_as_the_eager_function(combination):
 
 
 def test_rows_of_several_threads_add_up(monkeypatch):
-    monkeypatch.setattr(rows, "WORTH", 0.0)
-    x = RNG.normal(size=(rows.FIRST + 7, 4))
+    monkeypatch.setattr(mapped_program, "WORTH", 0.0)
+    x = RNG.normal(size=(mapped_program.FIRST + 7, 4))
     eager, native = (ad.grad(total(f), (0, 1))(x, A) for f in (weighted, ad.jit(weighted)))
     for a, b in zip(eager, native, strict=True):
         np.testing.assert_allclose(b, a, rtol=1e-12, atol=1e-12)
