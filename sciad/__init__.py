@@ -6,7 +6,6 @@ imported when first asked for.
 
 import importlib as _importlib
 
-from sciad.adjoints import ADJOINTS as _ADJOINTS
 from sciad.eager import dual as _dual
 from sciad.eager import local_arrays as _mutation  # noqa: F401
 from sciad.eager import tape as _tape
@@ -57,17 +56,22 @@ _ELSEWHERE = {
     "debug_nan": "sciad.compiler.nan_debugging",
     **dict.fromkeys(("sparse_jacobian", "sparsity"), "sciad.compiler.sparse.sparse_functions"),
     **dict.fromkeys(("solve_ivp", "solve_sde", "steady_state", "BrownianMotion"), "sciad.solvers"),
-    **_ADJOINTS,
 }  # fmt: skip
 
 
+def _adjoints():
+    """They stand above this package, and are asked for when they are wanted only."""
+    return _importlib.import_module("sciad.adjoints").ADJOINTS
+
+
 def __getattr__(name):
-    if name not in _ELSEWHERE:
+    module = _ELSEWHERE.get(name) or (None if name.startswith("_") else _adjoints().get(name))
+    if module is None:
         raise AttributeError(f"module 'sciad' has no attribute {name!r}")
-    value = getattr(_importlib.import_module(_ELSEWHERE[name]), name)
+    value = getattr(_importlib.import_module(module), name)
     globals()[name] = value
     return value
 
 
 def __dir__():
-    return sorted({*globals(), *_ELSEWHERE})
+    return sorted({*globals(), *_ELSEWHERE, *_adjoints()})

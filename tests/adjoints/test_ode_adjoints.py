@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 import sciad as ad
-from sciad.adjoints import BacksolveAdjoint, DiscreteAdjoint, ForwardSensitivity
+from sciad.adjoints import BacksolveAdjoint, DiscreteAdjoint
 from sciad.solvers import SolverError, solve_ivp
 from sciad.solvers.methods.names import NAMES, method_named
-from tests.problems.adjoint_list import CONTINUOUS, adjoint_name
+from tests.problems.adjoint_list import CONTINUOUS, OTHERS, adjoint_name
 from tests.problems.comparisons import close, differences
 from tests.problems.solve_losses import ORDERS, ROB_K, TIMES, Y0, P, loss, outputs, pendulum, robertson_loss
 
@@ -74,7 +74,7 @@ def test_discrete_adjoint_of_adaptive_steps(name):
     close(found, exact, 1e-6)
 
 
-@pytest.mark.parametrize("adjoint", [*CONTINUOUS, ForwardSensitivity()], ids=adjoint_name)
+@pytest.mark.parametrize("adjoint", OTHERS, ids=adjoint_name)
 def test_every_adjoint_gives_the_gradient(adjoint):
     keywords = {"rtol": 1e-10, "atol": 1e-12}
     found = ad.grad(loss, argnums=(0, 1))(Y0, P, adjoint=adjoint, **keywords)

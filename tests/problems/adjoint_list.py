@@ -5,8 +5,8 @@ from sciad.adjoints.ode.continuous import ContinuousAdjoint
 
 EVERY = [adjoint() for adjoint in serving("solve_ivp").values()]
 CONTINUOUS = [adjoint for adjoint in EVERY if isinstance(adjoint, ContinuousAdjoint)]
-# "auto" stands for the discrete adjoint, which it takes
-AUTO_AND_OTHERS = ["auto", *(adjoint for adjoint in EVERY if not isinstance(adjoint, DiscreteAdjoint))]
+OTHERS = [adjoint for adjoint in EVERY if not isinstance(adjoint, DiscreteAdjoint)]
+AUTO_AND_OTHERS = ["auto", *OTHERS]  # "auto" takes the discrete adjoint
 
 
 def adjoint_name(adjoint) -> str:
