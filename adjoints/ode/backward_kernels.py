@@ -12,9 +12,10 @@ from collections.abc import Callable
 
 from sciad.native.kernels import kernel
 from sciad.native.placeholders import placeholder
-from sciad.native.runtime import at_address, call, combine_from, row, unroll, view
+from sciad.native.runtime import at_address, call, row, view
+from sciad.solvers.stepping.dense_output import saved_slope, saved_value
 from sciad.solvers.stepping.integration_loop import advance
-from sciad.solvers.stepping.linked_names import CLOSING, DENSE, DENSE_ROWS, SCALED, SLOPE, START, Y1, B, Y
+from sciad.solvers.stepping.linked_names import CLOSING, SLOPE, START, Y1, Y
 from sciad.solvers.stepping.loop_state import (
     DIRECTION,
     DONE,
@@ -133,7 +134,9 @@ def forward_state(t, p, work):
         r += 1
     p[CURSOR] = r
     saved = row(record, r)
-    dense_state(n, saved, (t - saved[0]) / saved[1], work)
+    theta = (t - saved[0]) / saved[1]
+    for k in range(n):
+        work[k] = saved_value(n, saved, theta, k)
 
 
 @kernel
@@ -142,7 +145,9 @@ def forward_slope(t, p, dy):
     n = int(p[UNKNOWNS])
     record = at_address(int(p[RECORD]), int(p[STEPS]), int(p[WIDTH]))
     saved = row(record, int(p[CURSOR]))
-    dense_derivative(n, saved, (t - saved[0]) / saved[1], dy)
+    theta = (t - saved[0]) / saved[1]
+    for k in range(n):
+        dy[k] = saved_slope(n, saved, theta, k)
 
 
 # The workspace begins with what is ours: y, f, the cotangent of time and n + m to spare for `pull_model`
@@ -283,32 +288,3 @@ def add_cotangent(z, p, y, gy):
     for k in range(int(p[UNKNOWNS])):
         z[Y1, k] += gy[k]
     return 0
-
-
-@kernel
-def dense_state(n, saved, theta, y):
-    """The dense output of a recorded step at theta."""
-    h = saved[1]
-    for k in range(n):
-        p = 0.0
-        for m in unroll(range(DENSE_ROWS - 1, -1, -1)):
-            p = p * theta + combine_from(DENSE[m], saved, 2 + n + k, n)
-        change = combine_from(B, saved, 2 + n + k, n)
-        scale = h if SCALED else 1.0
-        y[k] = saved[2 + k] + theta * scale * (change + (1.0 - theta) * p)
-
-
-@kernel
-def dense_derivative(n, saved, theta, dy):
-    """Its time derivative: with P(theta) = sum_m theta^m d_m,
-    h y' = y1 - y + (1 - 2 theta) P + theta (1 - theta) P'."""
-    h = saved[1]
-    scale = h if SCALED else 1.0
-    for k in range(n):
-        p = 0.0
-        dp = 0.0
-        for m in unroll(range(DENSE_ROWS - 1, -1, -1)):
-            dp = dp * theta + p
-            p = p * theta + combine_from(DENSE[m], saved, 2 + n + k, n)
-        change = combine_from(B, saved, 2 + n + k, n)
-        dy[k] = scale * (change + (1.0 - 2.0 * theta) * p + theta * (1.0 - theta) * dp) / h

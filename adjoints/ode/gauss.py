@@ -19,8 +19,9 @@ from sciad.adjoints.ode.backward_kernels import (
 from sciad.adjoints.ode.continuous import ContinuousAdjoint
 from sciad.native.kernels import kernel
 from sciad.native.runtime import row, unroll, view
-from sciad.solvers.stepping.integration_loop import dense_value, prepare_dense
-from sciad.solvers.stepping.linked_names import U
+from sciad.solvers.stepping.dense_output import value_at
+from sciad.solvers.stepping.integration_loop import prepare_dense
+from sciad.solvers.stepping.linked_names import Y1, D, U, Y
 from sciad.solvers.stepping.loop_state import T0, T1
 
 __all__ = ["GaussAdjoint"]
@@ -58,7 +59,7 @@ def gauss_quadrature(model, whole, real, z, p, integral, work):
     for i in unroll(range(3)):
         forward_state(t + GAUSS_NODES[i] * h, p, work)
         for k in range(n):
-            z[U, k] = -h * GAUSS_WEIGHTS[i] * dense_value(z, GAUSS_NODES[i], k)
+            z[U, k] = -h * GAUSS_WEIGHTS[i] * value_at(z, D, Y, Y1, GAUSS_NODES[i], k)
         status = pull_model(
             t + GAUSS_NODES[i] * h, view(work, 0, n), p, row(z, U), view(work, 2 * n + 1, n), integral, work
         )

@@ -27,7 +27,7 @@ def specialize(function: ast.FunctionDef, constants: dict[str, Any]) -> ast.Func
     assigned |= {a.arg for a in function.args.args}
     known = {name: value for name, value in constants.items() if name not in assigned}
     result = copy.deepcopy(function)
-    result.body = _Evaluate(known).block(result.body)
+    result.body = _Evaluate(known).block(result.body) or [ast.Pass()]
     return ast.fix_missing_locations(result)
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from numpy.polynomial.polynomial import polyder
 
 import sciad
 from sciad.eager.traced import Traced, operand
 from sciad.solvers.solver_result import SolverResult
+from sciad.solvers.stepping import dense_output
 
 __all__ = ["DenseOutput", "Solution"]
 
@@ -194,33 +194,15 @@ class DenseOutput:
         if not len(self._h):
             values = np.broadcast_to(self._ends, (len(flat), self._ends.shape[-1])) * (order == 0)
         else:
-            forward = self.ts[-1] >= self.ts[0]
-            ends = self.ts if forward else -self.ts
-            step = np.searchsorted(ends, flat if forward else -flat, side="left") - 1
-            step = np.clip(step, 0, len(self._h) - 1)
-            theta = ((flat - self.ts[step]) / self._h[step])[:, None]
-            # The end of a whole step is met exactly.
-            theta[(flat == self.ts[step + 1]) & (np.abs(theta[:, 0] - 1.0) < 1e-9)] = 1.0
-            d, y, y1 = self._d[:, step], self._y[step], self._ends[step]
+            step, theta = dense_output.locate(self.ts, self._h, flat)
+            theta, polynomial = theta[:, None], (self._y[step], self._ends[step], self._d[:, step])
             if order == 0:
-                values = (1 - theta) * y + theta * (y1 + (1 - theta) * _horner(d, theta))
+                values = dense_output.value(theta, *polynomial)
             else:
-                # y + theta (y1 - y) + (theta - theta^2) sum_m theta^m d_m in powers of theta
-                powers = np.zeros((len(d) + 2, *y.shape))
-                powers[0], powers[1] = y, y1 - y
-                powers[1:-1] += d
-                powers[2:] -= d
-                values = _horner(polyder(powers, order), theta) / self._h[step][:, None] ** order
+                values = dense_output.derivative(theta, self._h[step][:, None], *polynomial, order)
         if times.ndim == 0:
             return values[0].reshape(self._shape)
         return values.T.reshape(*self._shape, len(flat))
-
-
-def _horner(powers, theta):
-    total = np.zeros_like(powers[0]) if len(powers) else 0.0 * theta
-    for row in powers[::-1]:
-        total = total * theta + row
-    return total
 
 
 def _evaluated(output: DenseOutput, t, order: int):
@@ -254,14 +236,12 @@ def _polynomials(trajectory, depth: int):
     method, stages = trajectory.method, trajectory.stages
     h, y = trajectory.h, trajectory.y_steps
     starts = trajectory.t_steps
-    weights = np.array(method.b)
-    factor = h[:, None] if method.scaled else 1.0
-    ends = y + factor * np.einsum("j,sjk->sk", weights, stages[:, : len(weights)])
+    ends = y + dense_output.change_of(method, h, stages)
     if len(y):
         # Where a step ended as a whole, the state there is met exactly; an event may have cut a step short.
         whole = np.abs(np.append(starts[1:], trajectory.t) - starts - h) <= 1e-9 * np.abs(h)
         ends = np.where(whole[:, None], np.concatenate([y[1:], trajectory.y[None]]), ends)
     d = np.zeros((depth, *y.shape))
-    for m, weights in enumerate(method.dense):
-        d[m] = np.einsum("j,sjk->sk", np.array(weights), stages[:, : len(weights)]) * factor
+    for m, vector in enumerate(dense_output.vectors_of(method, h, stages)):
+        d[m] = vector
     return h, y, ends, d

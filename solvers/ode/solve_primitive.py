@@ -15,6 +15,7 @@ from sciad.solvers.model.entries import Witness
 from sciad.solvers.model.models import Model
 from sciad.solvers.ode.solution import DenseOutput
 from sciad.solvers.stepping import loop_state as state
+from sciad.solvers.stepping.dense_output import locate
 from sciad.solvers.stepping.integrate import Options, Trajectory, integrate
 
 __all__ = ["Problem", "failed", "placed", "run", "solve", "time_last"]
@@ -110,17 +111,11 @@ def placed(trajectory: Trajectory, ts: np.ndarray) -> Trajectory:
     A time at which one step ends and the next begins belongs to the first; times outside the steps to the
     nearest one, whose polynomial is continued.
     """
-    steps = trajectory.steps
     place = np.zeros((len(ts), 2))
     ys = np.tile(trajectory.y, (len(ts), 1))
-    if steps and len(ts):
-        starts, h = trajectory.t_steps, trajectory.h
-        sign = 1.0 if h[0] > 0.0 else -1.0
-        step = np.clip(np.searchsorted(sign * starts, sign * ts, side="left") - 1, 0, steps - 1)
-        theta = (ts - starts[step]) / h[step]
-        ends = np.append(starts[1:], trajectory.t)
-        theta[(ts == ends[step]) & (np.abs(theta - 1.0) < 1e-9)] = 1.0
-        place[:, 0], place[:, 1] = step, theta
+    if trajectory.steps and len(ts):
+        edges = np.append(trajectory.t_steps, trajectory.t)
+        place[:, 0], place[:, 1] = locate(edges, trajectory.h, ts)
         ys = np.ascontiguousarray(DenseOutput.of([trajectory], (trajectory.n,))(ts).T)
     return replace(trajectory, ts=ts, ys=ys, place=place)
 

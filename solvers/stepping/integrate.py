@@ -16,6 +16,7 @@ from sciad.errors import SolverError
 from sciad.solvers.model.arguments import refuse_times
 from sciad.solvers.model.models import Model
 from sciad.solvers.stepping import controllers as control
+from sciad.solvers.stepping import dense_output
 from sciad.solvers.stepping import loop_state as state
 from sciad.solvers.stepping.failures import failure_message
 from sciad.solvers.stepping.families import FAMILIES, linked, loop_constants
@@ -224,11 +225,7 @@ class Desk:
         def solution(t: float) -> np.ndarray:
             if t == t1:
                 return y1
-            theta = (t - t0) / (t1 - t0)
-            total = np.zeros_like(y)
-            for row in rows[::-1]:
-                total = total * theta + row
-            return (1 - theta) * y + theta * (y1 + (1 - theta) * total)
+            return dense_output.value((t - t0) / (t1 - t0), y, y1, rows)
 
         return solution
 

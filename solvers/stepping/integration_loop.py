@@ -2,10 +2,8 @@
 
 The linker puts in the method's family, the step controller and the constants of the tableau, see
 ``linked_names``. Rows of ``z``: the stages (``ROWS`` of them), then ``Y``
-(start of the step), ``Y1`` (its end), ``U`` (argument of a stage), and ``DENSE_ROWS`` rows ``D`` of the
-dense output
-
-    y(theta) = (1-theta) y + theta (y1 + (1-theta) sum_m theta^m d_m).
+(start of the step), ``Y1`` (its end), ``U`` (argument of a stage), and ``DENSE_ROWS`` rows from ``D`` on, the
+vectors of the dense output (``sciad.solvers.stepping.dense_output``).
 """
 
 from __future__ import annotations
@@ -13,20 +11,18 @@ from __future__ import annotations
 import math
 
 from sciad.native.kernels import kernel
-from sciad.native.runtime import combine, row, stack_f64, unroll, view
+from sciad.native.runtime import row, stack_f64, view
 from sciad.solvers.linear.lu_kernels import JACOBIAN_SIZE, KEPT_SIZE
+from sciad.solvers.stepping.dense_output import prepare_vectors, value_at
 from sciad.solvers.stepping.linked_names import (
     ALL_ROWS,
     ATOL,
     CLOSED,
     CLOSING,
     CONTROL_ORDER,
-    DENSE,
-    DENSE_ROWS,
     FACTORED,
     ROWS,
     RTOL,
-    SCALED,
     STAGES,
     STIFFNESS_TEST,
     Y1,
@@ -277,7 +273,7 @@ def deliver(model, real, z, p, whole, scratch, ts, out, place, record, direction
                 target[k] = z[Y1, k]
         else:
             for k in range(n):
-                target[k] = dense_value(z, theta, k)
+                target[k] = value_at(z, D, Y, Y1, theta, k)
         if level > 0:
             place[i, 0] = whole[RECORDED]
             place[i, 1] = theta
@@ -317,19 +313,9 @@ def prepare_dense(model, t, h, z, p, whole, scratch):
         if status != 0:
             return status
         for k in range(n):
-            for m in unroll(range(DENSE_ROWS)):
-                total = combine(DENSE[m], z, k)
-                z[D + m, k] = h * total if SCALED else total
+            prepare_vectors(z, D, h, k)
         whole[DENSE_DONE] = 1
     return 0
-
-
-@kernel
-def dense_value(z, theta, k):
-    total = 0.0
-    for m in unroll(range(DENSE_ROWS - 1, -1, -1)):
-        total = total * theta + z[D + m, k]
-    return (1.0 - theta) * z[Y, k] + theta * (z[Y1, k] + (1.0 - theta) * total)
 
 
 @kernel

@@ -2,12 +2,8 @@
 
 One loop for each direction and every family of methods; the family's own step (``pull_step``,
 ``push_step``) and the constants of the tableau are put in by the linker. What the families share is the
-dense output
-
-    y(theta) = (1-theta) y + theta (y1 + (1-theta) sum_m theta^m d_m),   d_m = s sum_i H_mi K_i,
-
-with s = h for Runge-Kutta methods and 1 for Rosenbrock methods. Rows of ``z``: K_i (``ROWS`` of them),
-LAM (or Y1DOT), YBAR (or YDOT), U, O, F, then ``DENSE_ROWS`` rows from Q.
+dense output (``sciad.solvers.stepping.dense_output``). Rows of ``z``: K_i (``ROWS`` of them), LAM (or Y1DOT),
+YBAR (or YDOT), U, O, F, then ``DENSE_ROWS`` rows from Q.
 """
 
 from __future__ import annotations
@@ -26,8 +22,15 @@ from sciad.adjoints.ode.sweeps.linked_sweep_names import (
     push_step,
 )
 from sciad.native.kernels import kernel
-from sciad.native.runtime import combine, combine_from, row, scatter, stack_f64, unroll
-from sciad.solvers.stepping.linked_names import DENSE, DENSE_ROWS, ROWS, SCALED, B, N
+from sciad.native.runtime import row, stack_f64, unroll
+from sciad.solvers.stepping.dense_output import (
+    prepare_vectors,
+    pull_value,
+    pull_vectors,
+    saved_slope,
+    value_at,
+)
+from sciad.solvers.stepping.linked_names import DENSE_ROWS, ROWS, N
 
 __all__ = ["PULL_SIGNATURE", "PUSH_SIGNATURE", "pull_sweep", "push_sweep", "sweep_rows"]
 
@@ -112,17 +115,11 @@ def pull_sweep(model, whole, record, place, gout, gtimes, state, p, gp, gt, work
             else:
                 looked = True
                 for k in range(n):
-                    g = gout[i, k]
-                    z[LAM, k] += theta * g
-                    z[YBAR, k] += (1.0 - theta) * g
-                    weight = theta * (1.0 - theta) * g
-                    for m in unroll(range(DENSE_ROWS)):
-                        z[Q + m, k] += weight
-                        weight *= theta
+                    pull_value(z, Q, YBAR, LAM, theta, gout[i, k], k)
             if whole[WANT_TIMES] != 0:
                 total = 0.0
                 for k in range(n):
-                    total += gout[i, k] * dense_slope(n, h, theta, saved, record, r, k)
+                    total += gout[i, k] * saved_slope(n, saved, theta, k)
                 gtimes[i] = total
             i -= 1
         for k in range(n):
@@ -131,9 +128,7 @@ def pull_sweep(model, whole, record, place, gout, gtimes, state, p, gp, gt, work
                     z[j, k] = 0.0
         if looked:
             for k in range(n):
-                for m in unroll(range(DENSE_ROWS)):
-                    weight = h * z[Q + m, k] if SCALED else z[Q + m, k]
-                    scatter(DENSE[m], z, k, weight)
+                pull_vectors(z, Q, h, k)
         status = pull_step(model, n, t, h, looked, z, saved, p, gp, gt, work, scratch, mass)
         if status != 0:
             break
@@ -190,22 +185,14 @@ def push_sweep(model, whole, record, place, dtimes, dout, drecord, state, p, dp,
                     drecord[r, (1 + j) * n + k] = z[j, k]
         if looked:
             for k in range(n):
-                for m in unroll(range(DENSE_ROWS)):
-                    total = combine(DENSE[m], z, k)
-                    z[Q + m, k] = h * total if SCALED else total
+                prepare_vectors(z, Q, h, k)
         while i < last:
             theta = place[i, 1]
             for k in range(n):
-                if theta == 1.0:
-                    value = z[Y1DOT, k]
-                else:
-                    value = 0.0
-                    for m in unroll(range(DENSE_ROWS - 1, -1, -1)):
-                        value = value * theta + z[Q + m, k]
-                    value = (1.0 - theta) * z[YDOT, k] + theta * (z[Y1DOT, k] + (1.0 - theta) * value)
+                value = z[Y1DOT, k] if theta == 1.0 else value_at(z, Q, YDOT, Y1DOT, theta, k)
                 shift = dtimes[i] - dt
                 if shift != 0.0:
-                    value += shift * dense_slope(n, h, theta, saved, record, r, k)
+                    value += shift * saved_slope(n, saved, theta, k)
                 dout[i, k] = value
             i += 1
     whole[CURSOR] = i
@@ -219,21 +206,3 @@ def copy_rows(n, source, target):
     for i in range(SWEEP_ROWS):
         for k in range(n):
             target[i, k] = source[i, k]
-
-
-@kernel
-def dense_slope(n, h, theta, saved, record, r, k):
-    """dy/dt of the dense output in component k.
-
-    With P(theta) = sum_m theta^m d_m: h y' = y1 - y + (1 - 2 theta) P + theta (1 - theta) P'.
-    """
-    p = 0.0
-    dp = 0.0
-    for m in unroll(range(DENSE_ROWS - 1, -1, -1)):
-        total = combine_from(DENSE[m], saved, 2 + n + k, n)
-        dp = dp * theta + p
-        p = p * theta + (h * total if SCALED else total)
-    change = combine_from(B, saved, 2 + n + k, n)
-    if SCALED:
-        change *= h
-    return (change + (1.0 - 2.0 * theta) * p + theta * (1.0 - theta) * dp) / h
