@@ -9,7 +9,7 @@ from sciad.solvers.stepping import dense_output
 
 EVERY = sorted({method_named(name).name for name in NAMES if name != "auto"})
 THETA = (0.0, 0.3, 0.85, 1.0)
-FIRST, START, END = 20, 30, 31  # rows of z
+FIRST, START, END = 40, 50, 51  # rows of z
 
 
 @pytest.fixture(params=EVERY)
@@ -33,7 +33,7 @@ def polynomial(method, h, y, stages):
 
 
 def rows_of(method, constants, h, y, stages):
-    z = np.zeros((32, 2))
+    z = np.zeros((52, 2))
     z[: method.rows] = stages
     z[START], z[END] = y, polynomial(method, h, y, stages)[1]
     for k in range(2):
@@ -48,11 +48,13 @@ def test_kernels_agree_with_numpy(step, theta):
     z, saved = rows_of(*step), np.concatenate([[0.0, h], y, stages.ravel()])
     by_rows = interpret(dense_output.value_at, constants)
     by_record = interpret(dense_output.saved_value, constants)
-    assert np.allclose([by_rows(z, FIRST, START, END, theta, k) for k in range(2)], expected, rtol=1e-13)
-    assert np.allclose([by_record(2, saved, theta, k) for k in range(2)], expected, rtol=1e-12, atol=1e-13)
+    assert np.allclose(
+        [by_rows(z, FIRST, START, END, theta, k) for k in range(2)], expected, rtol=1e-10, atol=1e-11
+    )
+    assert np.allclose([by_record(2, saved, theta, k) for k in range(2)], expected, rtol=1e-10, atol=1e-11)
     slope = interpret(dense_output.saved_slope, constants)
     values = dense_output.derivative(theta, h, *polynomial(method, h, y, stages), 1)
-    assert np.allclose([slope(2, saved, theta, k) for k in range(2)], values, rtol=1e-11, atol=1e-12)
+    assert np.allclose([slope(2, saved, theta, k) for k in range(2)], values, rtol=1e-9, atol=1e-10)
 
 
 @pytest.mark.parametrize("order", [1, 2])
@@ -71,13 +73,13 @@ def test_transposes_are_transposes(step):
     pull_value, pull_vectors = (
         interpret(kernel, constants) for kernel in (dense_output.pull_value, dense_output.pull_vectors)
     )
-    g = np.zeros((32, 2))
+    g = np.zeros((52, 2))
     pull_value(g, FIRST, START, END, theta, bar, 0)
     pull_vectors(g, FIRST, h, 0)
     z = rows_of(*step)
     forward = bar * interpret(dense_output.value_at, constants)(z, FIRST, START, END, theta, 0)
     back = g[: method.rows, 0] @ stages[:, 0] + g[START, 0] * z[START, 0] + g[END, 0] * z[END, 0]
-    assert np.isclose(forward, back, rtol=1e-12)
+    assert np.isclose(forward, back, rtol=1e-10)
 
 
 @pytest.mark.parametrize("sign", [1.0, -1.0])
