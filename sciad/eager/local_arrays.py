@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import dis
-import opcode
-import sys
 import warnings
 from functools import wraps
 from math import prod
@@ -17,6 +14,7 @@ from sciad.eager.traced import Traced, holds_traced, operand, owner, raw, strip,
 from sciad.eager.views import COMPLEX_INTO_REAL, READ_ONLY, Window, fitted, located, shown, written
 from sciad.errors import DerivativeDropped, NotDifferentiable, UnsupportedWrite
 from sciad.plain_numpy import np
+from sciad.private_interfaces import formats_by_percent, frame_above, stores_an_item
 from sciad.rule_table import composite
 from sciad.tree import tree_leaves, tree_map
 
@@ -431,7 +429,7 @@ ADVICE = {
 
 def to_float(x):
     """``float(x)``: the number, with a warning that its derivative is dropped."""
-    frame = sys._getframe(2)
+    frame = frame_above(2)
     check_store(frame)
     value = strip(x)
     while _module(frame).startswith("sciad."):
@@ -445,8 +443,7 @@ def to_float(x):
             "Give that function ad.stop_gradient(x), or wrap it by ad.custom(f, pushforward=..., "
             "pullback=...)"
         )
-    operation = frame.f_code.co_code[frame.f_lasti : frame.f_lasti + 2]
-    if dis.opname[operation[0]] == "BINARY_OP" and operation[1] == _REMAINDER:  # "%.3f" % x
+    if formats_by_percent(frame):  # "%.3f" % x
         return float(raw(value))
     warn_dropped("float() of a value", 4)
     return float(raw(value))
@@ -461,18 +458,13 @@ def warn_dropped(what, stacklevel):
     )
 
 
-_REMAINDER = next(
-    (k for k, (name, _) in enumerate(getattr(opcode, "_nb_ops", ())) if name == "NB_REMAINDER"), None
-)
-
-
 def _module(frame):
     return frame.f_globals.get("__name__", "") if frame else ""
 
 
 def to_object_array(x, dtype):
     """What NumPy's C code gets when it wants an array of a traced value: objects that still hold it."""
-    check_store(sys._getframe(2))
+    check_store(frame_above(2))
     if dtype is not None and np.dtype(dtype).kind != "O":
         raise UnsupportedWrite(
             f"a value being differentiated was to be turned into a plain array of {np.dtype(dtype)}, "
@@ -488,5 +480,5 @@ def to_object_array(x, dtype):
 
 def check_store(frame):
     """Refuse ``plain_array[i] = traced``, which NumPy carries out by float() or int()."""
-    if dis.opname[frame.f_code.co_code[frame.f_lasti]].startswith("STORE_SUBSCR"):
+    if stores_an_item(frame):
         raise UnsupportedWrite(_PLAIN_TARGET[0].upper() + _PLAIN_TARGET[1:])

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-
 from sciad.eager.traced import Traced, raw
 from sciad.plain_numpy import np
+from sciad.private_interfaces import count_references
 
 
 def snapshot(x):
@@ -43,7 +42,7 @@ def fresh(leaves):
         if a.__class__ is np.ndarray:
             if not a.ndim:
                 leaves[k] = a[()]
-            elif a.base is not None or sys.getrefcount(a) > _ALONE or not a.flags.writeable:
+            elif a.base is not None or count_references(a) > _ALONE or not a.flags.writeable:
                 leaves[k] = np.array(a)
         elif isinstance(a, Traced):
             leaves[k] = snapshot(a) if writeable(a) else np.copy(a)
@@ -53,7 +52,7 @@ def fresh(leaves):
 def _alone():
     """The reference count of an array held by one list only, as `fresh` sees it."""
     leaves = [np.zeros(1)]
-    return next(sys.getrefcount(a) for _, a in enumerate(leaves))
+    return next(count_references(a) for _, a in enumerate(leaves))
 
 
 _ALONE = _alone()

@@ -6,14 +6,13 @@ the array each time, and its tape holds no copies of the array.
 
 from __future__ import annotations
 
-import sys
-
 from sciad.eager import indexing
 from sciad.eager.dual import Dual
 from sciad.eager.indexing import frozen, is_basic, same_layout, scatter_, setitem_, written
 from sciad.eager.tape import Var, fit
 from sciad.eager.traced import Traced, linked, strip_nested
 from sciad.plain_numpy import np
+from sciad.private_interfaces import count_references
 
 _F64 = np.dtype(np.float64)
 _ndarray = np.ndarray
@@ -118,7 +117,7 @@ def write(x, value, index):
     ):
         return setitem_(x, value, index)
     if a.__class__ is _ndarray and not isinstance(v, Traced):
-        if sys.getrefcount(a) != _UNSHARED or a.base is not None or not a.flags.writeable:
+        if count_references(a) != _UNSHARED or a.base is not None or not a.flags.writeable:
             a = same_layout(a)
         a[index] = v
         y = a
@@ -145,7 +144,7 @@ def _unshared():
     holder = Var(np.zeros(1), None, 0)
     x = holder
     a = x.value if x.__class__ is Var else x
-    return sys.getrefcount(a)
+    return count_references(a)
 
 
 _UNSHARED = _unshared()

@@ -11,12 +11,12 @@ from __future__ import annotations
 import inspect
 import itertools
 import operator
-import sys
 
 from sciad import rule_table as table
 from sciad.eager.leaving import Text
 from sciad.errors import NotDifferentiable
 from sciad.plain_numpy import np
+from sciad.private_interfaces import frame_above
 from sciad.rule_table import TABLE, lookup
 
 next_level = itertools.count(1).__next__
@@ -118,7 +118,7 @@ class Traced:
     def __int__(self):
         from sciad.eager.local_arrays import check_store
 
-        check_store(sys._getframe(1))
+        check_store(frame_above(1))
         return int(concrete(self, "int()"))
 
     def __float__(self):

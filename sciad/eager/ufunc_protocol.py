@@ -8,6 +8,7 @@ from sciad.eager.indexing import places_of, scatter_
 from sciad.eager.traced import Traced, number, operand, strip_nested
 from sciad.errors import NotDifferentiable, UnsupportedWrite
 from sciad.plain_numpy import np
+from sciad.private_interfaces import NO_VALUE
 from sciad.rule_table import TABLE, composite
 from sciad.rules.array_functions import _as
 
@@ -101,7 +102,7 @@ def _reduce(ufunc):
                 f"np.{ufunc.__name__}.reduce is differentiable over one axis at a time, and without where="
             )
         rows = np.moveaxis(x, axes[0], 0)
-        y = rows[0] if initial is None or initial is np._NoValue else ufunc(initial, rows[0])
+        y = rows[0] if initial is None or initial is NO_VALUE else ufunc(initial, rows[0])
         for k in range(1, len(rows)):
             y = ufunc(y, rows[k])
         return np.expand_dims(y, axes[0]) if keepdims else number(y)

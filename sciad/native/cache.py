@@ -76,7 +76,7 @@ def digest(text: str) -> str:
 
 
 def cache_folder() -> Path:
-    """Folder of the generated modules for this numba, Python and CPU; made if absent, and writable."""
+    """Folder of generated modules for these libraries, this Python and CPU; made if absent, and writable."""
     wish = os.environ.get("SCIAD_CACHE_DIR") or _user_cache()
     folder = _folders.get(wish)
     if folder is None or not folder.is_dir():
@@ -154,16 +154,22 @@ def _make_folder(wish: Path) -> Path:
 
 
 def _platform() -> str:
+    """Whatever decides what machine code is made and how it finds the fields of arrays and objects."""
+    import sysconfig
     from importlib.metadata import version
 
-    from sciad.native import llvm as machine
+    from sciad.native import llvm
 
-    cpu, features = machine.host()
+    cpu, features = llvm.host()
     mark = hashlib.sha256(features.encode()).hexdigest()[:6]
-    return f"numba{version('numba')}-py{sys.version_info.major}.{sys.version_info.minor}-{cpu}-{mark}"
+    libraries = "-".join(f"{name}{version(name)}" for name in ("numba", "llvmlite", "numpy"))
+    abi = sysconfig.get_config_var("SOABI") or sys.implementation.cache_tag
+    return f"{libraries}-{abi}-{cpu}-{mark}"
 
 
 @functools.cache
 def _runtime_text() -> bytes:
     """The whole tool chain: what it writes changes with any of its files."""
-    return b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))
+    here = Path(__file__).parent
+    files = [here.parent / "private_interfaces.py", *sorted(here.rglob("*.py"))]
+    return b"".join(path.read_bytes() for path in files)

@@ -17,8 +17,9 @@ from pathlib import Path
 
 from sciad.native import llvm as machine
 from sciad.native.cache import cache_folder, digest, import_text, locked, write_atomically
-from sciad.native.numba_frontend import translating
+from sciad.native.numba_frontend import lifted, start_runtime, translating
 from sciad.native.python_entries import Signature, python_entry, trampoline_entry
+from sciad.private_interfaces import builtin
 
 __all__ = ["Code", "bound", "compiled", "trampoline"]
 
@@ -46,12 +47,13 @@ class Code:
         """The entry for Python, if the module has one."""
         self._loaded()
         symbol = _python_symbol(self.stem)
-        return machine.builtin(machine.address_of(symbol), self.stem.rpartition("_")[0])
+        return builtin(machine.address_of(symbol), self.stem.rpartition("_")[0])
 
     @functools.cached_property
     def bitcode(self) -> bytes:
         """For linking."""
-        return _read(cache_folder() / f"{self.stem}.bc") or _made_again(self.stem)
+        with _guard:
+            return _read(cache_folder() / f"{self.stem}.bc") or _made_again(self.stem)
 
     def _loaded(self) -> None:
         with _guard:  # LLVM must not be given one symbol twice
@@ -125,11 +127,13 @@ _guard = threading.RLock()
 def _once(stem: str, make: Callable[[], None]) -> Code:
     code = _codes.get(stem)
     if code is None:
-        with _guard:
-            _makers[stem] = make
-            if _read(cache_folder() / f"{stem}.o") is None:
-                make()
-            code = _codes.setdefault(stem, Code(stem))
+        with _guard:  # one thread at a time compiles, as LLVM and numba do anyway
+            code = _codes.get(stem)
+            if code is None:
+                _makers[stem] = make
+                if _read(cache_folder() / f"{stem}.o") is None:
+                    make()
+                code = _codes[stem] = Code(stem)
     return code
 
 
@@ -212,13 +216,14 @@ def _finish(unit, stem: str, keep: set[str], bitcode: bool, wide: bool = False) 
 def _lifted(function, stem: str, separate: bool):
     """The module behind a ``cfunc``, its C function called ``stem``."""
     # Calls in the C function are marked noinline so that numba's reference counting can be pruned before.
-    text = re.sub(r"\bnoinline\b", "nounwind", str(function._library._final_module))
+    text, symbol = lifted(function)
+    text = re.sub(r"\bnoinline\b", "nounwind", text)
     if separate:
-        name = re.escape(function._wrapper_name)
+        name = re.escape(symbol)
         head = re.search(rf'^define [^\n]*@"?{name}"?\([^\n]*', text, re.MULTILINE)
         text = text.replace(head[0], re.sub(r"\bptr %", "ptr noalias %", head[0]))
     unit = machine.parse(text)
-    unit.get_function(function._wrapper_name).name = stem
+    unit.get_function(symbol).name = stem
     return unit
 
 
@@ -252,10 +257,7 @@ def _provide(need: str) -> None:
 
         special.provide(need.removeprefix(_SPECIAL))
         return
-    from numba.core.registry import cpu_target
-    from numba.core.runtime import rtsys
-
-    rtsys.initialize(cpu_target.target_context)
+    start_runtime()
 
 
 def _write(path: Path, content: bytes) -> None:

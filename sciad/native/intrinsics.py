@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 from llvmlite import ir
-from numba import carray
-from numba.core import cgutils, types
-from numba.core.extending import _Intrinsic
-from numba.np.arrayobj import make_array, populate_array
+from numba import carray, types
 
 from sciad.native import runtime
+from sciad.private_interfaces import Intrinsic, cgutils, make_array, populate_array
 
 __all__ = ["Twin", "at_address", "call", "carray", "combine", "combine_from", "intrinsic", "row", "scatter"]
 __all__ += ["stack_f64", "view"]
 
 
-class Twin(_Intrinsic):
+class Twin(Intrinsic):
     """An intrinsic that can also be called from Python."""
 
     def __call__(self, *args):

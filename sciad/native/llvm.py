@@ -8,16 +8,16 @@ optimising the two once more (about 0.1 s) instead of compiling a kernel for eac
 
 from __future__ import annotations
 
-import ctypes
 import functools
 import platform
 import threading
-from collections.abc import Callable
 
 import llvmlite.binding as llvm
 import numpy as np
 
-__all__ = ["address_of", "builtin", "emit", "host", "load", "optimize", "parse"]
+from sciad.private_interfaces import array_layout_is_known
+
+__all__ = ["address_of", "emit", "host", "load", "optimize", "parse"]
 
 
 def parse(text: str | bytes) -> llvm.ModuleRef:
@@ -59,33 +59,12 @@ def address_of(symbol: str) -> int:
         return _engine().get_function_address(symbol)
 
 
-def builtin(address: int, name: str) -> Callable:
-    """A Python function from the address of C code with the signature of CPython's ``METH_FASTCALL``."""
-    definition = _MethodDef(name.encode(), address, _FASTCALL, None)
-    _definitions.append(definition)  # CPython keeps a pointer to it
-    make = ctypes.pythonapi.PyCFunction_NewEx
-    make.restype = ctypes.py_object
-    make.argtypes = [ctypes.POINTER(_MethodDef), ctypes.c_void_p, ctypes.c_void_p]
-    return make(ctypes.byref(definition), None, None)
-
-
 @functools.cache
 def host() -> tuple[str, str]:
     """Name and features of this processor."""
     return llvm.get_host_cpu_name() or "generic", llvm.get_host_cpu_features().flatten()
 
 
-class _MethodDef(ctypes.Structure):
-    _fields_ = (
-        ("name", ctypes.c_char_p),
-        ("function", ctypes.c_void_p),
-        ("flags", ctypes.c_int),
-        ("doc", ctypes.c_char_p),
-    )
-
-
-_FASTCALL = 0x80
-_definitions: list[_MethodDef] = []
 _guard = threading.RLock()
 
 
@@ -93,7 +72,12 @@ _guard = threading.RLock()
 def _initialize() -> None:
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
-    llvm.set_option("", "-slp-max-reg-size=256")  # scalars gathered to 8 at a time cost more than they save
+    if not array_layout_is_known():  # where the fields of arrays are is written into all code that is kept
+        raise ImportError(f"NumPy {np.__version__} lays out arrays in a way that sciad does not know")
+    if "+avx512f" in host()[1]:
+        # Scalars gathered to 8 at a time cost more than they save. LLVM has this as an option of the process
+        # alone: code that numba compiles for others is vectorised to 4 at a time too, where no loop is.
+        llvm.set_option("", "-slp-max-reg-size=256")
     llvm.add_symbol("sciad_ndarray", id(np.ndarray))
     llvm.add_symbol("sciad_TypeError", id(TypeError))
 

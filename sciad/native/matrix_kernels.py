@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 from llvmlite import ir
-from numba import njit
-from numba.core import cgutils, types
+from numba import njit, types
 
 from sciad.native import scipy_addresses as special
 from sciad.native.intrinsics import intrinsic
+from sciad.private_interfaces import cgutils
 
 _OPTIONS = {
     "error_model": "numpy",

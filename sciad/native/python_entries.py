@@ -8,13 +8,14 @@ call through ctypes costs 2.
 
 from __future__ import annotations
 
-import ctypes
 import functools
 import re
 import sys
 from dataclasses import dataclass
 
 import numpy as np
+
+from sciad import private_interfaces as layout
 
 __all__ = ["Signature", "c_types", "python_entry", "signature", "trampoline_entry"]
 
@@ -108,21 +109,9 @@ _RUNTIME = (
     "declare void @PyEval_RestoreThread(ptr)",
 )
 
-# NumPy's ABI (PyArrayObject_fields and PyArray_Descr in ndarraytypes.h), in bytes.
-_HEAD = object.__basicsize__
-_WORD = ctypes.sizeof(ctypes.c_void_p)
-_DATA = _HEAD
-_COUNT = _HEAD + _WORD
-_DIMENSIONS = _HEAD + 2 * _WORD
-_DESCR = _HEAD + 5 * _WORD
-_FLAGS = _HEAD + 6 * _WORD
-_TYPE = _HEAD + _WORD + 1  # of a descr: the character code; the byte order follows
-_USABLE = 0x0001 | 0x0100 | 0x0400  # C-contiguous, aligned, writable
-
 
 class _Writer:
     def __init__(self, name: str, form: Signature):
-        _check_layout()
         self.name, self.form = name, form
         self.lines: list[str] = []
         self.count = 0
@@ -155,16 +144,16 @@ class _Writer:
         return operands
 
     def array(self, k: int, item: str, parameter: Parameter, dimensions: bool) -> list[str]:
-        kind = self.field(item, _HEAD - _WORD, "ptr")
+        kind = self.field(item, layout.TYPE, "ptr")
         self.line(f"%is{k} = icmp eq ptr {kind}, @sciad_ndarray")
         self.line(f"br i1 %is{k}, label %b{k}, label %e{k}")
         self.lines.append(f"b{k}:")
-        flags = self.field(item, _FLAGS, "i32")
-        count = self.field(item, _COUNT, "i32")
-        code = self.field(self.field(item, _DESCR, "ptr"), _TYPE, "i16")
+        flags = self.field(item, layout.FLAGS, "i32")
+        count = self.field(item, layout.COUNT, "i32")
+        code = self.field(self.field(item, layout.DESCR, "ptr"), layout.CODE, "i16")
         wanted = int.from_bytes((_LETTER[parameter.kind] + "=").encode(), sys.byteorder)
         tests = [
-            self.new(f"icmp eq i32 {self.new(f'and i32 {flags}, {_USABLE}')}, {_USABLE}"),
+            self.new(f"icmp eq i32 {self.new(f'and i32 {flags}, {layout.USABLE}')}, {layout.USABLE}"),
             self.new(f"icmp eq i32 {count}, {parameter.dimensions}"),
             self.new(f"icmp eq i16 {code}, {wanted}"),
         ]
@@ -172,9 +161,9 @@ class _Writer:
         self.line(f"br i1 {self.new(f'and i1 {both}, {tests[2]}')}, label %c{k}, label %e{k}")
         self.fail(k, parameter)
         self.lines.append(f"c{k}:")
-        operands = [f"ptr {self.field(item, _DATA, 'ptr')}"]
+        operands = [f"ptr {self.field(item, layout.DATA, 'ptr')}"]
         if dimensions:
-            sizes = self.field(item, _DIMENSIONS, "ptr")
+            sizes = self.field(item, layout.DIMENSIONS, "ptr")
             operands += [f"i64 {self.field(sizes, 8 * j, 'i64')}" for j in range(parameter.dimensions)]
         self.line(f"br label %a{k + 1}")
         return operands
@@ -227,25 +216,3 @@ class _Writer:
             "  ret ptr null",
             "}",
         ]
-
-
-@functools.cache
-def _check_layout() -> None:
-    """Look whether arrays lie in memory as this module says."""
-    array = np.zeros((3, 5))
-
-    def at(address, offset, kind):
-        return kind.from_address(address + offset).value
-
-    word = ctypes.c_void_p
-    dimensions = at(id(array), _DIMENSIONS, word)
-    found = (
-        at(id(array), _HEAD - _WORD, word),
-        at(id(array), _DATA, word),
-        at(id(array), _COUNT, ctypes.c_int),
-        [ctypes.c_int64.from_address(dimensions + 8 * j).value for j in range(2)],
-        at(id(array), _FLAGS, ctypes.c_int) & _USABLE,
-        ctypes.string_at(at(id(array), _DESCR, word) + _TYPE, 2),
-    )
-    if found != (id(np.ndarray), array.ctypes.data, 2, [3, 5], _USABLE, b"d="):
-        raise ImportError(f"NumPy {np.__version__} lays out arrays in a way that sciad does not know")

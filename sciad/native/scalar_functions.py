@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import numpy as np
 from llvmlite import ir
-from numba.core import cgutils, types
-from numba.np.arrayobj import make_array
+from numba import types
 
 from sciad.native import elementary
 from sciad.native.intrinsics import intrinsic
+from sciad.private_interfaces import cgutils, make_array
 
 __all__ = ["fill", "pointer_to", "shift", "where"]  # and what is declared at the end
 

@@ -6,15 +6,14 @@ so what the cache folder holds serves every process.
 
 from __future__ import annotations
 
-import ctypes
 import functools
 import math
 
 from llvmlite import binding, ir
 from numba import njit
-from numba.core import cgutils
 
 from sciad.native.scalar_functions import declared
+from sciad.private_interfaces import capsule, cgutils, cython_functions, plain_cython_name
 
 __all__ = ["PREFIX", "available", "provide"]
 
@@ -22,10 +21,6 @@ PREFIX = "sciad_special_"
 _BLAS = {"dgemm"}
 
 _DOUBLE, _INT = ir.DoubleType(), ir.IntType(32)
-_capsule_name = ctypes.pythonapi.PyCapsule_GetName
-_capsule_name.restype, _capsule_name.argtypes = ctypes.c_char_p, [ctypes.py_object]
-_capsule_pointer = ctypes.pythonapi.PyCapsule_GetPointer
-_capsule_pointer.restype, _capsule_pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
 
 
 def available(name: str) -> bool:
@@ -50,13 +45,12 @@ def _entries() -> dict[str, tuple[int, int]]:
     from scipy.special import cython_special
 
     found = {}
-    for name, capsule in cython_special.__pyx_capi__.items():
-        signature = _capsule_name(capsule)
-        result, _, rest = signature.decode().partition(" (")
+    for name, item in cython_functions(cython_special).items():
+        signature, address = capsule(item)
+        result, _, rest = signature.partition(" (")
         *kinds, last = (kind.strip() for kind in rest.rstrip(")").split(","))
         if result == "double" and set(kinds) == {"double"} and last == "int __pyx_skip_dispatch":
-            plain = name.removeprefix("__pyx_fuse_").lstrip("0123456789_") if "__pyx_fuse" in name else name
-            found[plain] = len(kinds), _capsule_pointer(capsule, signature)
+            found[plain_cython_name(name)] = len(kinds), address
     return found
 
 
@@ -68,8 +62,7 @@ def provide(name: str) -> None:
 def _blas(name: str) -> int:
     from scipy.linalg import cython_blas
 
-    capsule = cython_blas.__pyx_capi__[name]
-    return _capsule_pointer(capsule, _capsule_name(capsule))
+    return capsule(cython_functions(cython_blas)[name])[1]
 
 
 def _declare(name: str, arity: int):

@@ -12,6 +12,7 @@ from sciad.eager.indexing import concatenate_, getitem_, scatter_, stack_
 from sciad.eager.ownership import memory
 from sciad.eager.traced import Primitive, Traced, operand, plainly, raw, strip, strip_nested
 from sciad.plain_numpy import np
+from sciad.private_interfaces import NO_VALUE, clip_ufunc
 from sciad.rule_table import TABLE, alias, composite, constant, linear, metadata
 
 # ---------------------------------------------------------------------- sums and what is made of them
@@ -49,7 +50,7 @@ linear(sum_, lambda g, x, axis=None, keepdims=False: _spread(g, x.shape, axis, k
 def _sum(x, axis=None, dtype=None, out=None, keepdims=False, initial=None, where=True):
     x = _as(operand(x) if where is True else np.where(where, x, 0.0), dtype)
     y = sum_(x) if axis is None and not keepdims else sum_(x, axis=_axis(axis), keepdims=bool(keepdims))
-    return y if initial is None or initial is np._NoValue else y + initial
+    return y if initial is None or initial is NO_VALUE else y + initial
 
 
 def _mean(x, axis=None, dtype=None, out=None, keepdims=False, where=True):
@@ -343,7 +344,7 @@ def _clip(x, a_min=None, a_max=None, out=None, *, min=None, max=None, **_):
 
 
 composite(np.where, _where)
-composite(np.clip, _clip, also=[np._core.umath.clip])
+composite(np.clip, _clip, also=[clip_ufunc])
 composite(np.real, lambda x: real_(x) if x.dtype.kind == "c" else x)
 composite(np.imag, lambda x: imag_(x) if x.dtype.kind == "c" else np.zeros(x.shape))
 composite(np.copy, lambda x, order="K", subok=False: copy_(operand(x), order))

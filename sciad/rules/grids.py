@@ -5,19 +5,20 @@ polynomials.
 from sciad.eager.indexing import fetch
 from sciad.eager.traced import Primitive, operand, plainly, raw, strip
 from sciad.plain_numpy import np
+from sciad.private_interfaces import NO_VALUE
 from sciad.rule_table import composite, linear
 from sciad.rules.selection import _flip
 
 # ---------------------------------------------------------------------- differences and integrals on grids
 
 
-def _diff(x, n=1, axis=-1, prepend=np._NoValue, append=np._NoValue):
+def _diff(x, n=1, axis=-1, prepend=NO_VALUE, append=NO_VALUE):
     if not n:
         return x
     x = np.moveaxis(operand(x), axis, -1)
     ends = []
     for end in (prepend, append):
-        if end is np._NoValue:
+        if end is NO_VALUE:
             ends.append(None)
         else:
             end = operand(end)

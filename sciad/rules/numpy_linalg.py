@@ -10,6 +10,7 @@ here too.
 from sciad.eager.traced import Primitive, number, operand, plainly, strip
 from sciad.errors import NotDifferentiable
 from sciad.plain_numpy import np
+from sciad.private_interfaces import EighResult, QRResult, SVDResult
 from sciad.rule_table import TABLE, Push, alias, array, composite, constant, linear
 from sciad.rules import products as rules_product  # noqa: F401  entered before their aliases here
 
@@ -153,7 +154,7 @@ array(eigh_, Push(_push_eigh))
 
 
 def _eigh(a, UPLO="L"):
-    return np.linalg._linalg.EighResult(*eigh_(_triangle(operand(a), UPLO)))
+    return EighResult(*eigh_(_triangle(operand(a), UPLO)))
 
 
 composite(_linalg.eigh, _eigh)
@@ -211,7 +212,7 @@ def _svd(a, full_matrices=True, compute_uv=True, hermitian=False):
             "are not a "
             "function of it; write np.linalg.svd(a, full_matrices=False)"
         )
-    return np.linalg._linalg.SVDResult(*svd_(a))
+    return SVDResult(*svd_(a))
 
 
 composite(_linalg.svd, _svd)
@@ -247,7 +248,7 @@ def _qr(a, mode="reduced"):
     else:
         q, left = qr_(a[..., :m])
         r = np.concatenate([left, np.matmul(_mT(q), a[..., m:])], axis=-1)
-    return r if mode == "r" else np.linalg._linalg.QRResult(q, r)
+    return r if mode == "r" else QRResult(q, r)
 
 
 composite(_linalg.qr, _qr)

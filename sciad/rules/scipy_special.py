@@ -10,6 +10,7 @@ import scipy.special as sp
 
 from sciad.eager.traced import operand, strip
 from sciad.plain_numpy import np
+from sciad.private_interfaces import hurwitz_zeta, lambertw_ufunc
 from sciad.rule_table import TABLE, Push, alias, array, composite, constant, scalar
 from sciad.rules.selection import logsumexp
 
@@ -32,9 +33,9 @@ scalar(sp.ndtri, lambda y, x: _SQRT_2PI * np.exp(0.5 * y * y))
 scalar(sp.gamma, lambda y, x: y * sp.digamma(x), also=[math.gamma])
 scalar(sp.gammaln, lambda y, x: sp.digamma(x), also=[math.lgamma])
 scalar(sp.rgamma, lambda y, x: -y * sp.digamma(x))
-scalar(sp.digamma, lambda y, x: sp._ufuncs._zeta(2.0, x))
+scalar(sp.digamma, lambda y, x: hurwitz_zeta(2.0, x))
 # the derivative in the order s of the Hurwitz zeta function has no rule
-scalar(sp._ufuncs._zeta, None, lambda y, s, q: -s * sp._ufuncs._zeta(s + 1.0, q))
+scalar(hurwitz_zeta, None, lambda y, s, q: -s * hurwitz_zeta(s + 1.0, q))
 scalar(sp.beta, lambda y, a, b: y * (sp.digamma(a) - sp.digamma(a + b)), lambda y, a, b: y * (
     sp.digamma(b) - sp.digamma(a + b)))  # fmt: skip
 scalar(
@@ -84,7 +85,7 @@ def _boxcox_order(y, x, k):
 scalar(sp.exp1, lambda y, x: -np.exp(-x) / x)
 scalar(sp.expi, lambda y, x: np.exp(x) / x)
 scalar(sp.expn, None, lambda y, n, x: -sp.expn(n - 1, x))
-scalar(sp._ufuncs._lambertw, lambda y, x, k, tol: 1 / (x + np.exp(y)), None, None)
+scalar(lambertw_ufunc, lambda y, x, k, tol: 1 / (x + np.exp(y)), None, None)
 scalar(sp.spence, lambda y, x: np.log(x) / (1.0 - x))
 
 # Bessel functions, in the argument; their derivative in the order has no rule
@@ -147,4 +148,4 @@ composite(sp.softmax, softmax)
 composite(sp.log_softmax, lambda x, axis=None: operand(x) - logsumexp(x, axis, keepdims=True))
 composite(sp.polygamma, _polygamma)
 composite(sp.multigammaln, _multigammaln)
-composite(sp.zeta, lambda x, q=None, out=None: sp._ufuncs._zeta(x, 1.0 if q is None else q))
+composite(sp.zeta, lambda x, q=None, out=None: hurwitz_zeta(x, 1.0 if q is None else q))

@@ -8,6 +8,7 @@ from sciad.eager.indexing import COUNTS_DIFFER, fetch, scatter_, stop_gradient
 from sciad.eager.traced import Traced, number, operand, plainly, strip, strip_nested
 from sciad.errors import NotDifferentiable
 from sciad.plain_numpy import np
+from sciad.private_interfaces import NO_VALUE
 from sciad.rule_table import composite
 from sciad.rules.array_functions import _as, _axis, _count
 
@@ -17,8 +18,8 @@ from sciad.rules.array_functions import _as, _axis, _count
 def _extreme(fn, pair):
     def extreme(x, axis=None, out=None, keepdims=False, initial=None, where=True):
         x, axis, keepdims = operand(x), _axis(axis), bool(keepdims)
-        initial = None if initial is np._NoValue else initial
-        if where is not True and where is not np._NoValue:
+        initial = None if initial is NO_VALUE else initial
+        if where is not True and where is not NO_VALUE:
             x = np.where(where, x, initial)
         value = strip(x)
         best = plainly(fn, value, axis=axis, keepdims=True)
@@ -74,7 +75,7 @@ def _prod(x, axis=None, dtype=None, out=None, keepdims=False, initial=None, wher
     y = number(y[..., 0]) if y.shape[-1] else np.ones(y.shape[:-1])
     if keepdims:
         y = np.reshape(y, [1 if k in axes else m for k, m in enumerate(shape)])
-    return y if initial is None or initial is np._NoValue else y * initial
+    return y if initial is None or initial is NO_VALUE else y * initial
 
 
 def _cumprod(x, axis=None, dtype=None, out=None):

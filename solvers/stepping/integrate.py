@@ -7,12 +7,12 @@ model, method and controller (compiled kernel, table of addresses, workspaces) i
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Callable
 
 import numpy as np
 
 from sciad.errors import SolverError
+from sciad.private_interfaces import count_references
 from sciad.solvers.model.arguments import refuse_times
 from sciad.solvers.model.models import Model
 from sciad.solvers.stepping import controllers as control
@@ -351,7 +351,7 @@ _NOTHING = np.empty((0, 2))
 
 def _popped(spare: list) -> tuple[np.ndarray, int]:
     rows = spare.pop()
-    return rows, sys.getrefcount(rows)
+    return rows, count_references(rows)
 
 
 _NOBODY_ELSE = _popped([np.empty((1, 1))])[1]  # differs between versions of Python

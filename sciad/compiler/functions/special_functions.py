@@ -30,11 +30,13 @@ def find(fn):
 def _zeta(t, x, q=None):
     import scipy.special
 
+    from sciad.private_interfaces import hurwitz_zeta
+
     if q is None:
         if isinstance(x, Value) or is_array(x):
             raise Refusal("zeta of a value", "Give the order as a constant, or zeta(x, q).")
         return float(scipy.special.zeta(x))
-    return elementwise(t, scipy.special._ufuncs._zeta, t.as_array(x), t.as_array(q))
+    return elementwise(t, hurwitz_zeta, t.as_array(x), t.as_array(q))
 
 
 def _polygamma(t, n, x):

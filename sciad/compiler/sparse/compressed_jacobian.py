@@ -11,7 +11,6 @@ import functools
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize._numdiff import group_columns
 from scipy.sparse import csc_array
 
 from sciad.compiler.backend.emit import emit
@@ -21,6 +20,7 @@ from sciad.compiler.derivatives.jacobian import columns_of, nonzeros
 from sciad.compiler.derivatives.pushforward import pushforward
 from sciad.compiler.passes.pipeline import finish
 from sciad.compiler.sparse.pattern import sparsity
+from sciad.private_interfaces import group_columns
 
 __all__ = ["SparseJacobian", "colour_columns", "pattern_of", "sparse_jacobian"]
 
