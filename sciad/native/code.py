@@ -21,7 +21,7 @@ from sciad.native.numba_frontend import lifted, start_runtime, translating
 from sciad.native.python_entries import Signature, python_entry, trampoline_entry
 from sciad.private_interfaces import builtin
 
-__all__ = ["Code", "bound", "compiled", "trampoline"]
+__all__ = ["Code", "assembled", "bound", "compiled", "trampoline"]
 
 
 class Code:
@@ -41,6 +41,11 @@ class Code:
         """Address of the C entry."""
         self._loaded()
         return machine.address_of(self.stem)
+
+    def address_of(self, function: str) -> int:
+        """Address of one of the functions of code that was `assembled`."""
+        self._loaded()
+        return machine.address_of(_symbol_in(self.stem, function))
 
     @functools.cached_property
     def enter(self) -> Callable:
@@ -102,6 +107,21 @@ def compiled(
     return code
 
 
+def assembled(text: str, name: str, functions: Sequence[str]) -> Code:
+    """Machine code of LLVM assembly as it stands, without optimisation of its own: for long straight lines.
+
+    Parameters
+    ----------
+    text : str
+    name : str
+        Begins the names of the files.
+    functions : sequence of str
+        Those that are called from outside, by `Code.address_of`.
+    """
+    stem = f"{name}_{digest(text)}"
+    return _once(stem, lambda: _assemble(text, stem, functions))
+
+
 def bound(kernel: Code, form: Signature, table: Sequence[Code | int]) -> Code:
     """A kernel linked with the code it calls; its first argument, a table of addresses and numbers, is this
     one whatever is passed.
@@ -159,6 +179,10 @@ def _python_symbol(stem: str) -> str:
     return f"python_{stem}"
 
 
+def _symbol_in(stem: str, function: str) -> str:
+    return f"{function}_of_{stem}"
+
+
 def _compile(text: str, stem: str, entry: str, form: Signature | None, separate: bool) -> None:
     folder = cache_folder()
     with locked(folder / f"{stem}.lock"):
@@ -198,6 +222,18 @@ def _bind(stem: str, kernel: Code, form: Signature, table: Sequence[Code | int])
         _finish(unit, stem, {_python_symbol(stem)}, bitcode=False)
 
 
+def _assemble(text: str, stem: str, functions: Sequence[str]) -> None:
+    folder = cache_folder()
+    with locked(folder / f"{stem}.lock"):
+        if _read(folder / f"{stem}.o") is not None:  # another process was faster
+            return
+        unit = machine.parse(text)
+        unit.verify()
+        for function in functions:
+            unit.get_function(function).name = _symbol_in(stem, function)
+        _emit(unit, stem)
+
+
 def _make_trampoline(stem: str, form: Signature) -> None:
     unit = machine.parse(trampoline_entry(_python_symbol(stem), form))
     _finish(unit, stem, {_python_symbol(stem)}, bitcode=False)
@@ -208,9 +244,16 @@ def _finish(unit, stem: str, keep: set[str], bitcode: bool, wide: bool = False) 
     machine.optimize(unit, keep, wide)
     if bitcode:
         _write(folder / f"{stem}.bc", unit.as_bitcode())
+    _emit(unit, stem, wide)
+
+
+def _emit(unit, stem: str, wide: bool = False) -> None:
     outside = [f.name for f in unit.functions if f.is_declaration]
     needs = sorted(_NUMBA if "numba" in f or f.startswith("NRT_") else f for f in outside if _is_ours(f))
-    _write(folder / f"{stem}.o", " ".join(dict.fromkeys(needs)).encode() + b"\n" + machine.emit(unit, wide))
+    _write(
+        cache_folder() / f"{stem}.o",
+        " ".join(dict.fromkeys(needs)).encode() + b"\n" + machine.emit(unit, wide),
+    )
 
 
 def _lifted(function, stem: str, separate: bool):

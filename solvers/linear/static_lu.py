@@ -10,15 +10,13 @@ from makes `factor` report that the factors are not to be trusted.
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 import threading
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.sparse import csc_array
 
-from sciad.native.cache import cache_folder, write_atomically
+from sciad.native.code import assembled
 
 __all__ = ["Elimination", "StaticLU", "eliminate", "static_lu"]
 
@@ -93,7 +91,6 @@ class StaticLU:
     solve: int
     solve_transposed: int
     size: int  # of F
-    engine: object
 
 
 def static_lu(pattern: csc_array, plan: Elimination, source: np.ndarray, mass: bool) -> StaticLU:
@@ -121,28 +118,9 @@ _guard = threading.Lock()
 
 
 def _compile(text: str, size: int) -> StaticLU:
-    import llvmlite.binding as llvm
-
-    llvm.initialize_native_target()
-    llvm.initialize_native_asmprinter()
-    machine = llvm.Target.from_default_triple().create_target_machine(
-        cpu=llvm.get_host_cpu_name(), features=llvm.get_host_cpu_features().flatten(), opt=2, jit=True
-    )
-    # Keyed by the text, in a folder that belongs to this kind of CPU and this version of LLVM.
-    path = cache_folder() / f"elimination_{hashlib.sha256(text.encode()).hexdigest()[:20]}.o"
-    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
-    try:
-        engine.add_object_file(llvm.ObjectFileRef.from_data(path.read_bytes()))
-    except (OSError, RuntimeError):
-        module = llvm.parse_assembly(text)
-        module.verify()
-        code = machine.emit_object(module)
-        with contextlib.suppress(OSError):
-            write_atomically(path, code)
-        engine.add_object_file(llvm.ObjectFileRef.from_data(code))
-    engine.finalize_object()
     names = ("factor", "solve", "solve_transposed")
-    return StaticLU(*(engine.get_function_address(name) for name in names), size, engine)
+    code = assembled(text, "elimination", names)
+    return StaticLU(*(code.address_of(name) for name in names), size)
 
 
 class _Writer:
