@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 import warnings
+
+from sciad.private_interfaces import frame_above
 
 __all__ = ["InterpretedModel", "warn", "warn_interpreted"]
 
@@ -14,7 +15,7 @@ class InterpretedModel(UserWarning):
 
 def warn(text: str, category=UserWarning) -> None:
     """Warn at the line of the caller's program, however deep in these packages it is noticed."""
-    frame, level = sys._getframe(1), 2
+    frame, level = frame_above(1), 2
     while frame.f_back and frame.f_globals.get("__name__", "").split(".")[0] in _OWN:
         frame, level = frame.f_back, level + 1
     warnings.warn(text, category, stacklevel=level)
