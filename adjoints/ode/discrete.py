@@ -16,7 +16,7 @@ from sciad.native import kernels as native
 from sciad.native.runtime import call
 from sciad.solvers.adjoint import Adjoint
 from sciad.solvers.linear.lu_kernels import linked_algebra
-from sciad.solvers.stepping.families import FAMILIES as FORWARD
+from sciad.solvers.stepping.families import FAMILIES
 
 __all__ = ["Cotangents", "DiscreteAdjoint", "pull", "push"]
 
@@ -205,7 +205,7 @@ def check_finite(a: np.ndarray, b: np.ndarray, what: str) -> None:
 
 
 @dataclass(frozen=True)
-class Family:
+class SweepFamily:
     """The derivative steps of one family of methods and the derivatives of the model they call."""
 
     pull: dict
@@ -217,22 +217,34 @@ class Family:
     carried: bool  # whether the closing row of a step is the first row of the next one
 
 
-FAMILIES = {
-    "explicit": Family(
-        pull={"pull_step": sweep_explicit.pull_step, "pull_first": sweep_explicit.pull_first},
-        push={"push_step": sweep_explicit.push_step, "push_first": sweep_explicit.push_first},
+SWEEPS = {
+    "explicit": SweepFamily(
+        pull={
+            "pull_step": sweep_explicit.explicit_pull_step,
+            "pull_first": sweep_explicit.explicit_pull_first,
+        },
+        push={
+            "push_step": sweep_explicit.explicit_push_step,
+            "push_first": sweep_explicit.explicit_push_first,
+        },
         pull_kinds=("pullback",),
         push_kinds=("pushforward",),
         workspace=lambda model, algebra: 1,
         carried=True,
         direct={"call_pullback": call},
     ),
-    "rosenbrock": Family(
-        pull={"pull_step": sweep_rosenbrock.pull_step, "pull_first": sweep_rosenbrock.pull_first},
-        push={"push_step": sweep_rosenbrock.push_step, "push_first": sweep_rosenbrock.push_first},
+    "rosenbrock": SweepFamily(
+        pull={
+            "pull_step": sweep_rosenbrock.rosenbrock_pull_step,
+            "pull_first": sweep_rosenbrock.rosenbrock_pull_first,
+        },
+        push={
+            "push_step": sweep_rosenbrock.rosenbrock_push_step,
+            "push_first": sweep_rosenbrock.rosenbrock_push_first,
+        },
         pull_kinds=("pullback", "jacobian", "pullback_along"),
         push_kinds=("pushforward", "jacobian", "pushforward_along"),
-        workspace=sweep_rosenbrock.scratch_size,
+        workspace=sweep_rosenbrock.rosenbrock_scratch_size,
         carried=False,
         direct={
             "call_pullback": call,
@@ -244,22 +256,22 @@ FAMILIES = {
 }
 
 
-FAMILIES["esdirk"] = Family(
-    pull={"pull_step": sweep_esdirk.pull_step, "pull_first": sweep_esdirk.pull_first},
-    push={"push_step": sweep_esdirk.push_step, "push_first": sweep_esdirk.push_first},
+SWEEPS["esdirk"] = SweepFamily(
+    pull={"pull_step": sweep_esdirk.esdirk_pull_step, "pull_first": sweep_explicit.explicit_pull_first},
+    push={"push_step": sweep_esdirk.esdirk_push_step, "push_first": sweep_explicit.explicit_push_first},
     pull_kinds=("pullback", "jacobian"),
     push_kinds=("pushforward", "jacobian"),
-    workspace=sweep_esdirk.scratch_size,
+    workspace=sweep_esdirk.esdirk_scratch_size,
     carried=True,
     direct={"call_pullback": call},
 )
 
 
-class _Plan:
+class _SweepPlan:
     """What is made once per model, method, direction and mass matrix."""
 
     def __init__(self, model, method, direction: str, mass):
-        family = FAMILIES[method.family]
+        family = SWEEPS[method.family]
         self.model, self.method, self.family = model, method, family
         self.kinds = family.pull_kinds if direction == "pull" else family.push_kinds
         self.algebra = None
@@ -287,7 +299,7 @@ class _Plan:
 class _Desk:
     """Work arrays of one sweep at a time."""
 
-    def __init__(self, plan: _Plan):
+    def __init__(self, plan: _SweepPlan):
         self.whole = np.zeros(8, dtype=np.int64)
         self.state = np.zeros((plan.rows["SWEEP_ROWS"], plan.model.n))
         self.work = np.empty(plan.work_size)
@@ -297,12 +309,12 @@ class _Desk:
             self.scratch[start : start + plan.algebra.mass_size] = plan.mass
 
 
-def _plan(model, trajectory, direction: str) -> _Plan:
+def _plan(model, trajectory, direction: str) -> _SweepPlan:
     method, mass = trajectory.method, trajectory.mass
     key = (method, direction, None if mass is None else mass.tobytes())
     plan = model.plans.get(key)
     if plan is None:
-        plan = model.plans[key] = _Plan(model, method, direction, mass)
+        plan = model.plans[key] = _SweepPlan(model, method, direction, mass)
     return plan
 
 
@@ -311,7 +323,7 @@ def _kernel(method, direction: str, model):
     n = model.n if model.specialised else 0
     key = (method, direction, n, *links.values())
     if key not in _kernels:
-        family = FAMILIES[method.family]
+        family = SWEEPS[method.family]
         direct = family.direct if direction == "pull" else {}
         constants = {
             **method_constants(method),
@@ -337,10 +349,10 @@ _NO_ROWS = np.empty((0, 0))
 def method_constants(method) -> dict:
     """The tableau as the forward kernel sees it."""
     return {
-        **FORWARD[method.family].tables(method),
+        **FAMILIES[method.family].tables(method),
         "SCALED": method.scaled,
         "ROWS": method.rows,
         "DENSE": method.dense,
         "DENSE_ROWS": len(method.dense),
-        "CARRIED": method.stages if FAMILIES[method.family].carried else -1,
+        "CARRIED": method.stages if SWEEPS[method.family].carried else -1,
     }

@@ -11,7 +11,7 @@ import numpy as np
 from sciad import SciadError
 from sciad.adjoints import serving
 from sciad.adjoints.ode.choice import choice
-from sciad.solvers.model.arguments import contiguous, flat, strip
+from sciad.solvers.model.arguments import contiguous, flat, untraced
 from sciad.solvers.ode.solve_primitive import Problem, run
 
 __all__ = ["Cost", "Explanation", "explain"]
@@ -126,9 +126,9 @@ def explain(sol, measure: bool = True) -> Explanation:
     if inputs is None:
         raise TypeError(f"explain wants what solve_ivp returned, not {type(sol).__name__}")
     problem, _, t0, t1, ts, y0, p, _, events, _ = inputs
-    t0, t1, y0, p = float(strip(t0)), float(strip(t1)), flat(strip(y0)), contiguous(strip(p))
+    t0, t1, y0, p = float(untraced(t0)), float(untraced(t1)), flat(untraced(y0)), contiguous(untraced(p))
     model, pieces = problem.model, events is not None
-    ts = np.array([t1]) if ts is None else contiguous(strip(ts))
+    ts = np.array([t1]) if ts is None else contiguous(untraced(ts))
     if problem.known is not None or pieces:
         ts = np.array([t1])
     whole = (t0, t1, ts, y0, p)

@@ -12,15 +12,26 @@ from sciad.eager.traced import Traced, operand, raw
 from sciad.solvers.model.parameters import path_of
 
 __all__ = [
-    "argument_tuple", "array", "check", "check_step_limits", "contiguous", "flat", "positive", "refuse_times",
-    "strip", "stripped", "time_span", "times_within", "trial",
+    "argument_tuple",
+    "array",
+    "check_start",
+    "check_step_limits",
+    "contiguous",
+    "flat",
+    "positive",
+    "refuse_times",
+    "time_span",
+    "times_within",
+    "trial",
+    "untraced",
+    "untraced_args",
 ]  # fmt: skip
 
 _FLOAT = np.dtype(float)
 _NUMBERS = frozenset({float, int})
 
 
-def strip(x):
+def untraced(x):
     """The plain value inside a traced one, at any level.
 
     A batch of one and the same value (what tangents of many directions make of it) counts as that value.
@@ -38,9 +49,9 @@ def strip(x):
     return plain
 
 
-def stripped(args: tuple) -> tuple:
+def untraced_args(args: tuple) -> tuple:
     """Arguments with the plain values inside traced ones."""
-    return tree.tree_map(lambda leaf: strip(operand(leaf)), args)
+    return tree.tree_map(lambda leaf: untraced(operand(leaf)), args)
 
 
 def array(x, name: str):
@@ -75,7 +86,7 @@ def contiguous(x):
     return x if x.flags.writeable else x.copy()
 
 
-def check(args, t0, t1, y0, p, ts, first_step) -> None:
+def check_start(args, t0, t1, y0, p, ts, first_step) -> None:
     """Values that no solve can start from, found cheaply and then named precisely."""
     bad = np.flatnonzero(~np.isfinite(y0)) if not math.isfinite(y0.dot(y0)) else ()
     if len(bad):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sciad.eager.traced import Traced, operand
-from sciad.solvers.model.arguments import array, strip, stripped
+from sciad.solvers.model.arguments import array, untraced, untraced_args
 from sciad.solvers.stepping import loop_state as state
 from sciad.tree import tree_leaves
 
@@ -150,7 +150,7 @@ class Events:
             result, new = result
             if len(new) != len(args):
                 raise ValueError(
-                    f"apply of event {k} returns {len(new)} args at t = {strip(t):.6g}, but the solve has "
+                    f"apply of event {k} returns {len(new)} args at t = {untraced(t):.6g}, but the solve has "
                     f"{len(args)}: return (y, args) with args of the same structure"
                 )
             args = new
@@ -159,8 +159,8 @@ class Events:
         result = array(result, f"the state returned by apply of event {k}")
         if np.size(result) != np.size(y):
             raise ValueError(
-                f"apply of event {k} returns shape {np.shape(result)} at t = {strip(t):.6g}, but y has shape "
-                f"{self.shape}"
+                f"apply of event {k} returns shape {np.shape(result)} at t = {untraced(t):.6g}, but y has "
+                f"shape {self.shape}"
             )
         return np.reshape(result, self.shape), args
 
@@ -174,8 +174,8 @@ class Events:
         y, args = self.changed(k, t, y.reshape(self.shape).copy(), self.args)
         self.traced |= any(isinstance(operand(x), Traced) for x in (y, *tree_leaves(args)))
         if args is not self.args:
-            self.args = stripped(args)
-        return np.ascontiguousarray(strip(y), dtype=float).reshape(-1), rest
+            self.args = untraced_args(args)
+        return np.ascontiguousarray(untraced(y), dtype=float).reshape(-1), rest
 
     def _last(self, k: int) -> bool:
         """Whether the next zero of event ``k`` ends the solve."""
@@ -222,7 +222,7 @@ class Events:
     def _plain(self, k: int, t: float, y: np.ndarray) -> float:
         found = operand(self.functions[k](t, y.reshape(self.shape), *self.args))
         self.traced |= isinstance(found, Traced)
-        return float(np.asarray(strip(found)).item())
+        return float(np.asarray(untraced(found)).item())
 
     def _active(self, old: np.ndarray, new: np.ndarray) -> np.ndarray:
         up = (old <= 0) & (new >= 0) & (self.direction >= 0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.sparse import csc_array, issparse
 
-from sciad.solvers.model.arguments import contiguous, flat, strip, stripped
+from sciad.solvers.model.arguments import contiguous, flat, untraced, untraced_args
 from sciad.solvers.model.models import CompiledModel, Model
 
 __all__ = ["check_jac", "pattern_given", "with_pattern"]
@@ -34,7 +34,7 @@ def pattern_given(sparsity, n: int) -> csc_array:
 def check_jac(jac, t0, y0, args: tuple) -> None:
     """Refuse a ``jac`` of the wrong shape, as SciPy does; the other arguments may be traced."""
     if callable(jac):
-        jac = jac(strip(t0), strip(y0), *stripped(args))
+        jac = jac(untraced(t0), untraced(y0), *untraced_args(args))
     found = jac.shape if issparse(jac) else np.shape(jac)
     if found != (np.size(y0), np.size(y0)) and not (np.size(y0) == 1 and found == ()):
         raise ValueError(
@@ -59,7 +59,7 @@ def with_pattern(model: Model, pattern: csc_array, t0, y0, p) -> Model:
     other = model.plans.get(key)
     if other is None:
         other = CompiledModel(model.function, model.shape, model.m, pattern)
-        _check_pattern(other, float(strip(t0)), flat(strip(y0)), contiguous(strip(p)))
+        _check_pattern(other, float(untraced(t0)), flat(untraced(y0)), contiguous(untraced(p)))
         model.plans[key] = other
     return other
 

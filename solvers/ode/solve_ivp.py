@@ -13,7 +13,7 @@ from sciad.solvers.methods.names import AUTO, method_named
 from sciad.solvers.model.arguments import (
     argument_tuple,
     array,
-    check,
+    check_start,
     check_step_limits,
     contiguous,
     flat,
@@ -182,7 +182,7 @@ def solve_ivp(
     level = 2 if dense_output else int(ts is None)
     y0, p = flat(y0), contiguous(p)
     ts = _NO_TIMES if ts is None else contiguous(ts)
-    check(args, t0, t1, y0, p, ts, first_step)
+    check_start(args, t0, t1, y0, p, ts, first_step)
     watch = None if events is None else Events(events, args, shape)
     with showing(progress, t0, t1) as shown:
         if watch is not None or options.mass is not None:

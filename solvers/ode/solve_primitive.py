@@ -10,7 +10,7 @@ import sciad
 from sciad.errors import SolverError
 from sciad.solvers.methods.explicit_tableaus import Tsit5
 from sciad.solvers.methods.names import AUTO, method_named
-from sciad.solvers.model.arguments import check, contiguous, flat
+from sciad.solvers.model.arguments import check_start, contiguous, flat
 from sciad.solvers.model.entries import Witness
 from sciad.solvers.model.models import Model
 from sciad.solvers.ode.solution import DenseOutput
@@ -69,7 +69,7 @@ def run(
         problem.trajectory = placed(problem.known, ts)
         _attest(problem, float(t0), y0, p)
         return problem.trajectory
-    check((), t0, t1, y0, p, ts, problem.options.first_step)
+    check_start((), t0, t1, y0, p, ts, problem.options.first_step)
     span = (float(t0), float(t1))
     auto = problem.method is AUTO
     method = Tsit5 if auto else problem.method

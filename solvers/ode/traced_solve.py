@@ -12,7 +12,7 @@ from sciad.eager.traced import Traced, is_traced, raw
 from sciad.errors import SolverError
 from sciad.solvers.methods.explicit_tableaus import Tsit5
 from sciad.solvers.methods.names import AUTO, method_named
-from sciad.solvers.model.arguments import check, contiguous, flat, strip, stripped
+from sciad.solvers.model.arguments import check_start, contiguous, flat, untraced, untraced_args
 from sciad.solvers.ode.event_chain import Piece, chain
 from sciad.solvers.ode.events import Events, Occurrence
 from sciad.solvers.ode.mass_matrix import consistent, slope_at
@@ -108,8 +108,8 @@ class Stretch:
         """The solution at times (k,), in any order."""
         if not len(times):
             return np.empty((*np.shape(self.y0), 0))
-        sign = 1.0 if strip(self.t1) >= strip(self.t0) else -1.0
-        order = np.argsort(strip(times) * sign, kind="stable")
+        sign = 1.0 if untraced(self.t1) >= untraced(self.t0) else -1.0
+        order = np.argsort(untraced(times) * sign, kind="stable")
         if np.all(order[1:] > order[:-1]):
             return _outputs(self.problem, self.t0, self.t1, times, self.y0, self.p)
         values = _outputs(self.problem, self.t0, self.t1, times[order], self.y0, self.p)
@@ -129,7 +129,7 @@ class DifferentiableOutput:
     def ts(self) -> np.ndarray:
         """Ends of the steps."""
         starts = [s.problem.known.t_steps for s in self._stretches]
-        return np.concatenate([*starts, [strip(self._stretches[-1].t1)]])
+        return np.concatenate([*starts, [untraced(self._stretches[-1].t1)]])
 
     @property
     def t_min(self) -> float:
@@ -158,9 +158,9 @@ class DifferentiableOutput:
     def _values(self, times):
         if len(self._stretches) == 1:
             return self._stretches[0].at(times)
-        sign = 1.0 if strip(self._stretches[-1].t1) >= strip(self._stretches[0].t0) else -1.0
-        ends = np.array([sign * strip(s.t1) for s in self._stretches[:-1]])
-        which = np.searchsorted(ends, sign * strip(times), side="left")
+        sign = 1.0 if untraced(self._stretches[-1].t1) >= untraced(self._stretches[0].t0) else -1.0
+        ends = np.array([sign * untraced(s.t1) for s in self._stretches[:-1]])
+        which = np.searchsorted(ends, sign * untraced(times), side="left")
         parts = [s.at(times[which == i]) for i, s in enumerate(self._stretches) if np.any(which == i)]
         order = np.argsort(which, kind="stable")
         return np.concatenate(parts, axis=-1)[..., np.argsort(order)]
@@ -175,7 +175,7 @@ class _Again:
     def __call__(self, t):
         problem, t0, t1, y0, p = self._rest
         times = np.reshape(t, (-1,))
-        order = np.argsort(strip(times) * (1.0 if strip(t1) >= strip(t0) else -1.0), kind="stable")
+        order = np.argsort(untraced(times) * (1.0 if untraced(t1) >= untraced(t0) else -1.0), kind="stable")
         values = solve(problem, t0, t1, times[order], y0, p)
         return values[..., 0] if np.ndim(t) == 0 else values[..., np.argsort(order)]
 
@@ -186,19 +186,19 @@ class _Again:
 def _plain(problem, rebuild, t0, t1, ts, y0, p, args, events) -> tuple[list[Piece], Events | None]:
     """The pieces of the solve of the plain values."""
     options = replace(problem.options, dense_always=True)
-    span, shape = (float(strip(t0)), float(strip(t1))), np.shape(y0)
-    y0, p = flat(strip(y0)), contiguous(strip(p))
-    ts = np.empty(0) if ts is None else contiguous(strip(ts))
+    span, shape = (float(untraced(t0)), float(untraced(t1))), np.shape(y0)
+    y0, p = flat(untraced(y0)), contiguous(untraced(p))
+    ts = np.empty(0) if ts is None else contiguous(untraced(ts))
 
-    check(args, *span, y0, p, ts, options.first_step)
+    check_start(args, *span, y0, p, ts, options.first_step)
 
     def rebuilt(changed):
         model, p = rebuild(changed)
-        return model, contiguous(strip(p))
+        return model, contiguous(untraced(p))
 
     auto = problem.method is AUTO
     for method in (Tsit5, method_named("Rodas5P")) if auto else (problem.method,):
-        watch = None if events is None else Events(events, stripped(args), shape)
+        watch = None if events is None else Events(events, untraced_args(args), shape)
         attempt = Problem(problem.model, method, options)
         pieces = chain(attempt, span, y0, p, ts, 2, watch, rebuilt, watched=auto and method is Tsit5)
         last = pieces[-1].last
@@ -257,7 +257,7 @@ def _join(problem, rebuild, pieces, watch, t0, t1, ts, y0, p, args):
 
 def _check_repeated(k: int, piece: Piece, y, p) -> None:
     """Refuse an event that leaves behind something else when it is applied again to be differentiated."""
-    for what, before, now in (("state", piece.y, strip(y)), ("args", piece.p, strip(p))):
+    for what, before, now in (("state", piece.y, untraced(y)), ("args", piece.p, untraced(p))):
         gap, size = np.abs(np.ravel(now) - before), np.abs(before)
         if not np.all(gap <= 1e-6 * size + 1e-9 * size.max(initial=0.0)):
             raise sciad.NotDifferentiable(
@@ -281,14 +281,14 @@ def _happened(watch: Events, o: Occurrence, problem: Problem, p, args: tuple, y)
     The time t is where g(t, y(t), args) = 0. With the solution followed at its slope y' there, the implicit
     function theorem gives dt = -dg / (g_t + g_y y') and the state at the event moves by dy + y' dt.
     """
-    slope = _slope(problem, o, contiguous(strip(p)))
-    plain = stripped(args)
+    slope = _slope(problem, o, contiguous(untraced(p)))
+    plain = untraced_args(args)
     shape = np.shape(y)
 
     def g(t, y):
         return watch.value(o.k, t, y, plain)
 
-    rate = float(strip(sciad.jvp(g, (o.t, o.y.reshape(shape)), (1.0, slope.reshape(shape)))[1]))
+    rate = float(untraced(sciad.jvp(g, (o.t, o.y.reshape(shape)), (1.0, slope.reshape(shape)))[1]))
     if not (np.isfinite(rate) and rate != 0.0):
         raise SolverError(
             f"event {o.k} touches zero at t = {o.t:.6g} without passing it (its total time derivative is "

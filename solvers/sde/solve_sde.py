@@ -9,7 +9,7 @@ import numpy as np
 import sciad as ad
 from sciad.eager.traced import is_traced
 from sciad.errors import SolverError
-from sciad.solvers.model.arguments import argument_tuple, array, check
+from sciad.solvers.model.arguments import argument_tuple, array, check_start
 from sciad.solvers.model.parameters import example, join, kind_of, present
 from sciad.solvers.sde.ensemble import Moments
 from sciad.solvers.sde.equation import Equation, check_dependence, shape_of_noise
@@ -187,7 +187,7 @@ def solve_sde(
 
 def _check_numbers(args, span, y0, p, first_step) -> None:
     flat = np.ascontiguousarray(y0, dtype=float).reshape(-1)
-    check(args, *span, flat, np.asarray(p, dtype=float), np.empty(0), first_step)
+    check_start(args, *span, flat, np.asarray(p, dtype=float), np.empty(0), first_step)
 
 
 def _simulate(problem, y0, p):

@@ -81,7 +81,7 @@ from sciad.solvers.stepping.loop_state import (
     WATCHED,
 )
 
-__all__ = ["SIGNATURE", "integrate"]
+__all__ = ["SIGNATURE", "run_loop"]
 
 SIGNATURE = (
     "int64(int64[::1], int64[::1], float64[::1], float64[:,::1], float64[::1], float64[::1], float64[:,::1], "
@@ -90,7 +90,7 @@ SIGNATURE = (
 
 
 @kernel
-def integrate(model, whole, real, state, p, ts, out, place, record, scratch):
+def run_loop(model, whole, real, state, p, ts, out, place, record, scratch):
     """Go on from where ``whole``, ``real`` and ``state`` are until something has to be decided elsewhere.
 
     Parameters

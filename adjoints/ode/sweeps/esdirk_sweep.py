@@ -8,7 +8,6 @@ and differs from that of the computed ones by the tolerance of the iteration.
 
 from __future__ import annotations
 
-from sciad.adjoints.ode.sweeps.explicit_sweep import pull_first, push_first
 from sciad.adjoints.ode.sweeps.linked_sweep_names import LAM, Y1DOT, YBAR, YDOT, F, O, call_pullback
 from sciad.native.kernels import kernel
 from sciad.native.runtime import call, combine, combine_from, row, scatter, unroll, view
@@ -21,10 +20,10 @@ from sciad.solvers.linear.linked_systems import (
 from sciad.solvers.linear.lu_kernels import FACTOR_SIZE, JACOBIAN_SIZE, MASS_SIZE
 from sciad.solvers.stepping.linked_names import BEFORE, GAMMA, STAGES, A, B, C, U
 
-__all__ = ["pull_first", "pull_step", "push_first", "push_step", "scratch_size"]
+__all__ = ["esdirk_pull_step", "esdirk_push_step", "esdirk_scratch_size"]
 
 
-def scratch_size(model, algebra) -> int:
+def esdirk_scratch_size(model, algebra) -> int:
     """Factors, J and M as stored."""
     return algebra.size
 
@@ -44,7 +43,7 @@ def factor_stage(model, n, t, h, y, p, spare, work, scratch):
 
 
 @kernel
-def pull_step(model, n, t, h, looked, z, saved, p, gp, gt, work, scratch, mass):
+def esdirk_pull_step(model, n, t, h, looked, z, saved, p, gp, gt, work, scratch, mass):
     """Transpose one step; the rows of ``z`` as for explicit methods, ``model`` = pullback, jacobian."""
     shift = 1.0 / (GAMMA * h)
     for k in range(n):
@@ -76,7 +75,7 @@ def pull_step(model, n, t, h, looked, z, saved, p, gp, gt, work, scratch, mass):
 
 
 @kernel
-def push_step(model, n, t, h, looked, z, saved, p, dp, dt, work, scratch, mass):
+def esdirk_push_step(model, n, t, h, looked, z, saved, p, dp, dt, work, scratch, mass):
     """Differentiate one step along (dy, dp, dt); ``model`` = pushforward, jacobian."""
     shift = 1.0 / (GAMMA * h)
     for k in range(n):

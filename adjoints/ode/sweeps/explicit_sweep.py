@@ -14,11 +14,11 @@ from sciad.native.kernels import kernel
 from sciad.native.runtime import call, combine, combine_from, row, scatter, unroll
 from sciad.solvers.stepping.linked_names import ROWS, STAGES, A, C, U
 
-__all__ = ["pull_first", "pull_step", "push_first", "push_step"]
+__all__ = ["explicit_pull_first", "explicit_pull_step", "explicit_push_first", "explicit_push_step"]
 
 
 @kernel
-def pull_step(model, n, t, h, looked, z, saved, p, gp, gt, work, scratch, mass):
+def explicit_pull_step(model, n, t, h, looked, z, saved, p, gp, gt, work, scratch, mass):
     """Transpose one step.
 
     Parameters
@@ -52,7 +52,7 @@ def pull_step(model, n, t, h, looked, z, saved, p, gp, gt, work, scratch, mass):
 
 
 @kernel
-def pull_first(model, n, t, z, saved, p, gp, gt, work):
+def explicit_pull_first(model, n, t, z, saved, p, gp, gt, work):
     """Transpose K_0 = f(t0, y0) of the first step; its cotangent stands in the closing row."""
     for k in range(n):
         z[U, k] = saved[2 + k]
@@ -60,7 +60,7 @@ def pull_first(model, n, t, z, saved, p, gp, gt, work):
 
 
 @kernel
-def push_step(model, n, t, h, looked, z, saved, p, dp, dt, work, scratch, mass):
+def explicit_push_step(model, n, t, h, looked, z, saved, p, dp, dt, work, scratch, mass):
     """Differentiate one step along (dy, dp, dt): from row YDOT to rows Y1DOT and K_i."""
     for k in range(n):
         z[0, k] = z[STAGES, k]
@@ -80,7 +80,7 @@ def push_step(model, n, t, h, looked, z, saved, p, dp, dt, work, scratch, mass):
 
 
 @kernel
-def push_first(model, n, t, z, saved, p, dp, dt, work):
+def explicit_push_first(model, n, t, z, saved, p, dp, dt, work):
     """The tangent of K_0 = f(t0, y0) of the first step, into the closing row."""
     for k in range(n):
         z[U, k] = saved[2 + k]

@@ -44,15 +44,15 @@ __all__ = [
     "factor",
     "plain_factors_of",
     "plain_solve_transposed",
-    "pull_first",
-    "pull_step",
-    "push_first",
-    "push_step",
-    "scratch_size",
+    "rosenbrock_pull_first",
+    "rosenbrock_pull_step",
+    "rosenbrock_push_first",
+    "rosenbrock_push_step",
+    "rosenbrock_scratch_size",
 ]
 
 
-def scratch_size(model, algebra) -> int:
+def rosenbrock_scratch_size(model, algebra) -> int:
     """Factors, J and M as stored, a direction (n + m), ignored cotangents (2 (n + m + 2))."""
     return algebra.size + 3 * (model.n + max(1, model.m) + 2)
 
@@ -102,7 +102,7 @@ def plain_solve_transposed(model, n, t, saved, p, factors, x, work, scratch):
 
 
 @kernel
-def pull_step(model, n, t, h, looked, z, saved, p, gp, gt, work, scratch, mass):
+def rosenbrock_pull_step(model, n, t, h, looked, z, saved, p, gp, gt, work, scratch, mass):
     """Transpose one step; the rows of ``z`` as for explicit methods, ``model`` = pullback, jacobian,
     pullback_along.
     """
@@ -174,13 +174,13 @@ def mass_row(n, mass, v, k, transposed):
 
 
 @kernel
-def pull_first(model, n, t, z, saved, p, gp, gt, work):
+def rosenbrock_pull_first(model, n, t, z, saved, p, gp, gt, work):
     """Nothing is left over: f(t, y) is part of the step."""
     return 0
 
 
 @kernel
-def push_step(model, n, t, h, looked, z, saved, p, dp, dt, work, scratch, mass):
+def rosenbrock_push_step(model, n, t, h, looked, z, saved, p, dp, dt, work, scratch, mass):
     """Differentiate one step along (dy, dp, dt); ``model`` = pushforward, jacobian, pushforward_along."""
     status = plain_factors_of(model, n, t, h, saved, p, work, scratch)
     if status != 0:
@@ -213,6 +213,6 @@ def push_step(model, n, t, h, looked, z, saved, p, dp, dt, work, scratch, mass):
 
 
 @kernel
-def push_first(model, n, t, z, saved, p, dp, dt, work):
+def rosenbrock_push_first(model, n, t, z, saved, p, dp, dt, work):
     """Nothing is left over: f(t, y) is part of the step."""
     return 0
