@@ -11,6 +11,8 @@ import math
 
 from llvmlite import ir
 
+from sciad.native.llvm_floats import DOUBLE, INT, Float, integer, polynomial
+
 LN2_HI, LN2_LO = 6.93147180369123816490e-01, 1.90821492927058770002e-10
 _LOG = (
     6.666666666666735130e-01,
@@ -22,93 +24,6 @@ _LOG = (
     1.479819860511658591e-01,
 )
 _ROUND = 6755399441055744.0  # 1.5 * 2**52: adding it rounds to an integer, found in the low bits
-_DOUBLE, _INT = ir.DoubleType(), ir.IntType(64)
-_FLAGS = ("contract",)  # never to be reassociated, whatever the surrounding function allows
-
-
-class Float:
-    """A float64 in LLVM with Python's operators."""
-
-    def __init__(self, builder, value):
-        self.builder, self.value = builder, value
-
-    def _with(self, other):
-        return other.value if isinstance(other, Float) else ir.Constant(_DOUBLE, other)
-
-    def _new(self, value):
-        return Float(self.builder, value)
-
-    def __add__(self, other):
-        return self._new(self.builder.fadd(self.value, self._with(other), flags=_FLAGS))
-
-    def __sub__(self, other):
-        return self._new(self.builder.fsub(self.value, self._with(other), flags=_FLAGS))
-
-    def __rsub__(self, other):
-        return self._new(self.builder.fsub(self._with(other), self.value, flags=_FLAGS))
-
-    def __mul__(self, other):
-        return self._new(self.builder.fmul(self.value, self._with(other), flags=_FLAGS))
-
-    def __truediv__(self, other):
-        return self._new(self.builder.fdiv(self.value, self._with(other), flags=_FLAGS))
-
-    def __rtruediv__(self, other):
-        return self._new(self.builder.fdiv(self._with(other), self.value, flags=_FLAGS))
-
-    def __neg__(self):
-        return self._new(self.builder.fneg(self.value))
-
-    __radd__, __rmul__ = __add__, __mul__
-
-    def __lt__(self, other):
-        return self.builder.fcmp_ordered("<", self.value, self._with(other))
-
-    def __gt__(self, other):
-        return self.builder.fcmp_ordered(">", self.value, self._with(other))
-
-    def __ge__(self, other):
-        return self.builder.fcmp_ordered(">=", self.value, self._with(other))
-
-    def equals(self, other):
-        return self.builder.fcmp_ordered("==", self.value, self._with(other))
-
-    def is_nan(self):
-        return self.builder.fcmp_unordered("uno", self.value, self.value)
-
-    def where(self, cond, other) -> Float:
-        """``self if cond else other``; of a tuple of conditions any."""
-        if isinstance(cond, tuple):
-            cond = self.builder.or_(*cond)
-        return self._new(self.builder.select(cond, self.value, self._with(other)))
-
-    def bits(self):
-        return self.builder.bitcast(self.value, _INT)
-
-    def from_bits(self, bits) -> Float:
-        return self._new(self.builder.bitcast(bits, _DOUBLE))
-
-    def call(self, name: str, *others) -> Float:
-        kind = ir.FunctionType(_DOUBLE, [_DOUBLE] * (1 + len(others)))
-        module = self.builder.module
-        function = module.globals.get(name) or ir.Function(module, kind, name)
-        return self._new(self.builder.call(function, [self.value, *map(self._with, others)]))
-
-
-def _int(n: int):
-    return ir.Constant(_INT, n)
-
-
-def polynomial(x: Float, coefficients) -> Float:
-    """``c[0] + c[1]*x + ...`` by Estrin's scheme: short chains of dependent operations."""
-    terms: list = list(coefficients)
-    while len(terms) > 1:
-        pairs = []
-        for k in range(0, len(terms) - 1, 2):
-            pairs.append(x * terms[k + 1] + terms[k])
-        terms = pairs + terms[len(terms) - len(terms) % 2 :]
-        x = x * x
-    return terms[0]
 
 
 def _octaves(x: Float):
@@ -122,7 +37,7 @@ def _octaves(x: Float):
 def _power_of_two(x: Float, n) -> Float:
     """``2**n`` for -1022 <= n <= 1023."""
     b = x.builder
-    return x.from_bits(b.shl(b.add(n, _int(1023)), _int(52)))
+    return x.from_bits(b.shl(b.add(n, integer(1023)), integer(52)))
 
 
 # (exp(r) - 1 - r)/r**2 on half an octave, interpolated at Chebyshev's points: to 2e-17 of exp(r)
@@ -144,15 +59,15 @@ def exp(x: Float) -> Float:
     x = _clip(x, -746.0, 710.0)
     n, r, _ = _octaves(x)
     b = x.builder
-    half = b.ashr(n, _int(1))
+    half = b.ashr(n, integer(1))
     p = (polynomial(r, _EXP) * (r * r) + r) + 1.0
     return p * _power_of_two(x, half) * _power_of_two(x, b.sub(n, half))
 
 
 def _clip(x: Float, low: float, high: float) -> Float:
     """NaN stays."""
-    x = x._new(ir.Constant(_DOUBLE, high)).where(x > high, x)
-    return x._new(ir.Constant(_DOUBLE, low)).where(x < low, x)
+    x = x._new(ir.Constant(DOUBLE, high)).where(x > high, x)
+    return x._new(ir.Constant(DOUBLE, low)).where(x < low, x)
 
 
 def _expm1(y: Float):
@@ -169,7 +84,7 @@ def _expm1(y: Float):
 def expm1(x: Float) -> Float:
     e, lost, q, n = _expm1(_clip(x, -40.0, 710.0))
     huge = (
-        (q + 1.0) * 2.0**512 * _power_of_two(x, x.builder.sub(n, _int(512)))
+        (q + 1.0) * 2.0**512 * _power_of_two(x, x.builder.sub(n, integer(512)))
     )  # 2**n may overflow, this need not
     return x.where(x.equals(0.0), huge.where(x > 709.0, e + lost))
 
@@ -233,7 +148,7 @@ def sin(x: Float) -> Float:
 
 def cos(x: Float) -> Float:
     n, r, c = _quadrant(x)
-    return _turned(x, x.builder.add(n, _int(1)), _cos_series(r, c), _sin_series(r, c))
+    return _turned(x, x.builder.add(n, integer(1)), _cos_series(r, c), _sin_series(r, c))
 
 
 def _quadrant(x: Float):
@@ -243,10 +158,10 @@ def _quadrant(x: Float):
     A function of its own, inlined later, so that the sine and the cosine of a number share it.
     """
     b = x.builder
-    name, kind = "sciad_quadrant", ir.LiteralStructType([_INT, _DOUBLE, _DOUBLE])
+    name, kind = "sciad_quadrant", ir.LiteralStructType([INT, DOUBLE, DOUBLE])
     function = b.module.globals.get(name)
     if function is None:
-        function = ir.Function(b.module, ir.FunctionType(kind, [_DOUBLE]), name)
+        function = ir.Function(b.module, ir.FunctionType(kind, [DOUBLE]), name)
         function.linkage = "linkonce_odr"
         for attribute in ("alwaysinline", "nounwind", "readnone"):
             function.attributes.add(attribute)
@@ -263,7 +178,7 @@ def _quadrant_of(x: Float):
     """The branch is seldom taken; a loop that contains it is vectorised all the same."""
     b, near = x.builder, _quadrant_near(x)
     before = b.block
-    beyond = b.fcmp_unordered(">", x.call("llvm.fabs.f64").value, ir.Constant(_DOUBLE, _REDUCED))
+    beyond = b.fcmp_unordered(">", x.call("llvm.fabs.f64").value, ir.Constant(DOUBLE, _REDUCED))
     with b.if_then(beyond, likely=False):
         far = _quadrant_far(x)
         inside = b.block
@@ -289,7 +204,7 @@ def _quadrant_near(x: Float):
 def _nearest(x: Float):
     """The integer next to x, |x| < 2**51, and its low bits."""
     shifted = x + _ROUND
-    return shifted - _ROUND, x.builder.sub(shifted.bits(), ir.Constant(_DOUBLE, _ROUND).bitcast(_INT))
+    return shifted - _ROUND, x.builder.sub(shifted.bits(), ir.Constant(DOUBLE, _ROUND).bitcast(INT))
 
 
 _STEP, _FIRST = 32, 1043  # binary orders of magnitude for each row of the table; the first (biased)
@@ -300,14 +215,16 @@ def _quadrant_far(x: Float):
     four doubles. NaN for infinity."""
     b = x.builder
     bits = x.bits()
-    order = b.and_(b.lshr(bits, _int(52)), _int(2047))
-    row = b.sdiv(b.sub(order, _int(_FIRST)), _int(_STEP))
-    left = b.sub(order, b.add(b.mul(row, _int(_STEP)), _int(_FIRST)))  # 0 <= left < _STEP
-    mantissa = b.and_(bits, _int((1 << 63) | ((1 << 52) - 1)))
-    m = x.from_bits(b.or_(mantissa, b.shl(b.add(left, _int(1023 + 52)), _int(52))))  # an integer
-    place = b.mul(row, _int(4))
+    order = b.and_(b.lshr(bits, integer(52)), integer(2047))
+    row = b.sdiv(b.sub(order, integer(_FIRST)), integer(_STEP))
+    left = b.sub(order, b.add(b.mul(row, integer(_STEP)), integer(_FIRST)))  # 0 <= left < _STEP
+    mantissa = b.and_(bits, integer((1 << 63) | ((1 << 52) - 1)))
+    m = x.from_bits(b.or_(mantissa, b.shl(b.add(left, integer(1023 + 52)), integer(52))))  # an integer
+    place = b.mul(row, integer(4))
     table = _table(b.module)
-    t = [x._new(b.load(b.gep(table, [_int(0), b.add(place, _int(j))], inbounds=True))) for j in range(4)]
+    t = [
+        x._new(b.load(b.gep(table, [integer(0), b.add(place, integer(j))], inbounds=True))) for j in range(4)
+    ]
     (p0, e0), (p1, e1), (p2, e2) = (_product(m, part) for part in t[:3])
     p0 = p0 - (p0 * 0.25).call("llvm.rint.f64") * 4.0
     s1, l1 = _exact_sum(e0, p1)
@@ -341,7 +258,7 @@ def _table(module):
     name = "sciad_two_over_pi"
     if name not in module.globals:
         rows = [part for k in range(_FIRST - 1075, 2047 - 1075 + _STEP, _STEP) for part in _four_parts(k)]
-        kind = ir.ArrayType(_DOUBLE, len(rows))
+        kind = ir.ArrayType(DOUBLE, len(rows))
         table = ir.GlobalVariable(module, kind, name)
         table.linkage, table.global_constant = "internal", True
         table.initializer = ir.Constant(kind, rows)
@@ -394,7 +311,7 @@ def _turned(x: Float, n, even: Float, odd: Float) -> Float:
     """The sine n quarters of a turn on from an angle with this cosine and sine."""
     b = x.builder
     y = even.where(b.trunc(n, ir.IntType(1)), odd)
-    sign = b.shl(b.and_(n, _int(2)), _int(62))
+    sign = b.shl(b.and_(n, integer(2)), integer(62))
     return x.from_bits(b.xor(y.bits(), sign))
 
 
@@ -404,11 +321,11 @@ def _split(x: Float):
     tiny = x < 2.2250738585072014e-308
     x = (x * 18014398509481984.0).where(tiny, x)
     bits = x.bits()
-    shifted = b.sub(bits, _int(0x3FE6A09E667F3BCD))
-    k = b.ashr(shifted, _int(52))
-    m = x.from_bits(b.sub(bits, b.shl(k, _int(52))))
-    k = b.sub(k, b.select(tiny, _int(54), _int(0)))
-    return m, x._new(b.sitofp(k, _DOUBLE))
+    shifted = b.sub(bits, integer(0x3FE6A09E667F3BCD))
+    k = b.ashr(shifted, integer(52))
+    m = x.from_bits(b.sub(bits, b.shl(k, integer(52))))
+    k = b.sub(k, b.select(tiny, integer(54), integer(0)))
+    return m, x._new(b.sitofp(k, DOUBLE))
 
 
 def log(x: Float) -> Float:
@@ -428,9 +345,9 @@ def _log_series(f: Float, k: Float, correction) -> Float:
 def _log_special(x: Float, y: Float) -> Float:
     infinity = math.inf
     y = x.where(x.equals(infinity), y)
-    y = x._new(ir.Constant(_DOUBLE, -infinity)).where(x.equals(0.0), y)
-    ok = x.builder.fcmp_ordered(">=", x.value, ir.Constant(_DOUBLE, 0.0))
-    return y.where(ok, x._new(ir.Constant(_DOUBLE, math.nan)))
+    y = x._new(ir.Constant(DOUBLE, -infinity)).where(x.equals(0.0), y)
+    ok = x.builder.fcmp_ordered(">=", x.value, ir.Constant(DOUBLE, 0.0))
+    return y.where(ok, x._new(ir.Constant(DOUBLE, math.nan)))
 
 
 def log1p(x: Float) -> Float:
@@ -447,13 +364,13 @@ def log1p(x: Float) -> Float:
 
 def expit(x: Float) -> Float:
     e = exp(-x.call("llvm.fabs.f64"))
-    top = e._new(ir.Constant(_DOUBLE, 1.0)).where(x >= 0.0, e)
+    top = e._new(ir.Constant(DOUBLE, 1.0)).where(x >= 0.0, e)
     return top / (e + 1.0)
 
 
 def logaddexp(a: Float, b: Float) -> Float:
     gap = (a - b).call("llvm.fabs.f64")
-    gap = gap._new(ir.Constant(_DOUBLE, 0.0)).where(a.equals(b), gap)  # both infinite
+    gap = gap._new(ir.Constant(DOUBLE, 0.0)).where(a.equals(b), gap)  # both infinite
     large = a.where(a > b, b)
     return large + log1p(exp(-gap))
 
@@ -486,7 +403,7 @@ def fmin(a: Float, b: Float) -> Float:
 
 
 def sign(x: Float) -> Float:
-    one = x._new(ir.Constant(_DOUBLE, 1.0))
+    one = x._new(ir.Constant(DOUBLE, 1.0))
     return one.where(x > 0.0, (-one).where(x < 0.0, x))
 
 
@@ -495,7 +412,7 @@ def reciprocal(x: Float) -> Float:
 
 
 def heaviside(x: Float, at_zero: Float) -> Float:
-    one = x._new(ir.Constant(_DOUBLE, 1.0))
+    one = x._new(ir.Constant(DOUBLE, 1.0))
     return one.where(x > 0.0, (one - 1.0).where(x < 0.0, at_zero.where(x.equals(0.0), x)))
 
 
@@ -520,4 +437,4 @@ def isfinite(x: Float):
 
 
 def signbit(x: Float):
-    return x.builder.icmp_signed("<", x.bits(), _int(0))
+    return x.builder.icmp_signed("<", x.bits(), integer(0))
