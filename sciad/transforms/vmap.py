@@ -14,9 +14,7 @@ from sciad.eager.traced import Primitive, Traced, apply, apply_constant, next_le
 from sciad.eager.views import shown, window_
 from sciad.plain_numpy import np
 from sciad.rule_table import TABLE, Repeat, linear
-from sciad.rules import array_functions as shapes
-from sciad.rules import numpy_linalg as algebra
-from sciad.rules import products
+from sciad.rules import array_functions, numpy_linalg, products
 from sciad.rules.samples import windows_
 from sciad.tree import LEAF, children, flatten, register_leaf, tree_map, unflatten
 
@@ -368,7 +366,7 @@ def _axes(axis):
 
 def _sum(x, axis=None, keepdims=False):
     axes = tuple(range(1, len(x.shape))) if axis is None else _axes(axis)
-    return shapes.sum_(x, axis=axes, keepdims=keepdims)
+    return array_functions.sum_(x, axis=axes, keepdims=keepdims)
 
 
 def _reshape(x, shape, order="C"):
@@ -378,26 +376,26 @@ def _reshape(x, shape, order="C"):
         shape = tuple(int(np.prod(x.shape[1:])) // max(rest, 1) if n == -1 else n for n in shape)
     shape = tuple(map(int, shape))
     if order == "F":
-        return _transpose(shapes.reshape_(_transpose(x), (x.shape[0], *shape[::-1])))
-    return shapes.reshape_(x, (x.shape[0], *shape))
+        return _transpose(array_functions.reshape_(_transpose(x), (x.shape[0], *shape[::-1])))
+    return array_functions.reshape_(x, (x.shape[0], *shape))
 
 
 def _ravel(x, order="C"):
     if order == "F":
         return _ravel(_transpose(x))
-    y = shapes.reshape_(x, (x.shape[0], int(np.prod(x.shape[1:]))))
+    y = array_functions.reshape_(x, (x.shape[0], int(np.prod(x.shape[1:]))))
     return y if memory(x)[:1].flags.c_contiguous else np.copy(y)  # where NumPy copies an element
 
 
 def _transpose(x, axes=None):
     axes = range(len(x.shape) - 1)[::-1] if axes is None else axes
-    return shapes.transpose_(x, (0, *[k % (len(x.shape) - 1) + 1 for k in axes]))
+    return array_functions.transpose_(x, (0, *[k % (len(x.shape) - 1) + 1 for k in axes]))
 
 
 def _broadcast_to(x, shape):
     own = len(x.shape) - 1
     x = np.reshape(x, (x.shape[0],) + (1,) * (len(shape) - own) + x.shape[1:])
-    return shapes.broadcast_to_(x, (x.shape[0], *shape))
+    return array_functions.broadcast_to_(x, (x.shape[0], *shape))
 
 
 def _matmul(size, mine, a, b):
@@ -428,7 +426,7 @@ def _where(size, mine, condition, a, b):
     rank = max(len(np.shape(x)) - m for x, m in zip((condition, a, b), mine, strict=True))
     parts = [np.reshape(x, (size,) + (1,) * (rank + 1 - len(x.shape)) + x.shape[1:]) if m else x
              for x, m in zip((condition, a, b), mine, strict=True)]  # fmt: skip
-    return shapes.where_(*parts)
+    return array_functions.where_(*parts)
 
 
 def _stack(size, mine, *parts):
@@ -441,7 +439,7 @@ def _concatenate(size, mine, axis, *parts):
 
 def _batched_solve(size, mine, a, b):
     a, b = _all(size, mine, a, b)
-    return algebra.solve_(a, b) if len(a.shape) == len(b.shape) else NotImplemented
+    return numpy_linalg.solve_(a, b) if len(a.shape) == len(b.shape) else NotImplemented
 
 
 WHOLE = {
@@ -455,29 +453,29 @@ WHOLE = {
     place_: _one(place_),
     restack_: lambda size, mine, level, *xs: restack_(level, *_all(size, mine[1:], *xs)),
     astype_: _one(astype_),
-    shapes.sum_: _one(_sum),
-    shapes.cumsum_: _one(lambda x, axis: shapes.cumsum_(x, *_axes(axis))),
-    shapes.reshape_: _one(_reshape),
-    shapes.ravel_: _one(_ravel),
-    shapes.diagonal_: _one(lambda x, k=0, a=0, b=1, writeable=False: shapes.diagonal_(
+    array_functions.sum_: _one(_sum),
+    array_functions.cumsum_: _one(lambda x, axis: array_functions.cumsum_(x, *_axes(axis))),
+    array_functions.reshape_: _one(_reshape),
+    array_functions.ravel_: _one(_ravel),
+    array_functions.diagonal_: _one(lambda x, k=0, a=0, b=1, writeable=False: array_functions.diagonal_(
         x, k, *_axes((a, b)), writeable=writeable)),
-    shapes.transpose_: _one(_transpose),
-    shapes.broadcast_to_: _one(_broadcast_to),
-    shapes.where_: _where,
+    array_functions.transpose_: _one(_transpose),
+    array_functions.broadcast_to_: _one(_broadcast_to),
+    array_functions.where_: _where,
     windows_: _one(lambda x, shape, axis: windows_(x, shape, _axes(axis))),
-    shapes.real_: _one(shapes.real_),
-    shapes.imag_: _one(shapes.imag_),
-    shapes.copy_: _one(shapes.copy_),
+    array_functions.real_: _one(array_functions.real_),
+    array_functions.imag_: _one(array_functions.imag_),
+    array_functions.copy_: _one(array_functions.copy_),
     products.einsum_: _einsum,
     np.conjugate: _one(np.conjugate),
     np.matmul: _matmul,
-    algebra.solve_: _batched_solve,
-    algebra.fft_: _one(lambda x, axis, norm: algebra.fft_(x, *_axes(axis), norm)),
-    algebra.ifft_: _one(lambda x, axis, norm: algebra.ifft_(x, *_axes(axis), norm)),
+    numpy_linalg.solve_: _batched_solve,
+    numpy_linalg.fft_: _one(lambda x, axis, norm: numpy_linalg.fft_(x, *_axes(axis), norm)),
+    numpy_linalg.ifft_: _one(lambda x, axis, norm: numpy_linalg.ifft_(x, *_axes(axis), norm)),
     **{
         fn: _one(fn)
         for fn in (np.linalg.inv, np.linalg.det, np.linalg.slogdet, np.linalg.pinv, np.linalg.eig,
-                   algebra.cholesky_, algebra.eigh_, algebra.svd_, algebra.qr_)
+                   numpy_linalg.cholesky_, numpy_linalg.eigh_, numpy_linalg.svd_, numpy_linalg.qr_)
     },
 }  # fmt: skip
 assert LEAF is None

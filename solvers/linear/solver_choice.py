@@ -10,8 +10,7 @@ from numba.extending import get_cython_function_address
 from scipy.sparse import csc_array, eye_array
 from scipy.sparse.csgraph import reverse_cuthill_mckee
 
-from sciad.solvers.linear import lu_kernels as linear
-from sciad.solvers.linear import solver_entries as place
+from sciad.solvers.linear import lu_kernels, solver_entries
 from sciad.solvers.linear.lu_kernels import ALGEBRA, FACTOR
 from sciad.solvers.linear.solver_entries import entries
 from sciad.solvers.linear.static_lu import eliminate, static_lu
@@ -79,12 +78,12 @@ class Algebra:
     def table_behind(self, addresses: list[int], autonomous: bool = False) -> np.ndarray:
         """A table with other addresses (at most three) before those of the linear algebra."""
         table = np.array([*addresses, *[0] * (FACTOR - len(addresses)), *self.places], dtype=np.int64)
-        table[linear.JACOBIAN_SIZE] = self.jacobian_size
-        table[linear.FACTOR_SIZE] = self.factor_size
-        table[linear.MASS_SIZE] = self.mass_size
-        table[linear.KEPT_SIZE] = self.kept_size
-        table[linear.DOUBT] = self.doubt
-        table[linear.AUTONOMOUS] = autonomous
+        table[lu_kernels.JACOBIAN_SIZE] = self.jacobian_size
+        table[lu_kernels.FACTOR_SIZE] = self.factor_size
+        table[lu_kernels.MASS_SIZE] = self.mass_size
+        table[lu_kernels.KEPT_SIZE] = self.kept_size
+        table[lu_kernels.DOUBT] = self.doubt
+        table[lu_kernels.AUTONOMOUS] = autonomous
         return table
 
     def work_size(self, model, kinds: tuple[str, ...]) -> int:
@@ -240,12 +239,12 @@ def _static(jacobian, pattern: csc_array, source: np.ndarray, mass: bool) -> Alg
     if plan is None:
         return None
     code = static_lu(pattern, plan, source, mass)
-    own = [0] * (place.SCATTER - ALGEBRA)
+    own = [0] * (solver_entries.SCATTER - ALGEBRA)
     for at, address in (
-        (place.ROUTINE_FACTOR, code.factor),
-        (place.ROUTINE_SOLVE, code.solve),
-        (place.ROUTINE_TRANSPOSED, code.solve_transposed),
-        (place.STATIC_SIZE, code.size),
+        (solver_entries.ROUTINE_FACTOR, code.factor),
+        (solver_entries.ROUTINE_SOLVE, code.solve),
+        (solver_entries.ROUTINE_TRANSPOSED, code.solve_transposed),
+        (solver_entries.STATIC_SIZE, code.size),
     ):
         own[at - ALGEBRA] = address
     size = code.size + 1 + n * n + n
@@ -260,7 +259,7 @@ def _superlu(jacobian, pattern: csc_array, source: np.ndarray) -> Algebra | None
     if n < 200 or pattern.nnz > 0.1 * n * n:
         return None
     solver = SuperLU(pattern, source, jacobian.size)
-    own = [0] * (place.SCATTER - ALGEBRA)
+    own = [0] * (solver_entries.SCATTER - ALGEBRA)
     found = Algebra("SuperLU", n, 0, 1, 0, _places(solver.addresses, own), kept=[solver])
     return _scattered(found, jacobian, pattern, source, source)
 
@@ -269,9 +268,9 @@ def _scattered(found: Algebra, jacobian, pattern, source, target, order=()) -> A
     """Complete an algebra for a sparse J."""
     n, places = found.n, found.places
     columns = np.repeat(np.arange(n), np.diff(pattern.indptr))
-    places[linear.COLOURS - FACTOR] = jacobian.colours
-    places[linear.SEEDS - FACTOR] = jacobian.seeds.ctypes.data
-    places[place.COUNT - FACTOR] = pattern.nnz
+    places[lu_kernels.COLOURS - FACTOR] = jacobian.colours
+    places[lu_kernels.SEEDS - FACTOR] = jacobian.seeds.ctypes.data
+    places[solver_entries.COUNT - FACTOR] = pattern.nnz
     for part in (source, target, pattern.indices, columns, order):
         places.extend(np.asarray(part, dtype=np.int64).tolist())
     found.jacobian_size, found.mass_size = max(1, jacobian.size), max(1, pattern.nnz)
@@ -290,14 +289,14 @@ def _routines(factor: str, solve: str, n: int, below: int, above: int, rows: int
     """LAPACK's routines and the arguments they take by address."""
     numbers = np.array([n, 1, below, above, max(rows, 1)], dtype=np.int32)
     letters = [ctypes.create_string_buffer(letter) for letter in (b"N", b"T")]
-    own = [0] * (place.SCATTER - ALGEBRA)
+    own = [0] * (solver_entries.SCATTER - ALGEBRA)
     for at, value in (
-        (place.ROUTINE_FACTOR, get_cython_function_address("scipy.linalg.cython_lapack", factor)),
-        (place.ROUTINE_SOLVE, get_cython_function_address("scipy.linalg.cython_lapack", solve)),
-        (place.INTEGERS, numbers.ctypes.data),
-        (place.LETTER_N, ctypes.addressof(letters[0])),
-        (place.LETTER_T, ctypes.addressof(letters[1])),
-        (place.BAND_ROWS, rows),
+        (solver_entries.ROUTINE_FACTOR, get_cython_function_address("scipy.linalg.cython_lapack", factor)),
+        (solver_entries.ROUTINE_SOLVE, get_cython_function_address("scipy.linalg.cython_lapack", solve)),
+        (solver_entries.INTEGERS, numbers.ctypes.data),
+        (solver_entries.LETTER_N, ctypes.addressof(letters[0])),
+        (solver_entries.LETTER_T, ctypes.addressof(letters[1])),
+        (solver_entries.BAND_ROWS, rows),
     ):
         own[at - ALGEBRA] = value
     return [numbers, *letters], own

@@ -13,7 +13,7 @@ from functools import cache, cached_property
 import numpy as np
 
 from sciad.native.kernels import load_module
-from sciad.solvers.sde import step_functions as step_sde
+from sciad.solvers.sde import step_functions
 from sciad.solvers.sde.brownian import AREAS, PLAIN, SPACE_TIME
 from sciad.solvers.suggestions import no_such_method
 
@@ -190,7 +190,9 @@ class Method:
 
     def _written(self, embedded: bool) -> Callable:
         writer = (
-            step_sde.additive_step if isinstance(self.tableau, AdditiveTableau) else step_sde.diffusion_step
+            step_functions.additive_step
+            if isinstance(self.tableau, AdditiveTableau)
+            else step_functions.diffusion_step
         )
         return load_module(writer(self.tableau, embedded), f"step_{self.name}").step
 
@@ -306,17 +308,17 @@ SOSRI = DiffusionTableau(
 _ONE_EACH = ("diagonal", "scalar")
 _MANY = ("diagonal", "scalar", "general")
 _METHODS = (
-    Method("EulerMaruyama", ITO, NOISES, 0.5, 1.0, step_sde.euler_maruyama),
+    Method("EulerMaruyama", ITO, NOISES, 0.5, 1.0, step_functions.euler_maruyama),
     Method(
         "Milstein",
         ITO,
         _MANY,
         1.0,
         1.0,
-        step_sde.milstein,
+        step_functions.milstein,
         strong_general=1.0,
         derivative=True,
-        general=Method("Milstein", ITO, _MANY, 1.0, 1.0, noise=AREAS, writer=step_sde.milstein_general),
+        general=Method("Milstein", ITO, _MANY, 1.0, 1.0, noise=AREAS, writer=step_functions.milstein_general),
     ),
     Method(
         "StratonovichMilstein",
@@ -324,7 +326,7 @@ _METHODS = (
         _MANY,
         1.0,
         1.0,
-        step_sde.milstein_stratonovich,
+        step_functions.milstein_stratonovich,
         strong_general=1.0,
         derivative=True,
         general=Method(
@@ -334,13 +336,13 @@ _METHODS = (
             1.0,
             1.0,
             noise=AREAS,
-            writer=step_sde.milstein_stratonovich_general,
+            writer=step_functions.milstein_stratonovich_general,
         ),
     ),
-    Method("EulerHeun", STRATONOVICH, NOISES, 1.0, 1.0, step_sde.euler_heun),
-    Method("Heun", STRATONOVICH, NOISES, 1.0, 1.0, step_sde.heun),
-    Method("Midpoint", STRATONOVICH, NOISES, 1.0, 1.0, step_sde.midpoint),
-    Method("ReversibleHeun", STRATONOVICH, NOISES, 1.0, 1.0, step_sde.reversible_heun, copies=2),
+    Method("EulerHeun", STRATONOVICH, NOISES, 1.0, 1.0, step_functions.euler_heun),
+    Method("Heun", STRATONOVICH, NOISES, 1.0, 1.0, step_functions.heun),
+    Method("Midpoint", STRATONOVICH, NOISES, 1.0, 1.0, step_functions.midpoint),
+    Method("ReversibleHeun", STRATONOVICH, NOISES, 1.0, 1.0, step_functions.reversible_heun, copies=2),
     Method("SRA1", ITO, ("additive",), 1.5, 2.0, noise=SPACE_TIME, tableau=SRA1, strong_general=0),
     Method("SRA3", ITO, ("additive",), 1.5, 2.0, noise=SPACE_TIME, tableau=SRA3, strong_general=0),
     Method("SRIW1", ITO, _ONE_EACH, 1.5, 1.5, noise=SPACE_TIME, tableau=SRIW1, strong_general=0),
@@ -351,9 +353,9 @@ _METHODS = (
         _MANY,
         0.0,
         2.0,
-        step_sde.dri1,
+        step_functions.dri1,
         strong_general=0,
-        general=Method("DRI1", ITO, _MANY, 0.0, 2.0, noise=SPACE_TIME, writer=step_sde.dri1_general),
+        general=Method("DRI1", ITO, _MANY, 0.0, 2.0, noise=SPACE_TIME, writer=step_functions.dri1_general),
     ),
 )
 METHODS: dict[str, Method] = {method.name: method for method in _METHODS}

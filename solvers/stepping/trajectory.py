@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sciad.solvers.stepping import controllers as control
+from sciad.solvers.stepping import controllers
 from sciad.solvers.stepping import loop_state as state
 from sciad.solvers.stepping.recording import Part, Taken
 
@@ -43,7 +43,7 @@ class Options:
     max_step: float = math.inf
     max_steps: int | None = None
     stops: tuple[float, ...] = ()
-    controller: control.Controller | None = None
+    controller: controllers.Controller | None = None
     dense_always: bool = False
     mass: np.ndarray | None = None
 

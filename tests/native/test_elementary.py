@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numba import cfunc, types
 
-from sciad.native import scalar_functions as vectormath
+from sciad.native import scalar_functions
 
 L = np.longdouble
 SPECIAL = [
@@ -69,7 +69,7 @@ def points(name):
 
 def native(name):
     """The compiled loop over one function."""
-    names = {name: getattr(vectormath, name)}
+    names = {name: getattr(scalar_functions, name)}
     exec(
         f"def loop(x, out, n):\n    for i in range(n):\n        out[i] = {name}(x[i])\n    return 0\n", names
     )
@@ -103,7 +103,7 @@ def test_two_units_in_the_last_place(name):
 
 @pytest.mark.parametrize("name", ["maximum", "minimum", "fmax", "fmin", "sign", "isnan", "isfinite", "isinf"])
 def test_python_and_compiled_meaning_agree(name):
-    function = getattr(vectormath, name)
+    function = getattr(scalar_functions, name)
     pairs = np.array(np.meshgrid(SPECIAL, SPECIAL)).reshape(2, -1)
     arity = 2 if name in ("maximum", "minimum", "fmax", "fmin") else 1
     arguments = ", ".join(f"x{k}[i]" for k in range(arity))

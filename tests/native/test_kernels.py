@@ -8,22 +8,21 @@ import numpy as np
 import pytest
 from numba import carray, cfunc
 
-from sciad.native import cache, code
-from sciad.native import kernels as native
+from sciad.native import cache, code, kernels
 from sciad.native.code import compiled
 from sciad.native.runtime import call, combine, combine_from, row, scatter, stack_f64, unroll, view
 
 WEIGHT = 2.0
 
 
-@native.kernel
+@kernels.kernel
 def weighted(x):
     if SQUARED:  # noqa: F821 (a constant of the linker)
         return WEIGHT * x * x
     return WEIGHT * x
 
 
-@native.kernel
+@kernels.kernel
 def stage_sum(f, x, work):
     z = stack_f64(3, 2)
     for i in unroll(range(3)):
@@ -59,7 +58,7 @@ def expected(x):
     return 0.5 * z[0] + z[1] + 10
 
 
-@native.kernel
+@kernels.kernel
 def calls_table(model, x):
     return call(model[0], (x, view(x, 1, 1)))
 
@@ -92,8 +91,8 @@ def forget(ending=""):
 
 def test_linked_and_interpreted_kernels_agree(fresh_cache):
     x = np.array([1.5, -2.0])
-    linked = native.link(stage_sum, SIGNATURE, CONSTANTS)
-    interpreted = native.interpret(stage_sum, CONSTANTS)
+    linked = kernels.link(stage_sum, SIGNATURE, CONSTANTS)
+    interpreted = kernels.interpret(stage_sum, CONSTANTS)
     for value in (
         linked(native_model.address, x, np.zeros(4)),
         interpreted(python_model, x, np.zeros(4)),
@@ -101,7 +100,7 @@ def test_linked_and_interpreted_kernels_agree(fresh_cache):
         assert abs(value - expected(x)) <= 1e-13
 
 
-@native.kernel
+@kernels.kernel
 def sums(z, flat):
     scatter(W, z, 1, 10.0)  # noqa: F821
     return combine(W, z, 0) + 100.0 * combine_from(W, flat, 1, 2) + 1000.0 * combine((), z, 0)  # noqa: F821
@@ -113,8 +112,8 @@ def test_sums_with_constant_weights():
     value = np.dot(weights, z[:, 0]) + 100.0 * np.dot(weights, flat[1:9:2])
     changed = z + np.outer(np.multiply(weights, 10.0), [0.0, 1.0])
     for run in (
-        native.link(sums, "float64(float64[:,::1], float64[::1])", {"W": weights}),
-        native.interpret(sums, {"W": weights}),
+        kernels.link(sums, "float64(float64[:,::1], float64[::1])", {"W": weights}),
+        kernels.interpret(sums, {"W": weights}),
     ):
         mine = z.copy()
         assert abs(run(mine, flat) - value) <= 1e-12
@@ -122,7 +121,7 @@ def test_sums_with_constant_weights():
 
 
 def test_constants_are_written_out_and_loops_unrolled():
-    text = native.linked_source(stage_sum, CONSTANTS)
+    text = kernels.linked_source(stage_sum, CONSTANTS)
     assert "unroll" not in text and "A[" not in text and "if" not in text
     assert "3.0 * weighted(x[k])" in text and "0.0 * weighted" not in text
 
@@ -130,7 +129,7 @@ def test_constants_are_written_out_and_loops_unrolled():
 def test_other_constants_are_another_module(fresh_cache):
     x = np.array([1.5, -2.0])
     values = [
-        native.link(stage_sum, SIGNATURE, {**CONSTANTS, "SQUARED": flag})(
+        kernels.link(stage_sum, SIGNATURE, {**CONSTANTS, "SQUARED": flag})(
             native_model.address, x, np.zeros(4)
         )
         for flag in (True, False)
@@ -140,19 +139,19 @@ def test_other_constants_are_another_module(fresh_cache):
 
 def test_an_unmarked_function_and_a_missing_constant_are_named():
     with pytest.raises(NameError, match="SQUARED"):
-        native.linked_source(weighted)
+        kernels.linked_source(weighted)
 
-    @native.kernel
+    @kernels.kernel
     def calls_unmarked(x):
         return plain(x)  # noqa: F821
 
     with pytest.raises(TypeError, match=r"plain.*@kernel"):
-        native.linked_source(calls_unmarked, {"plain": expected})
+        kernels.linked_source(calls_unmarked, {"plain": expected})
 
 
 def test_damaged_entries_are_rebuilt(fresh_cache):
     x = np.array([1.5, -2.0])
-    native.link(stage_sum, SIGNATURE, CONSTANTS)
+    kernels.link(stage_sum, SIGNATURE, CONSTANTS)
     folder = cache.cache_folder()
     files = [next(folder.glob(pattern)) for pattern in ("stage_sum_*.o", "stage_sum_*.py", "known_*.txt")]
     for path in files:
@@ -160,12 +159,12 @@ def test_damaged_entries_are_rebuilt(fresh_cache):
         for damaged in (b"", whole[: len(whole) // 2], bytes(len(whole))):
             path.write_bytes(damaged)
             forget()
-            linked = native.link(stage_sum, SIGNATURE, CONSTANTS)
+            linked = kernels.link(stage_sum, SIGNATURE, CONSTANTS)
             assert abs(linked(native_model.address, x, np.zeros(4)) - expected(x)) <= 1e-13
 
 
 def test_a_kernel_serves_a_model_linked_into_it(fresh_cache):
-    kernel = native.link(calls_table, "int64(int64[::1], float64[::1])")
+    kernel = kernels.link(calls_table, "int64(int64[::1], float64[::1])")
     text = MODEL_TEXT.format(factor=3.0)
     model = compiled(text, "triple", "model")
     table, x = np.array([model.address]), np.array([2.0, 0.0])
@@ -177,7 +176,7 @@ def test_a_kernel_serves_a_model_linked_into_it(fresh_cache):
         for path in cache.cache_folder().glob("calls_table_*.bc"):  # linked again from damaged bitcode
             path.write_bytes(b"no bitcode")
         forget(".o")
-        kernel = native.link(calls_table, "int64(int64[::1], float64[::1])")
+        kernel = kernels.link(calls_table, "int64(int64[::1], float64[::1])")
         model = compiled(text, "triple", "model")
 
 
@@ -196,7 +195,7 @@ def test_a_kernel_serves_a_model_linked_into_it(fresh_cache):
     ids=repr,
 )
 def test_only_the_right_kind_of_array_is_taken(wrong):
-    linked = native.link(stage_sum, SIGNATURE, CONSTANTS)
+    linked = kernels.link(stage_sum, SIGNATURE, CONSTANTS)
     with pytest.raises(TypeError, match=r"argument 2 .*1 dimensions, float64"):
         linked(native_model.address, wrong, np.zeros(4))
     with pytest.raises(TypeError):
@@ -215,7 +214,7 @@ def test_a_folder_that_cannot_be_written_gives_a_temporary_one(tmp_path, monkeyp
 
 
 def test_two_processes_share_one_cold_cache(tmp_path):
-    link = "t.native.link(t.stage_sum, t.SIGNATURE, t.CONSTANTS)"
+    link = "t.kernels.link(t.stage_sum, t.SIGNATURE, t.CONSTANTS)"
     script = f"import tests.native.test_kernels as t; {link}; print('ok')"
     environment = {**os.environ, "SCIAD_CACHE_DIR": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)}
     runs = [

@@ -134,15 +134,15 @@ def test_captured_parameters_are_not_constants():
 
 def test_gradient_through_segments_of_states(monkeypatch):
     """States kept for some steps at a time give what all states give."""
-    from sciad.adjoints.sde import sde_sweeps as sde_sweep
+    from sciad.adjoints.sde import sde_sweeps
     from sciad.solvers.sde import path_loop
 
     loss = loss_of("EulerMaruyama", "ito", "diagonal", diagonal, {"dt": 1 / 150})
     whole = ad.grad(loss, argnums=(1, 2))(P, SHIFT, Y0)
     path_loop.linked.cache_clear()
-    monkeypatch.setattr(sde_sweep, "SEGMENT", 16)
+    monkeypatch.setattr(sde_sweeps, "SEGMENT", 16)
     try:
-        assert sde_sweep.segment_length(2, 2, 150) == 13
+        assert sde_sweeps.segment_length(2, 2, 150) == 13
         cut = ad.grad(loss, argnums=(1, 2))(P, SHIFT, Y0)
     finally:
         path_loop.linked.cache_clear()
