@@ -71,13 +71,19 @@ class _View(dict):
 
     def __missing__(self, name):
         value = self.home[name]
-        if value.__class__ is not types.ModuleType:
-            return _translate(value)
         known = self.seen.get(name)
-        if known is None or known[0] is not value or known[2] != len(sys.modules):
-            # a package imported meanwhile may have rules
-            known = self.seen[name] = value, _module(value), len(sys.modules)
-        return known[1]
+        # a package imported meanwhile may have rules
+        if known is not None and known[0] is value and known[2] == len(sys.modules):
+            return known[1]
+        if value.__class__ not in _TRANSLATED:
+            return value
+        version = _translate(value)
+        # what a function captures may change, so a copy that holds its own cells is made each time
+        if value.__class__ is not _Function or value.__closure__ is None:
+            self.seen[name] = value, version, len(sys.modules)
+        else:
+            self.seen.pop(name, None)
+        return version
 
     def __contains__(self, name):
         return dict.__contains__(self, name) or name in self.home
@@ -159,6 +165,7 @@ _copies: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 _originals: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 _rebindable: dict = {}
 _VIEWS: dict[int, _View] = {}
+_TRANSLATED = frozenset({_Function, types.ModuleType, types.BuiltinFunctionType, type(np.sum), type(np.array)})
 _BUILTIN = (types.BuiltinFunctionType, type(np.sum), type(np.array))
 
 

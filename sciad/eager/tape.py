@@ -8,6 +8,8 @@ however long the tape.
 
 from __future__ import annotations
 
+import operator
+
 from sciad import rule_table as table
 from sciad.eager.array_surface import BINARY
 from sciad.eager.dual import add_results, array_tangent, careful_tangent, product, scalar_tangent
@@ -64,9 +66,7 @@ class Var(Traced):
         self.tape = tape
         self.index = index
 
-    @property
-    def level(self):
-        return self.tape.level
+    level = property(operator.attrgetter("owner.level"))  # read without a Python frame
 
     def process(self, record, args, kwargs):
         """Apply a function of the table to arguments of this level and below, and write it down."""
@@ -90,7 +90,11 @@ class Var(Traced):
             fn = fn.fn
         y = fn(*values, **kwargs)
         rule = record.partials if record.kind == "scalar" else _Linear(record, kwargs)
-        return self.wrap(y, rule, tuple(values), tuple(parents))
+        if isinstance(y, tuple):
+            return self.wrap(y, rule, tuple(values), tuple(parents))
+        index = len(tape)
+        tape.record((rule, y, tuple(values), tuple(parents)))
+        return Var(y, tape, index)
 
     def wrap(self, y, rule, values, parents):
         """Write an operation down and wrap its result, or its tuple of results."""
@@ -147,7 +151,8 @@ def backward(tape, seeds, wanted):
                 grads[j] = c if old is None else old + c
             k += 1  # noqa: SIM113  faster than enumerate here
         grads[i] = None
-    return [grads[i] if i < len(grads) else None for i in wanted]
+    grads += [None] * (max(wanted, default=-1) + 1 - len(grads))
+    return list(map(grads.__getitem__, wanted))
 
 
 def sweep(tape, seeds, wanted):
@@ -288,7 +293,10 @@ class _Linear:
             else:
                 c = rule.fn(g, *args, **kwargs)
             if c is not None:
-                accumulate(grads, j, c, args[k])
+                if grads[j] is None and c.shape == args[k].shape and c.dtype is _F64:
+                    grads[j] = c
+                else:
+                    accumulate(grads, j, c, args[k])
 
 
 class _Item:
@@ -430,7 +438,7 @@ def _install_fast_operators():
                 tape, a = self.tape, self.value
                 y = ufunc(a)
                 index = len(tape)
-                tape.record((record.partials, y, inputs and (a,), (self.index,)))
+                tape.record((record.partials, y, (a,), (self.index,)))
                 return Var(y, tape, index)
         return general(self, ufunc, method, *inputs, **kwargs)
 

@@ -74,13 +74,9 @@ class Traced:
         return call(record, args, kwargs)
 
     # ------------------------------------------------------------------ what arrays tell of themselves
-    @property
-    def shape(self):
-        return self.value.shape
-
-    @property
-    def dtype(self):
-        return self.value.dtype
+    # read without a Python frame: they are asked for all the time
+    shape = property(operator.attrgetter("value.shape"), doc="As of the array below.")
+    dtype = property(operator.attrgetter("value.dtype"), doc="As of the array below.")
 
     @property
     def ndim(self):

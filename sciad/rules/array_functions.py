@@ -18,8 +18,9 @@ from sciad.rule_table import TABLE, alias, composite, constant, linear, metadata
 # ---------------------------------------------------------------------- sums and what is made of them
 
 
-def _spread(g, shape, axis=None, keepdims=False):
+def _spread(g, x, axis=None, keepdims=False):
     """Give the reduced axes back to a cotangent."""
+    shape = x.shape
     if g.shape == shape:
         return g
     if axis is not None and not keepdims:
@@ -44,10 +45,14 @@ def sum_(x, axis=None, keepdims=False):
     return np.add.reduce(x, axis=axis, keepdims=keepdims)
 
 
-linear(sum_, lambda g, x, axis=None, keepdims=False: _spread(g, x.shape, axis, keepdims))
+linear(sum_, _spread)
+_SUM = TABLE[sum_]
 
 
 def _sum(x, axis=None, dtype=None, out=None, keepdims=False, initial=None, where=True):
+    if isinstance(x, Traced) and axis is None and dtype is None and where is True and not keepdims:
+        y = x.process(_SUM, (x,), {})  # the commonest loss ends so
+        return y if initial is None or initial is np._NoValue else y + initial
     x = _as(operand(x) if where is True else np.where(where, x, 0.0), dtype)
     y = sum_(x) if axis is None and not keepdims else sum_(x, axis=_axis(axis), keepdims=bool(keepdims))
     return y if initial is None or initial is NO_VALUE else y + initial

@@ -153,11 +153,18 @@ class Delegated(Custom):
                 values.append(a.value)
                 parents.append(a.index)
             else:
-                values.append(keep(a, tape) if a.__class__ is np.ndarray else a)
+                if a.__class__ is np.ndarray:
+                    a = keep(a, tape) if a.size > 4096 else a.copy(order="K")
+                values.append(a)
                 parents.append(None)
-        out, pull = self._rule("_pullback")(values)
-        call = _Call(self, [_ONE] * len(values))
-        return top.wrap(private(out), _DelegatedPull(call, pull, LEAF), values, parents)
+        # rules of ours are not rebound; the result is copied, for users may write into it
+        out, pull = (self._pullback or self._rule("_pullback"))(values)
+        rule = _DelegatedPull(self, pull)
+        if out.__class__ is not np.ndarray:
+            return top.wrap(private(out), rule, values, parents)
+        out, index = np.array(out), len(tape)
+        tape.record((rule, out, values, parents))
+        return Var(out, tape, index)
 
 
 class _Call:
@@ -337,13 +344,23 @@ class _Pull:
 class _DelegatedPull(_Pull):
     """The same for rules that can be trusted with the arrays themselves."""
 
-    __slots__ = ()
+    __slots__ = ("prim",)
+    structure = LEAF
+
+    def __init__(self, prim, pull):
+        self.prim, self.pull_ = prim, pull
 
     def pull(self, g, y, args, parents, grads, owned):
         pull = _each_pull(self.pull_, set()) if isinstance(g, Traced) else self.pull_
         for j, c, x in zip(parents, pull(g), args, strict=True):
             if j is not None and c is not None:
-                accumulate(grads, j, c, x)
+                if grads[j] is None and c.__class__ is np.ndarray and c.shape == x.shape and c.dtype is _F64:
+                    grads[j] = c
+                else:
+                    accumulate(grads, j, c, x)
+
+    def push(self, y, args, tangents):
+        return _Call(self.prim, [_ONE] * len(args)).push(args, tangents)[0]
 
 
 class _Pushes:

@@ -79,8 +79,12 @@ def value_and_grad(f: Callable, argnums: int | tuple[int, ...] = 0, has_aux: boo
             loss = _scalar(f, out)
         finally:
             tape.close()
-        gradient = _collect(tape, {loss.index: np.float64(1.0)} if _of(loss, tape) else {}, inputs, argnums)
-        (value,) = fresh([_lower(loss, tape)])
+        seeds, value = {}, loss
+        if loss.__class__ is Var and loss.tape is tape:
+            seeds, value = {loss.index: _ONE}, loss.value
+        gradient = _collect(tape, seeds, inputs, argnums)
+        if value.__class__ is not np.float64:
+            (value,) = fresh([value])
         return ((value, _lower_tree(aux, tape)), gradient) if has_aux else (value, gradient)
 
     return _named(wrapped, f, "value and gradient")
@@ -259,9 +263,8 @@ def _lift(f, args, argnums, variable):
     if argnums.__class__ is int and 0 <= argnums < len(args):  # the commonest call
         arg = args[argnums]
         if arg.__class__ is np.ndarray and arg.dtype is _F64:
-            arg = arg.copy()
-            args[argnums] = var = variable(arg)
-            return args, [(LEAF, [(var.index, arg)])]
+            args[argnums] = var = variable(arg.copy())
+            return args, [(LEAF, [(var.index, var.value)])]
     inputs = []
     if argnums.__class__ is not int and len({n % max(len(args), 1) for n in argnums}) < len(argnums):
         raise ValueError(f"argnums={argnums} names an argument of {_name(f)} twice")
@@ -427,3 +430,4 @@ def _named(wrapper, f, what):
 
 
 _F64 = np.dtype(np.float64)
+_ONE = np.float64(1.0)
