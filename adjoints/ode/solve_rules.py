@@ -16,7 +16,7 @@ import sciad
 from sciad.adjoints.ode.choice import chosen
 from sciad.adjoints.ode.discrete import Cotangents, push
 from sciad.adjoints.ode.second_order import pull_pair
-from sciad.eager.traced import is_traced
+from sciad.eager.traced import Traced, is_traced
 from sciad.errors import LossNotFinite
 from sciad.solvers.model.arguments import contiguous
 from sciad.solvers.ode.mass_matrix import slope_at
@@ -28,7 +28,13 @@ __all__ = ["pull_solve", "push_solve"]
 @solve.def_pullback
 def _solve_pullback(args):
     problem, t0, t1, ts, y0, p = args
-    if any(map(is_traced, (t0, t1, ts, y0, p))):
+    if (
+        isinstance(p, Traced)
+        or isinstance(y0, Traced)
+        or isinstance(ts, Traced)
+        or isinstance(t0, Traced)
+        or isinstance(t1, Traced)
+    ):
         ys = solve(*args)
         return ys, lambda gys: _through(problem, t0, t1, ts, y0, p, gys)
     adjoint = chosen(problem)
@@ -87,7 +93,8 @@ def _recorded(problem: Problem, t0, t1, ts, y0, p):
 
 def _cotangents(problem: Problem, adjoint, trajectory, p, gys, times: bool) -> Cotangents:
     """Those of the inputs of a solve; of one that takes no step, too: there all outputs are at t0."""
-    problem.check_model()
+    if problem.witness is not None:
+        problem.witness.check()
     model, p, gys = problem.model, _plain(p), _rows(gys)
     if not math.isfinite(np.vdot(gys, gys)) and not np.isfinite(gys).all():
         raise _loss_not_finite(trajectory, gys)

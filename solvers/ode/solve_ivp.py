@@ -135,7 +135,8 @@ def solve_ivp(
     """
     if not callable(fun):
         raise TypeError(f"the model comes first: solve_ivp(fun, t_span, y0, ...), but fun is {fun!r}")
-    args = argument_tuple(args)
+    if args.__class__ is not tuple:
+        args = argument_tuple(args)
     t0, t1 = time_span(t_span)
     if y0.__class__ is tuple and t_span.__class__ is np.ndarray:
         warn(f"t_span = {t_span!r} and y0 = {y0!r} look swapped: the order is solve_ivp(fun, t_span, y0)")
@@ -169,7 +170,10 @@ def solve_ivp(
         return model if sparsity is None else with_pattern(model, sparsity, t0, y0, p), p
 
     model, p = rebuild(args, lambda: trial(fun, raw(t0), raw(y0), _plain(args)))
-    ts = None if t_eval is None else array(t_eval, "t_eval")
+    if t_eval.__class__ is np.ndarray and t_eval.dtype is _FLOAT:
+        ts = t_eval.copy()
+    else:
+        ts = None if t_eval is None else array(t_eval, "t_eval")
     options = _options(model, rtol, atol, first_step, max_step, max_steps, tstops, controller, dense_output)
     if mass_matrix is not None:
         tableau, options = with_mass(mass_matrix, tableau, options, model.n)
@@ -177,7 +181,9 @@ def solve_ivp(
 
     inputs = (problem, rebuild, t0, t1, ts, y0, p, args, events, dense_output)
     if any(map(is_traced, (p, y0, ts, t0, t1))):
-        return _with_inputs(differentiable(*inputs), inputs)
+        solution = differentiable(*inputs)
+        solution._inputs = inputs
+        return solution
 
     level = 2 if dense_output else int(ts is None)
     y0, p = flat(y0), contiguous(p)

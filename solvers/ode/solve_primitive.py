@@ -64,7 +64,8 @@ def run(
     ``memory`` is the budget of ``integrate``. The trajectory is also left in ``problem.trajectory``.
     """
     y0, p, ts = flat(y0), contiguous(p), contiguous(ts)
-    problem.check_model()
+    if problem.witness is not None:
+        problem.witness.check()
     if problem.known is not None:
         problem.trajectory = placed(problem.known, ts)
         _attest(problem, float(t0), y0, p)
@@ -86,7 +87,8 @@ def run(
     problem.trajectory = trajectory
     if trajectory.code < 0:
         raise failed(trajectory)
-    _attest(problem, float(t0), y0, p)
+    if problem.witness is None and problem.model.changeable:
+        _attest(problem, span[0], y0, p)
     return trajectory
 
 

@@ -44,11 +44,12 @@ def differentiable(
     if dense_output:  # which is asked later: arrays of the caller may be others by then
         ts, y0, p = (x.copy() if x.__class__ is np.ndarray else x for x in (ts, y0, p))
     if events is None and ts is not None and (not dense_output or _batched(t0, t1, ts, y0, p)):
-        y0 = consistent(problem, t0, y0, p)
-        problem.times = any(map(is_traced, (ts, t0, t1)))
+        if problem.options.mass is not None:
+            y0 = consistent(problem, t0, y0, p)
+        problem.times = isinstance(ts, Traced) or isinstance(t0, Traced) or isinstance(t1, Traced)
         y = solve(problem, t0, t1, ts, y0, p)
         output = _Again(problem, t0, t1, y0, p) if dense_output else None
-        return _solution(ts, y, output, [problem.trajectory], [_number(t0)])
+        return _solution(ts, y, output, [problem.trajectory], [t0 if t0.__class__ is float else _number(t0)])
     pieces, watch = _plain(problem, rebuild, t0, t1, ts, y0, p, args, events)
     stretches, occurrences = _join(problem, rebuild, pieces, watch, t0, t1, ts, y0, p, args)
     if ts is None:

@@ -78,7 +78,10 @@ def integrate(
     plan = model.plans.get(key)
     if plan is None:
         plan = model.plans[key] = Plan(model, method, options.controller, options.mass)
-    desk = plan.take()
+    try:
+        desk = plan.desks.pop()
+    except IndexError:
+        desk = Desk(plan)
     try:
         return _run(plan, desk, span, y0, p, ts, options, record, events, progress, watched, easy, memory)
     finally:
