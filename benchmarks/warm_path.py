@@ -1,10 +1,11 @@
 """The Python that one warm gradient runs: `python benchmarks/warm_path.py [--list]`.
 
-Counts, for README's Lotka-Volterra fit, the calls of functions of this package between `value_and_grad(loss)(p)`
-and its result, how many functions and files they are of, and how often control passes from one of its files to
-another; then times the whole of it.
+Counts, for README's Lotka-Volterra fit, the calls of functions of this package from `value_and_grad(loss)(p)`
+to its result, how many functions and files they are of, and how often control passes from one file to another;
+then times the whole of it.
 """
 
+import itertools
 import pathlib
 import sys
 import time
@@ -84,7 +85,7 @@ def main():
     print(f"calls               {len(calls)}")
     print(f"distinct functions  {len({call[:3] for call in calls})}")
     print(f"files               {len(set(files))}")
-    print(f"changes of file     {sum(a != b for a, b in zip(files, files[1:], strict=False))}")
+    print(f"changes of file     {sum(a != b for a, b in itertools.pairwise(files))}")
     times = []
     for _ in range(300):
         start = time.perf_counter()

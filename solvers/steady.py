@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import LinAlgError, lu_factor, lu_solve
 
-import sciad
 from sciad.errors import SolverError
 from sciad.solvers.model.arguments import array, contiguous, flat
 from sciad.solvers.model.build_model import build_model
 from sciad.solvers.model.models import Model
 from sciad.solvers.suggestions import check_adjoint
+from sciad.transforms.custom import Delegated
 
 __all__ = ["Steady", "SteadyState", "find", "steady_solve", "steady_state"]
 
@@ -137,7 +137,7 @@ def _solve(problem: Steady, y0, p):
     return find(problem, y0, p).reshape(np.shape(y0))
 
 
-steady_solve = sciad.custom(_solve, rules_from="sciad.adjoints.steady_adjoint")
+steady_solve = Delegated(_solve, rules_from="sciad.adjoints.steady_adjoint")
 
 
 def _pseudo_transient(problem: Steady, y: np.ndarray, p: np.ndarray) -> SteadyState:

@@ -165,7 +165,9 @@ _copies: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 _originals: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 _rebindable: dict = {}
 _VIEWS: dict[int, _View] = {}
-_TRANSLATED = frozenset({_Function, types.ModuleType, types.BuiltinFunctionType, type(np.sum), type(np.array)})
+_TRANSLATED = frozenset(
+    {_Function, types.ModuleType, types.BuiltinFunctionType, type(np.sum), type(np.array)}
+)
 _BUILTIN = (types.BuiltinFunctionType, type(np.sum), type(np.array))
 
 

@@ -52,7 +52,7 @@ _SUM = TABLE[sum_]
 def _sum(x, axis=None, dtype=None, out=None, keepdims=False, initial=None, where=True):
     if isinstance(x, Traced) and axis is None and dtype is None and where is True and not keepdims:
         y = x.process(_SUM, (x,), {})  # the commonest loss ends so
-        return y if initial is None or initial is np._NoValue else y + initial
+        return y if initial is None or initial is NO_VALUE else y + initial
     x = _as(operand(x) if where is True else np.where(where, x, 0.0), dtype)
     y = sum_(x) if axis is None and not keepdims else sum_(x, axis=_axis(axis), keepdims=bool(keepdims))
     return y if initial is None or initial is NO_VALUE else y + initial

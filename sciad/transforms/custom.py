@@ -56,7 +56,7 @@ def custom(
     >>> ad.grad(cube)(2.0)
     np.float64(12.0)
     """
-    return (Custom if rules_from is None else Delegated)(f, pushforward, pullback, rules_from)
+    return Custom(f, pushforward, pullback, rules_from)
 
 
 class Custom:
@@ -132,8 +132,9 @@ class Custom:
 
 
 class Delegated(Custom):
-    """A function whose rules another package of ours registers: its arguments and its result are leaves, and
-    the rules write into nothing they are given. So the commonest call needs no structures and few copies.
+    """A function of ours whose rules another package of ours registers: arguments and result are leaves, and
+    the rules call no function that has to be rebound and write into nothing they are given. So the commonest
+    call needs no structures and few copies. Not for users' rules, of which none of that is known.
     """
 
     def __call__(self, *args: Any) -> Any:

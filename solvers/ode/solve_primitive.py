@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 
-import sciad
 from sciad.errors import SolverError
 from sciad.solvers.methods.explicit_tableaus import Tsit5
 from sciad.solvers.methods.names import AUTO, method_named
@@ -17,6 +16,7 @@ from sciad.solvers.ode.solution import DenseOutput
 from sciad.solvers.stepping import loop_state as state
 from sciad.solvers.stepping.dense_output import locate
 from sciad.solvers.stepping.integrate import Options, Trajectory, integrate
+from sciad.transforms.custom import Delegated
 
 __all__ = ["Problem", "failed", "placed", "run", "solve", "time_last"]
 
@@ -132,7 +132,7 @@ def _solve(problem: Problem, t0, t1, ts, y0, p):
     return time_last(run(problem, t0, t1, ts, y0, p, record=0).ys, np.shape(y0))
 
 
-solve = sciad.custom(_solve, rules_from="sciad.adjoints.ode.solve_rules")
+solve = Delegated(_solve, rules_from="sciad.adjoints.ode.solve_rules")
 
 
 def time_last(ys: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

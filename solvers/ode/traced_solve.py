@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 import sciad
-from sciad.eager.traced import Traced, is_traced, raw
+from sciad.eager.traced import Traced, raw
 from sciad.errors import SolverError
 from sciad.solvers.methods.explicit_tableaus import Tsit5
 from sciad.solvers.methods.names import AUTO, method_named

@@ -6,7 +6,6 @@ import functools
 
 import numpy as np
 
-import sciad as ad
 from sciad.eager.traced import is_traced
 from sciad.errors import SolverError
 from sciad.solvers.model.arguments import argument_tuple, array, check_start
@@ -27,6 +26,7 @@ from sciad.solvers.sde.sde_problem import SDEProblem
 from sciad.solvers.sde.sde_solution import SDESolution
 from sciad.solvers.sde.time_grid import fixed_grid, output_times
 from sciad.solvers.suggestions import check_adjoint
+from sciad.transforms.custom import Delegated
 from sciad.tree import flatten, unflatten
 
 __all__ = ["solve_sde"]
@@ -202,7 +202,7 @@ def run_paths(problem, y0, p):
     return out
 
 
-simulate = ad.custom(_simulate, rules_from="sciad.adjoints.sde.sde_rules")
+simulate = Delegated(_simulate, rules_from="sciad.adjoints.sde.sde_rules")
 """The primitive ``(problem, y0 (size,), p (n_p,)) -> out (T, n, paths)``; `adjoints/sde` has its rules."""
 
 

@@ -103,3 +103,23 @@ def test_mapped_over_elements(name, transform):
         outside = ad.jacobian(lambda X: ad.vmap(run)(X), mode="reverse")(X)
         for i, x in enumerate(X):
             assert outside[i, ..., i, :] == pytest.approx(ad.jacobian(run)(x), rel=1e-8, abs=1e-12)
+
+
+def test_rules_of_another_module_of_the_user(tmp_path, monkeypatch):
+    """They are rebound as all functions of users, in later calls too, and may write into their arguments."""
+    (tmp_path / "rules_of_cube.py").write_text(
+        "import numpy as np\nfrom cube import cube\n\n@cube.def_pullback\ndef pullback(args):\n"
+        "    (x,) = args\n"
+        "    slope = np.zeros(3)\n    for i in range(3):\n        slope[i] = 3 * x[i] ** 2\n    y = x**3\n"
+        "    x[:] = 0.0\n    return y, lambda g: (slope * g,)\n"
+    )
+    (tmp_path / "cube.py").write_text(
+        "import sciad as ad\ncube = ad.custom(lambda x: x**3, rules_from='rules_of_cube')\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    from cube import cube
+
+    x = np.array([1.0, 2.0, 3.0])
+    for _ in range(2):
+        assert ad.grad(lambda x: np.sum(cube(x) * x))(x) == pytest.approx(4 * x**3)
+        assert ad.hessian(lambda x: np.sum(cube(x)))(x) == pytest.approx(np.diag(6 * x))
