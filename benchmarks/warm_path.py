@@ -1,7 +1,7 @@
 """The Python that one warm gradient runs: `python benchmarks/warm_path.py [--list]`.
 
 Counts, for README's Lotka-Volterra fit, the calls of functions of this package from `value_and_grad(loss)(p)`
-to its result, how many functions and files they are of, and how often control passes from one file to another;
+to its result, how many functions and files they are of, and how often control passes from file to file;
 then times the whole of it.
 """
 
