@@ -47,6 +47,8 @@ def original(x):
     """Undo `rebind`: the function, or the module, that the user wrote."""
     if x.__class__ is _Function and x.__globals__.__class__ is _View:
         made_from = _originals.get(x)
+        if made_from.__class__ is weakref.ref:
+            made_from = made_from()
         if made_from is not None:
             return made_from
         # made by a rebound function while it ran
@@ -108,19 +110,17 @@ def _translate(value):
     return value
 
 
-def _copy(f):
+def _copy(f, made=None):
+    """`f` with its view of global names. `made` holds the copies of those that captured it: local functions
+    call themselves and each other.
+    """
     namespace = f.__globals__
-    if namespace.__class__ is _View:
-        return f
-    if _views(f) is None:
-        if f.__closure__ is None:
-            _copies[f] = f  # found at once the next time
+    if namespace.__class__ is _View or _views(f) is None:
         return f
     view = _VIEWS.get(id(namespace))
     if view is None or view.home is not namespace:
         view = _VIEWS[id(namespace)] = _View(namespace)
-    closure = f.__closure__
-    snapshot = False
+    closure, later, snapshot = f.__closure__, [], False
     if closure:
         cells = []
         for cell in closure:
@@ -129,17 +129,36 @@ def _copy(f):
             except ValueError:  # not bound yet
                 cells.append(cell)
                 continue
-            new = content if content is f else _translate(content)
-            snapshot = snapshot or new is not content
-            cells.append(cell if new is content else types.CellType(new))
+            if _captures(content):
+                cell = types.CellType()
+                later.append((cell, content))
+            else:
+                new = _translate(content)
+                if new is not content:
+                    cell, snapshot = types.CellType(new), True
+            cells.append(cell)
         closure = tuple(cells)
     copy = _Function(f.__code__, view, f.__name__, f.__defaults__, closure)
     copy.__kwdefaults__, copy.__qualname__, copy.__doc__ = f.__kwdefaults__, f.__qualname__, f.__doc__
     copy.__dict__.update(f.__dict__)
-    _originals[copy] = f
-    if not snapshot:
+    if later:
+        made = {} if made is None else made
+        made[f] = copy
+        for cell, content in later:
+            cell.cell_contents = made.get(content) or _copies.get(content) or _copy(content, made)
+    if later or snapshot:
+        _originals[copy] = f
+    else:  # nothing may keep `f` alive but its users: not its copy either, which lives as long as `f`
+        _originals[copy] = weakref.ref(f)
         _copies[f] = copy
     return copy
+
+
+def _captures(x) -> bool:
+    """Whether x is a function to be copied that captures something, maybe the one that captures it."""
+    if x.__class__ is not _Function or x.__closure__ is None or x.__globals__.__class__ is _View:
+        return False
+    return _views(x) is not None
 
 
 def _views(f):
