@@ -16,6 +16,7 @@ from sciad.errors import (
     CheckFailed,
     DerivativeDropped,
     EscapedValue,
+    InternalError,
     MissingRule,
     NotDifferentiable,
     NotScalar,
@@ -41,7 +42,7 @@ from sciad.transforms.vmap import vmap
 
 __version__ = "0.1.0"
 __all__ = [
-    "CheckFailed", "DerivativeDropped", "EscapedValue", "MissingRule", "NotConverged",
+    "CheckFailed", "DerivativeDropped", "EscapedValue", "InternalError", "MissingRule", "NotConverged",
     "NotDifferentiable", "NotScalar", "SciadError", "SolverError", "UnsupportedSyntax", "UnsupportedWrite",
     "check_grads", "checkpoint", "custom", "fixed_point", "grad", "hessian", "hvp", "is_traced",
     "jacobian", "jvp", "linearize", "root", "stop_gradient", "value_and_grad", "vjp", "vmap",

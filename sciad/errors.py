@@ -70,7 +70,8 @@ class UnsupportedSyntax(SciadError, SyntaxError):
         super().__init__(message, (filename or "<unknown>", line, offset, text))
 
     def __str__(self) -> str:
-        lines = [f"{self.message} ({self.filename}, line {self.lineno})"]
+        line = "" if self.lineno is None else f", line {self.lineno}"
+        lines = [f"{self.message} ({self.filename}{line})"]
         if self.text:
             text = self.text.rstrip("\n")
             lines.append("    " + text.lstrip())
@@ -80,3 +81,11 @@ class UnsupportedSyntax(SciadError, SyntaxError):
         if self.hint:
             lines.append(self.hint)
         return "\n".join(lines)
+
+
+class InternalError(UnsupportedSyntax):
+    """The compiler failed by a mistake of its own; the function may be quite all right.
+
+    What can run without it does (`solve_ivp` calls the model in Python).  With ``SCIAD_STRICT=1`` in the
+    environment the mistake itself is raised in its place, where it was made.
+    """

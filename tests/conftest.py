@@ -1,9 +1,12 @@
 """What holds for every test: each module of the repository is imported under one name only."""
 
+import os
 import sys
 from pathlib import Path
 
 import pytest
+
+os.environ["SCIAD_STRICT"] = "1"  # mistakes of the compiler are raised as what they are
 
 ROOT = Path(__file__).parents[1]
 

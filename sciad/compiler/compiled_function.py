@@ -4,6 +4,7 @@ wanted."""
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -14,10 +15,12 @@ from sciad.compiler.derivatives.as_programs import along
 from sciad.compiler.derivatives.jacobian import jacobian
 from sciad.compiler.derivatives.pullback import pullback
 from sciad.compiler.derivatives.pushforward import pushforward
+from sciad.compiler.fence import MISTAKES, internal_error
 from sciad.compiler.ir.nodes import Program
 from sciad.compiler.passes.pipeline import finish, optimize
 from sciad.compiler.tracing.trace import Group, Traced, trace
 from sciad.eager.rebind import original
+from sciad.errors import SciadError
 from sciad.native.code import Code
 from sciad.recent import Made, Recent
 from sciad.tree import flatten
@@ -171,18 +174,25 @@ class _Code:
 
     def __init__(self, traced: Traced):
         self.traced, self.made = traced, Made()
-        self.primal = optimize(traced.program)
+        with self.watched("Simplifying"):
+            self.primal = optimize(traced.program)
         names = [g.name for g in self.primal.inputs]
         self.wrt = (
             "y" if "y" in names else next((g.name for g in self.primal.inputs if not g.scalar), names[0])
         )
 
     def program(self, kind: str) -> Program:
-        return (
-            self.primal if kind == "primal" else self.made.get(("program", kind), lambda: self._derived(kind))
-        )
+        if kind == "primal":
+            return self.primal
+        if kind not in KINDS:
+            raise ValueError(f"kind {kind!r}: one of {', '.join(KINDS)}")
+        return self.made.get(("program", kind), lambda: self._derived(kind))
 
     def _derived(self, kind: str) -> Program:
+        with self.watched("Differentiating"):
+            return self._derive(kind)
+
+    def _derive(self, kind: str) -> Program:
         if kind == "pushforward":
             return pushforward(self.primal)
         if kind == "pullback":
@@ -197,12 +207,25 @@ class _Code:
             return pushforward(self.program("along"), {g.name for g in self.primal.inputs})
         if kind == "pullback_along":
             return pullback(self.program("along"))
-        if kind == "second_along":
-            return pushforward(self.program("pullback_along"))
-        raise ValueError(f"kind {kind!r}: one of {', '.join(KINDS)}")
+        assert kind == "second_along", kind
+        return pushforward(self.program("pullback_along"))
 
     def text(self, kind: str) -> Text:
-        return self.made.get(("text", kind), lambda: emit(finish(self.program(kind))))
+        return self.made.get(("text", kind), lambda: self._text(self.program(kind)))
+
+    def _text(self, program: Program) -> Text:
+        with self.watched("Writing out"):
+            return emit(finish(program))
+
+    @contextmanager
+    def watched(self, doing: str):
+        """Mistakes of the compiler are named as such."""
+        try:
+            yield
+        except MISTAKES as error:
+            if isinstance(error, SciadError):
+                raise
+            raise internal_error(error, doing, self.traced.program.filename) from error
 
 
 def _code(fun):

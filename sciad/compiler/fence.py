@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import linecache
+import os
+import traceback
 
-from sciad.errors import UnsupportedSyntax
+from sciad.errors import InternalError, UnsupportedSyntax
 
 
 class Refusal(Exception):
@@ -42,10 +44,36 @@ class NeedPeel(Exception):
     """A name is None before a loop and something else after its first iteration: write that one out."""
 
 
-def located(refusal: Refusal, filename: str, node: ast.AST | None) -> UnsupportedSyntax:
+def located(
+    refusal: Refusal, filename: str, node: ast.AST | None, kind: type[UnsupportedSyntax] = UnsupportedSyntax
+) -> UnsupportedSyntax:
     """The error that users meet: message, file, line, caret, hint."""
     if node is None or not hasattr(node, "lineno"):
-        return UnsupportedSyntax(refusal.message, filename, hint=refusal.hint)
+        return kind(refusal.message, filename, hint=refusal.hint)
     text = linecache.getline(filename, node.lineno)
     column = len(text.encode()[: node.col_offset].decode(errors="ignore"))
-    return UnsupportedSyntax(refusal.message, filename, node.lineno, column, text, refusal.hint)
+    return kind(refusal.message, filename, node.lineno, column, text, refusal.hint)
+
+
+def internal_error(error: Exception, doing: str, filename: str, node: ast.AST | None = None) -> Exception:
+    """What to raise for an exception that is a mistake of the compiler: with SCIAD_STRICT=1 itself."""
+    if os.environ.get("SCIAD_STRICT") == "1" or isinstance(error, UnsupportedSyntax):
+        return error
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    place = f"{'/'.join(frame.filename.replace(os.sep, '/').split('/')[-3:])}, line {frame.lineno}"
+    refusal = Refusal(
+        f"{doing} this, sciad's compiler failed by a mistake of its own "
+        f"({type(error).__name__}: {error}; {place})",
+        "Please report it with the function. Until it is mended, call it outside of compiled functions.",
+    )
+    return located(refusal, filename, node, InternalError)
+
+
+MISTAKES = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    TypeError,
+    ValueError,
+)  # of the compiler

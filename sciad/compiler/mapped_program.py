@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from sciad.eager.traced import is_traced
-from sciad.native import llvm as machine
+from sciad.native import llvm
 from sciad.native.code import trampoline
 from sciad.native.python_entries import signature
 from sciad.recent import Made
@@ -162,5 +162,5 @@ def _make_loop(arrays: int) -> int:
         "  ret i64 0",
         "}",
     ]
-    machine.load(machine.emit(machine.parse("\n".join(lines))))
-    return machine.address_of(name)
+    llvm.load(llvm.emit(llvm.parse("\n".join(lines))))
+    return llvm.address_of(name)

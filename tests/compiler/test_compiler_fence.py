@@ -5,6 +5,9 @@ import linecache
 import numpy as np
 import pytest
 
+import sciad as ad
+from sciad.compiler import compiled_function
+from sciad.compiler.functions import lowerings
 from sciad.compiler.nan_debugging import debug_nan
 from sciad.errors import UnsupportedSyntax
 from tests.compiler.agree import LONG, Y, agree, traced
@@ -198,3 +201,41 @@ def test_debug_nan_without_nan():
     agree(debug_nan(stencil)(0.3, LONG), stencil(0.3, LONG))
     with pytest.raises(FloatingPointError, match="an element of argument y is nan"):
         debug_nan(stencil)(0.3, np.where(np.arange(100) == 2, np.nan, LONG))
+
+
+def test_a_mistake_of_the_compiler_is_not_said_to_be_one_of_the_function(monkeypatch):
+    """Outside of these tests it is an InternalError with the place of the mistake; here it shows itself."""
+
+    def broken(t, a):
+        return {}["nothing"]
+
+    monkeypatch.setitem(lowerings.TABLE, np.log1p, broken)
+
+    def f(x):
+        return np.log1p(x) + 1.0
+
+    with pytest.raises(KeyError, match="nothing"):
+        ad.jit(f)(0.5)
+    monkeypatch.delenv("SCIAD_STRICT")
+    with pytest.raises(
+        ad.InternalError, match=r"(?s)KeyError: 'nothing'; .*test_compiler_fence.py, line"
+    ) as info:
+        ad.jit(f)(0.5)
+    assert isinstance(info.value, ad.UnsupportedSyntax) and "report it" in str(info.value)
+    assert info.value.lineno == f.__code__.co_firstlineno + 1
+    with pytest.warns(UserWarning, match="called in Python.*mistake of its own"):
+        solution = ad.solve_ivp(lambda t, y: -np.log1p(y), (0.0, 1.0), [1.0])
+    assert np.isfinite(solution.y).all()
+
+
+@pytest.mark.parametrize("stage", ["optimize", "pullback", "emit"])
+def test_mistakes_of_later_passes_are_named_as_such(monkeypatch, stage):
+    """Not only reading a function can fail by a mistake of the compiler."""
+
+    def broken(*args):
+        raise AssertionError("a node of no kind")
+
+    monkeypatch.setattr(compiled_function, stage, broken)
+    monkeypatch.delenv("SCIAD_STRICT")
+    with pytest.raises(ad.InternalError, match="a node of no kind"):
+        ad.source(lambda x: x * 2.0 + 0.125, "pullback", args=(1.0,))

@@ -6,6 +6,9 @@ import numpy as np
 
 import sciad as ad
 from sciad.compiler import Group, compile_function
+from sciad.compiler.backend.array_call_text import TEXTS
+from sciad.compiler.derivatives.array_call_rules import PULLBACKS, PUSHFORWARDS
+from sciad.compiler.ir.array_calls import ARRAY_CALLS
 
 A = np.array([[4.0, 1.0, 0.5], [0.3, 3.0, 0.2], [0.1, 0.7, 5.0]])
 B = np.array([[0.4, 1.0, 0.5], [0.3, 0.3, 0.2], [0.1, 0.7, 0.5]])
@@ -68,3 +71,9 @@ def test_large_products_go_through_blas():
             assert run(flat, np.ones(1), out, bar) == 0
             np.testing.assert_allclose(out[0], value, rtol=1e-12)
             np.testing.assert_allclose(bar, expected, rtol=1e-11, atol=1e-11)
+
+
+def test_every_array_primitive_is_declared_on_all_floors():
+    """Its meaning, its derivatives and its kernel; `solve` is replaced by others before."""
+    declared = set(ARRAY_CALLS) - {"solve"}
+    assert declared == set(PULLBACKS) == set(PUSHFORWARDS) == set(TEXTS)

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from sciad.compiler.analysis.parallel_loops import sums
+from sciad.compiler.backend.array_call_text import call_text
 from sciad.compiler.backend.workspace import Layout, lay_out
-from sciad.compiler.ir.array_calls import call_text
 from sciad.compiler.ir.builder import type_of
 from sciad.compiler.ir.nodes import Address, Alloc, Block, Check, If, Loop, Op, Operand, Program, Store, Value
 from sciad.compiler.ir.walking import ARENAS, merges, operands, walk

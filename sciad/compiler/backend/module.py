@@ -60,15 +60,14 @@ def python_function(text: Text) -> Callable:
 
 def _module_of(name: str):
     """The module that has a function which emitted code calls."""
-    from sciad.native import matrix_kernels as blocks
-    from sciad.native import scalar_functions as vectormath
+    from sciad.native import matrix_kernels, scalar_functions
 
-    for module in (vectormath, blocks):
+    for module in (scalar_functions, matrix_kernels):
         if hasattr(module, name):
             return module
-    from sciad.native import scipy_addresses as special
+    from sciad.native import scipy_addresses
 
-    return special
+    return scipy_addresses
 
 
 def source_text(text: Text, kind: str = "") -> str:

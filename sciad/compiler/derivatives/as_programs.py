@@ -8,9 +8,9 @@ import itertools
 from sciad.compiler.analysis.activity import remove_dead
 from sciad.compiler.derivatives.pullback import pullback
 from sciad.compiler.derivatives.pushforward import pushforward
-from sciad.compiler.ir import array_calls as linalg
 from sciad.compiler.ir.builder import Builder
 from sciad.compiler.ir.nodes import Address, Block, Call, Input, Load, Program, Store
+from sciad.compiler.ir.simple_loops import fill
 from sciad.compiler.ir.walking import accesses, blocks, copy_program, is_arena, walk
 
 __all__ = ["along", "cotangent", "tangent"]
@@ -49,7 +49,7 @@ def _with_result(program: Program, names: list[str]) -> Program:
         for name in names:
             moves[name] = ("out", Address(at), alias)
             if name.endswith("_bar"):
-                linalg.fill(b, "out", at, sizes[name], alias)
+                fill(b, "out", at, sizes[name], alias)
             at += sizes[name]
     # Names that end in what a derivative appends are wanted for the next one.
     used = {mem for n in walk(program.body) for _, mem, _, _ in accesses(n)} | {

@@ -8,7 +8,6 @@ import numpy as np
 
 from sciad.compiler.analysis.activity import remove_dead, varied
 from sciad.compiler.derivatives.pushforward import Forward, pushforward
-from sciad.compiler.ir import array_calls as linalg
 from sciad.compiler.ir.builder import Builder
 from sciad.compiler.ir.nodes import (
     Address,
@@ -25,6 +24,7 @@ from sciad.compiler.ir.nodes import (
     Value,
     View,
 )
+from sciad.compiler.ir.simple_loops import fill
 from sciad.compiler.ir.walking import blocks, copy_program, is_arena, walk
 from sciad.compiler.passes.while_loops import normalize_loops
 
@@ -92,7 +92,7 @@ class _Columns(Forward):
 
     def run_columns(self) -> Program:
         with self.builder as b, b.into(Block()) as body:
-            linalg.fill(b, "J", 0, len(self.places), 0)
+            fill(b, "J", 0, len(self.places), 0)
             self.block(self.program.body)
         self.program.body = body
         return self.program
@@ -116,7 +116,7 @@ def _loop(program: Program, wrt: str, size: int) -> Program:
         if any(isinstance(n, Call) and any(v.mem == seeds for v in n.args) for n in walk(push.body)):
             alias = push.new_class()  # calls take the column as an array
             place = b.alloc(size, alias), alias
-            linalg.fill(b, "T", place[0], size, alias)
+            fill(b, "T", place[0], size, alias)
             b.store("T", Address() + place[0] + column, 1.0, alias)
     body.extend(_seeded(push.body, wrt, size, column, place))
     push.body = Block([Loop(body, index=column, count=size, scratch=True)])

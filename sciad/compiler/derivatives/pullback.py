@@ -17,10 +17,10 @@ import itertools
 import numpy as np
 
 from sciad.compiler.analysis.activity import active, differentiated, partials_of, remove_dead
+from sciad.compiler.derivatives.array_call_rules import emit_pullback
 from sciad.compiler.derivatives.loop_tape import Tape
 from sciad.compiler.derivatives.save_or_recompute import Stability, choose
 from sciad.compiler.derivatives.sum_loops import reverse_at_once
-from sciad.compiler.ir import array_calls as linalg
 from sciad.compiler.ir.builder import Builder
 from sciad.compiler.ir.nodes import (
     Address,
@@ -39,6 +39,7 @@ from sciad.compiler.ir.nodes import (
     Store,
     Value,
 )
+from sciad.compiler.ir.simple_loops import each, fill
 from sciad.compiler.ir.walking import accesses, copy_program, defined, free, is_arena, key_of, results, walk
 from sciad.compiler.passes.result_places import written_once
 from sciad.compiler.passes.while_loops import normalize_loops
@@ -114,7 +115,7 @@ class _Reverse:
         self.out_class = program.new_class()
         self.out_at = b.alloc(program.n_out, self.out_class)
         at, alias = self.out_at, self.out_class
-        linalg.each(b, program.n_out, lambda q: b.store("T_bar", q + at, b.load("out_bar", q), alias))
+        each(b, program.n_out, lambda q: b.store("T_bar", q + at, b.load("out_bar", q), alias))
 
     # ------------------------------------------------------------ nodes
 
@@ -168,13 +169,13 @@ class _Reverse:
         with self.builder.into(zero):
             for mem in self.arenas:
                 if mem[0] == node.mem and key_of(self.program, mem, node.alias) in self.active:
-                    linalg.fill(self.builder, f"{mem}_bar", node.out, node.size, node.alias)
+                    fill(self.builder, f"{mem}_bar", node.out, node.size, node.alias)
         if zero:
             self.after(node).extend(zero)
 
     def Call(self, node, bar):
         if any(key_of(self.program, v.mem, v.alias) in self.active for v in node.outs):
-            linalg.reverse(self, node)
+            emit_pullback(self, node)
 
     def Check(self, node, bar):
         pass

@@ -12,9 +12,10 @@ import dataclasses
 import numpy as np
 
 from sciad.compiler.analysis.activity import differentiated, partials_of, remove_dead, varied
-from sciad.compiler.ir import array_calls as linalg
+from sciad.compiler.derivatives.array_call_rules import emit_pushforward
 from sciad.compiler.ir.builder import Builder
 from sciad.compiler.ir.nodes import Block, Carried, If, Input, Load, Operand, Phi, Program, Store, Value
+from sciad.compiler.ir.simple_loops import fill
 from sciad.compiler.ir.walking import copy_program, key_of
 from sciad.compiler.passes.while_loops import normalize_loops
 
@@ -123,12 +124,12 @@ class Forward:
     def Alloc(self, node):
         self.builder.emit(node)
         if node.zero and key_of(self.program, node.mem, node.alias) in self.active:
-            linalg.fill(self.builder, f"{node.mem}_dot", node.out, node.size, node.alias)
+            fill(self.builder, f"{node.mem}_dot", node.out, node.size, node.alias)
 
     def Call(self, node):
         self.builder.emit(node)
         if any(key_of(self.program, v.mem, v.alias) in self.active for v in node.outs):
-            linalg.forward(self, node)
+            emit_pushforward(self, node)
 
     def Check(self, node):
         self.builder.emit(node)

@@ -12,8 +12,7 @@ from __future__ import annotations
 import itertools
 from collections import deque
 
-import numpy as np
-
+from sciad.compiler.analysis.costs import cost
 from sciad.compiler.ir.nodes import Alloc, Block, Call, Load, Loop, Op, Operand, Program, Store, Value
 from sciad.compiler.ir.walking import (
     blocks,
@@ -29,44 +28,7 @@ from sciad.compiler.ir.walking import (
 
 SAVE = 2.0
 RELOAD = 0.8
-_DEAR = {
-    np.divide: 3.0,
-    np.reciprocal: 3.0,
-    np.sqrt: 3.0,
-    np.power: 20.0,
-    np.floor_divide: 3.0,
-    np.remainder: 5.0,
-}
-_CHEAP = {
-    np.add,
-    np.subtract,
-    np.multiply,
-    np.negative,
-    np.absolute,
-    np.maximum,
-    np.minimum,
-    np.sign,
-    np.copysign,
-}
-_CHEAP |= {
-    np.less,
-    np.less_equal,
-    np.greater,
-    np.greater_equal,
-    np.equal,
-    np.not_equal,
-    np.isnan,
-    np.isfinite,
-}
-_CHEAP |= {np.logical_and, np.logical_or, np.logical_not, np.floor, np.ceil, "select", "int", "float"}
 INFINITE = float("inf")
-
-
-def cost(node: Op) -> float:
-    """Price of an operation, a multiplication being 0.4."""
-    if node.fn in _CHEAP:
-        return 0.2 if node.out.type == "i" else 0.4
-    return _DEAR.get(node.fn, 8.0)
 
 
 class Stability:

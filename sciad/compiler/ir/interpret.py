@@ -9,6 +9,7 @@ from collections.abc import Callable
 import numpy as np
 
 from sciad.compiler.ir import nodes as ir
+from sciad.compiler.ir.array_calls import ARRAY_CALLS
 from sciad.compiler.ir.walking import ARENAS, is_arena
 
 
@@ -99,23 +100,7 @@ class _Machine:
 
     def Call(self, node):
         out, *args = [self.window(v) for v in node.outs + node.args]
-        if node.fn in ("matmul", "matmul_add", "matmul_sub"):
-            product = np.matmul(*args)
-            out[...] = (
-                product
-                if node.fn == "matmul"
-                else out + product
-                if node.fn == "matmul_add"
-                else out - product
-            )
-        elif node.fn in ("copy", "add", "zero"):
-            out[...] = 0.0 if node.fn == "zero" else args[0] + (out if node.fn == "add" else 0.0)
-        elif node.fn == "solve":
-            out[...] = np.linalg.solve(*args)
-        elif node.fn in ("lu_solve", "lu_solve_t"):  # the factors need not be looked at
-            out[...] = np.linalg.solve(args[2] if node.fn == "lu_solve" else args[2].T, args[1])
-        else:
-            assert node.fn == "factor", node.fn
+        ARRAY_CALLS[node.fn].run(out, *args)
 
     def window(self, view: ir.View) -> np.ndarray:
         flat = self.place(view.mem)[self.at(view.address) :]

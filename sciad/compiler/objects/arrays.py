@@ -188,15 +188,22 @@ def _computed(t, x):
 
 def _computed_in_order(t, x: Lazy):
     """An array whose axes are in another order in memory: a new one in C order, transposed."""
-    from sciad.compiler.objects.subscripts import transposed
-
     place = [x.order.index(axis) for axis in range(len(x.shape))]
     shape = tuple(x.shape[axis] for axis in x.order)
 
     def elem(idx):
         return x.elem(tuple(idx[k] for k in place))
 
-    return transposed(t, _computed(t, Lazy(shape, elem, x.kind, x.reads, x.work, x.fill)), place)
+    return _permuted(_computed(t, Lazy(shape, elem, x.kind, x.reads, x.work, x.fill)), place)
+
+
+def _permuted(x: Array | Small, axes: list[int]) -> Array | Small:
+    shape = tuple(x.shape[a] for a in axes)
+    if isinstance(x, Small):
+        order = np.arange(len(x.cells)).reshape(x.shape).transpose(axes).ravel()
+        return Small(x.box, shape, tuple(x.cells[k] for k in order), x.kind)
+    strides = tuple(x.strides[a] for a in axes)
+    return Array(x.mem, x.address, shape, strides, x.alias, x.kind, x.site, x.sequence)
 
 
 def filled(t, shape, value: Operand | None, kind="f") -> Lazy:

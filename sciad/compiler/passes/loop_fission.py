@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import itertools
 
+from sciad.compiler.analysis.costs import cost
 from sciad.compiler.analysis.parallel_loops import _apart, _parts
-from sciad.compiler.derivatives.save_or_recompute import cost
 from sciad.compiler.ir.nodes import INF, Block, Load, Loop, Op, Program, Store, Value
 from sciad.compiler.ir.walking import blocks, clone, key_of, operands
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from sciad.compiler.analysis.activity import remove_dead
 from sciad.compiler.analysis.parallel_loops import find_parallel
-from sciad.compiler.ir.array_calls import factored
 from sciad.compiler.ir.nodes import Program
 from sciad.compiler.ir.walking import copy_program
+from sciad.compiler.passes.factoring import factored
 from sciad.compiler.passes.index_checks import lift_checks
 from sciad.compiler.passes.induction import replace_counters
 from sciad.compiler.passes.loop_fission import split_loops

@@ -6,9 +6,9 @@ from __future__ import annotations
 import math
 
 from sciad.compiler.analysis.activity import Activity
-from sciad.compiler.ir import array_calls as linalg
 from sciad.compiler.ir.builder import Builder
 from sciad.compiler.ir.nodes import Address, Alloc, Block, Call, Load, Loop, Program, Store, Value
+from sciad.compiler.ir.simple_loops import fill
 from sciad.compiler.ir.walking import accesses, blocks, key_of, walk
 
 
@@ -70,14 +70,14 @@ def _place(program: Program, copy: Loop, load: Load, store: Store, count: int) -
     for node in mine:
         terms = tuple((c, v) for c, v in node.address.terms if v is not offset)
         node.mem, node.address, node.alias = "out", Address(node.address.const + shift, terms), store.alias
-    fill = Block()
+    filling = Block()
     if allocs[0].zero:
-        with Builder(fill) as b:
-            linalg.fill(b, "out", shift, count, store.alias)
+        with Builder(filling) as b:
+            fill(b, "out", shift, count, store.alias)
     out = []
     for node in program.body:
         if node is not copy:
-            out += fill if node is allocs[0] else [node]
+            out += filling if node is allocs[0] else [node]
     program.body[:] = out
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from scipy.sparse import csc_array
 
 from sciad.compiler.analysis.activity import differentiated
+from sciad.compiler.ir.array_calls import ARRAY_CALLS
 from sciad.compiler.ir.builder import fold
 from sciad.compiler.ir.nodes import Address, Block, Loop, Operand, Program, Value, View
 from sciad.compiler.ir.walking import defined
@@ -219,18 +220,19 @@ class _Run:
         views = [self.view(v) for v in (*node.outs, *node.args)]
         out, args = node.outs[0], node.args
         sets = [self.read(v, at) for v, at in zip(args, views[1:], strict=True)]
-        if node.fn in ("matmul", "matmul_add", "matmul_sub"):
+        primitive = ARRAY_CALLS[node.fn]
+        if primitive.reads == "products":
             found = self.matmul(args, sets)
-        elif node.fn in ("copy", "add"):
+        elif primitive.reads == "elements":
             found = sets[0]
-        elif node.fn == "zero":
+        elif primitive.reads == "nothing":
             found = self.empty
         else:
             found = self.joined(self.union(*(self.joined(s, len(s)) for s in sets)), 1)
         if views[0] is UNKNOWN:
             self.write(out.mem, UNKNOWN, self.joined(found, len(found)))
         else:
-            self.write(out.mem, views[0], found, node.fn.endswith(("add", "sub")))
+            self.write(out.mem, views[0], found, primitive.accumulates)
 
     def view(self, view: View):
         """Flat addresses of a view, in row-major order."""

@@ -11,8 +11,7 @@ import numpy as np
 from sciad.compiler.fence import NeedUnroll, Refusal
 from sciad.compiler.ir.builder import type_of
 from sciad.compiler.ir.nodes import Block, Value
-from sciad.compiler.objects import arrays
-from sciad.compiler.objects import subscripts as indexing
+from sciad.compiler.objects import arrays, subscripts
 from sciad.compiler.objects.kinds import (
     Array,
     Bound,
@@ -109,7 +108,7 @@ class Containers:
             item = self.eval(node.elt)
             if made is None:
                 raise _FirstItem(item)
-            indexing.set_item(self, made, k, item)
+            subscripts.set_item(self, made, k, item)
 
         try:
             with self.region(Block()):
@@ -158,7 +157,7 @@ class Containers:
                 None if p is None else self.unwrapped(self.eval(p))
                 for p in (node.lower, node.upper, node.step)
             ]
-            return indexing.Slice(*parts)
+            return subscripts.Slice(*parts)
         if isinstance(node, ast.Tuple):
             return tuple(self.subscript(e) for e in node.elts)
         return self.unwrapped(self.eval(node))
@@ -166,10 +165,10 @@ class Containers:
     def get_item(self, owner, key):
         owner = self.unwrapped(owner)
         if is_array(owner):
-            return indexing.get_item(self, owner, key)
+            return subscripts.get_item(self, owner, key)
         if isinstance(owner, (ListBox, tuple)):
             items = owner.items() if isinstance(owner, ListBox) else owner
-            if isinstance(key, indexing.Slice):
+            if isinstance(key, subscripts.Slice):
                 picked = items[self._static_slice(key)]
                 return self.list(picked) if isinstance(owner, ListBox) else tuple(picked)
             return self._item(items, key)
@@ -179,7 +178,7 @@ class Containers:
                 raise Refusal(f"KeyError: {key!r}")
             return self._readable(owner.slots[key])
         if isinstance(owner, Host):
-            if isinstance(key, indexing.Slice):
+            if isinstance(key, subscripts.Slice):
                 return self.list(self.items(owner)[self._static_slice(key)])
             if isinstance(key, Value):
                 return self._item(self.items(owner), key)
@@ -220,7 +219,7 @@ class Containers:
             value = self.as_array(value) if isinstance(value, (ListBox, tuple, Host)) else value
             if not (is_scalar(value) or is_array(value)):
                 raise Refusal(f"an array is set to {self.describe(value)}")
-            indexing.set_item(self, owner, key, value)
+            subscripts.set_item(self, owner, key, value)
         elif isinstance(owner, ListBox):
             n = owner.slots["len"]
             if isinstance(key, Value) or isinstance(n, Value):
@@ -344,7 +343,7 @@ class Containers:
             if not x.shape:
                 raise Refusal("a loop over a number")
             x = arrays.force(self, x)
-            return Iteration(x.shape[0], lambda k: indexing.get_item(self, x, k))
+            return Iteration(x.shape[0], lambda k: subscripts.get_item(self, x, k))
         if isinstance(x, (ListBox, tuple)):
             items = x.items() if isinstance(x, ListBox) else x
             return Iteration(len(items), lambda k: self._item(items, k), static=True)

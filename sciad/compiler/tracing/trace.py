@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from sciad import tree
-from sciad.compiler.fence import NeedUnroll, Refusal, Restart, located
+from sciad.compiler.fence import MISTAKES, NeedUnroll, Refusal, Restart, internal_error, located
 from sciad.compiler.ir import nodes as ir
 from sciad.compiler.ir.builder import type_of
 from sciad.compiler.ir.nodes import Input, Program, Value
@@ -148,10 +148,9 @@ class _Trace:
                 raise located(refusal, filename, t.node or node) from refusal
             except NeedUnroll as need:
                 raise (need.error or located(need.refusal, filename, t.node or node)) from need
-            except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:  # ours
-                refusal = Refusal(f"the compiler does not get through here ({type(error).__name__}: {error})")
+            except MISTAKES as error:
                 filename = t.frame.source.filename if t.node is not None else filename
-                raise located(refusal, filename, t.node or node) from error
+                raise internal_error(error, "Reading", filename, t.node or node) from error
         self.program.body[:0] = t.prologue
         self.program.filename, self.program.bases = filename, t.bases
         self.program.constants = np.array(t._constants, dtype=float)
