@@ -25,7 +25,7 @@ def _length(t, x: ListBox) -> int:
 @method("list", "append")
 def _append(t, x, value):
     n = _length(t, x)
-    t._own(x)
+    t.own(x)
     t.write(x, n, t.settled(value))
     t.write(x, "len", n + 1)
 

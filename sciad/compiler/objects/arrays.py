@@ -21,6 +21,7 @@ from sciad.compiler.ir.builder import type_of
 from sciad.compiler.ir.nodes import Address, Block, Loop, Operand, Value
 from sciad.compiler.objects.kinds import Array, Deferred, Lazy, Small, is_array, is_scalar
 from sciad.compiler.objects.memory_order import result_order
+from sciad.compiler.objects.trace_services import TraceServices
 
 SMALL = 64  # arrays of at most this many elements may be separate scalars
 UNROLL = 8  # elementwise expressions of at most this many elements are written out
@@ -32,7 +33,7 @@ LOCAL = ("T", "out")  # memories that are written; all others are constant
 # --------------------------------------------------------------------------------------------------
 
 
-def element(t, x, idx: tuple) -> Operand:
+def element(t: TraceServices, x, idx: tuple) -> Operand:
     """Element `idx` of an array, or the number `x` itself."""
     if isinstance(x, Array):
         return _load(t, x, idx)
@@ -45,7 +46,7 @@ def element(t, x, idx: tuple) -> Operand:
     return x
 
 
-def store(t, x, idx: tuple, value: Operand, fresh: bool = False) -> None:
+def store(t: TraceServices, x, idx: tuple, value: Operand, fresh: bool = False) -> None:
     """Write one element of an `Array` or `Small`."""
     value = cast(t, value, x.kind)
     if isinstance(x, Small):
@@ -57,7 +58,7 @@ def store(t, x, idx: tuple, value: Operand, fresh: bool = False) -> None:
         t.builder.store(x.mem, address(t, x, idx), value, x.alias, **({"fresh": True} if fresh else {}))
 
 
-def cast(t, value: Operand, kind: str) -> Operand:
+def cast(t: TraceServices, value: Operand, kind: str) -> Operand:
     if type_of(value) == kind:
         return value
     if kind == "b":
@@ -65,7 +66,7 @@ def cast(t, value: Operand, kind: str) -> Operand:
     return t.builder.to_float(value) if kind == "f" else t.builder.to_int(value)
 
 
-def address(t, x: Array, idx: tuple) -> Address:
+def address(t: TraceServices, x: Array, idx: tuple) -> Address:
     at = x.address
     for i, stride in zip(idx, x.strides, strict=True):
         at = at + (
@@ -76,14 +77,14 @@ def address(t, x: Array, idx: tuple) -> Address:
     return at
 
 
-def writable(t, x: Small) -> None:
+def writable(t: TraceServices, x: Small) -> None:
     """Make sure that nothing else that can be seen shares the elements through a merge."""
     shared = t.shared(x.box)
     if shared:
         raise Restart(dict.fromkeys(x.box.sites.union(*(other.sites for other in shared)), "memory"))
 
 
-def _load(t, x: Array, idx):
+def _load(t: TraceServices, x: Array, idx):
     at = address(t, x, idx)
     if x.mem not in LOCAL and not at.terms:
         value = t.input(x, at.const)
@@ -104,7 +105,7 @@ def _position(x: Small, idx) -> int:
 # --------------------------------------------------------------------------------------------------
 
 
-def small(t, shape, cells, kind="f", site=None) -> Small | Array:
+def small(t: TraceServices, shape, cells, kind="f", site=None) -> Small | Array:
     """An array of these scalars (row-major)."""
     site = site or t.site()
     cells = [cast(t, c, kind) for c in cells]
@@ -123,7 +124,7 @@ def small(t, shape, cells, kind="f", site=None) -> Small | Array:
     return made
 
 
-def allocate(t, shape, kind="f", zero=False) -> Array:
+def allocate(t: TraceServices, shape, kind="f", zero=False) -> Array:
     """A new array in the arena."""
     alias = t.program.new_class()
     at = t.builder.alloc(size_of(t, shape), alias, zero)
@@ -131,7 +132,7 @@ def allocate(t, shape, kind="f", zero=False) -> Array:
     return Array("T", Address(0, ((1, at),)), tuple(shape), row_major(t, shape), alias, kind)
 
 
-def force(t, x):
+def force(t: TraceServices, x):
     """`x` with its elements computed: an `Array` or a `Small`."""
     if not isinstance(x, (Lazy, Deferred)):
         return x
@@ -140,7 +141,7 @@ def force(t, x):
     return x.forced
 
 
-def memory(t, x) -> Array:
+def memory(t: TraceServices, x) -> Array:
     """`x` as an `Array`; small arrays are moved to memory by tracing again."""
     x = force(t, x)
     if isinstance(x, Small):
@@ -148,7 +149,7 @@ def memory(t, x) -> Array:
     return x
 
 
-def copy(t, x, keep_order: bool = False):
+def copy(t: TraceServices, x, keep_order: bool = False):
     """A new array with the elements of `x`, in C order or in that of `x`."""
     if isinstance(x, (Lazy, Deferred)) and x.forced is None:
         return force(t, x if keep_order or isinstance(x, Deferred) else _in_order(x, None))
@@ -162,7 +163,7 @@ def _in_order(x: Lazy, order) -> Lazy:
     return x if x.order == order else Lazy(x.shape, x.elem, x.kind, x.reads, x.work, x.fill, order=order)
 
 
-def _computed(t, x):
+def _computed(t: TraceServices, x):
     site = t.site()
     if isinstance(x, Deferred):
         made = allocate(t, x.shape, x.kind)
@@ -186,7 +187,7 @@ def _computed(t, x):
     return made
 
 
-def _computed_in_order(t, x: Lazy):
+def _computed_in_order(t: TraceServices, x: Lazy):
     """An array whose axes are in another order in memory: a new one in C order, transposed."""
     place = [x.order.index(axis) for axis in range(len(x.shape))]
     shape = tuple(x.shape[axis] for axis in x.order)
@@ -206,13 +207,13 @@ def _permuted(x: Array | Small, axes: list[int]) -> Array | Small:
     return Array(x.mem, x.address, shape, strides, x.alias, x.kind, x.site, x.sequence)
 
 
-def filled(t, shape, value: Operand | None, kind="f") -> Lazy:
+def filled(t: TraceServices, shape, value: Operand | None, kind="f") -> Lazy:
     """An array of one value; None leaves it open (`np.empty`)."""
     content = {"f": float("nan"), "i": 0, "b": False}[kind] if value is None else cast(t, value, kind)
     return Lazy(tuple(shape), lambda idx: content, kind, work=False, fill=(value,))
 
 
-def as_lazy(t, x, work=False) -> Lazy:
+def as_lazy(t: TraceServices, x, work=False) -> Lazy:
     if isinstance(x, Lazy):
         return x
     x = force(t, x)
@@ -230,7 +231,7 @@ def reads_of(x) -> tuple:
 # --------------------------------------------------------------------------------------------------
 
 
-def elementwise(t, fn, *args, kind: str | None = None):
+def elementwise(t: TraceServices, fn, *args, kind: str | None = None):
     """``fn`` (a ufunc, or a function of operands) of numbers and arrays, broadcast."""
     if all(is_scalar(a) for a in args):
         return t.arithmetic(fn, args)
@@ -262,7 +263,7 @@ def elementwise(t, fn, *args, kind: str | None = None):
     return Lazy(shape, located, kind, reads, order=order)
 
 
-def getter(t, x, shape) -> Callable[[tuple], Operand]:
+def getter(t: TraceServices, x, shape) -> Callable[[tuple], Operand]:
     """``get(idx)``: the element of `x` broadcast to `shape`."""
     if is_scalar(x):
         return lambda idx: x
@@ -282,7 +283,7 @@ def getter(t, x, shape) -> Callable[[tuple], Operand]:
     return lambda idx: element(t, x, idx[offset:] if offset else idx)
 
 
-def broadcast_shape(t, *shapes) -> tuple:
+def broadcast_shape(t: TraceServices, *shapes) -> tuple:
     result: list = []
     for k in range(1, max(map(len, shapes), default=0) + 1):
         dim: Operand = 1
@@ -295,7 +296,7 @@ def broadcast_shape(t, *shapes) -> tuple:
     return tuple(result)
 
 
-def same_length(t, n: Operand, m: Operand, shapes=()) -> Operand:
+def same_length(t: TraceServices, n: Operand, m: Operand, shapes=()) -> Operand:
     """The common length of two dimensions; refused or checked at run time if they may differ."""
     if n is m or t.affine(n).key() == t.affine(m).key():
         return n if type(n) is int else m
@@ -309,7 +310,7 @@ def same_length(t, n: Operand, m: Operand, shapes=()) -> Operand:
 # --------------------------------------------------------------------------------------------------
 
 
-def assign(t, target, value, fresh=False) -> None:
+def assign(t: TraceServices, target, value, fresh=False) -> None:
     """``target[...] = value`` with broadcasting; right under overlap."""
     if not is_array(value):
         number = value
@@ -344,7 +345,7 @@ def assign(t, target, value, fresh=False) -> None:
         fill(t, target, value, fresh)
 
 
-def _fitted(t, value, target):
+def _fitted(t: TraceServices, value, target):
     """`value` without leading dimensions of length 1, its shape checked to broadcast to that of `target`."""
     shape = value.shape
     while len(shape) > len(target.shape) and type(shape[0]) is int and shape[0] == 1:
@@ -368,7 +369,7 @@ def _fitted(t, value, target):
     return value
 
 
-def fill(t, target, value, fresh=False) -> None:
+def fill(t: TraceServices, target, value, fresh=False) -> None:
     """Store every element of `value` (broadcast) to an `Array`, by loops whose iterations are independent."""
     if target.mem not in LOCAL:
         raise Restart({target.site: "copy"})
@@ -377,7 +378,7 @@ def fill(t, target, value, fresh=False) -> None:
     nest(t, target.shape, lambda idx: store(t, target, idx, get(idx), fresh))
 
 
-def nest(t, shape, body: Callable[[tuple], None], idx: tuple = ()) -> None:
+def nest(t: TraceServices, shape, body: Callable[[tuple], None], idx: tuple = ()) -> None:
     """Nested parallel loops over all indices of `shape`; short dimensions are written out."""
     if not shape:
         body(idx)
@@ -396,7 +397,7 @@ def nest(t, shape, body: Callable[[tuple], None], idx: tuple = ()) -> None:
     t.builder.emit(Loop(block, index=index, count=n, parallel=True))
 
 
-def overlaps(t, target: Array, value) -> bool:
+def overlaps(t: TraceServices, target: Array, value) -> bool:
     """Whether storing `value` to `target` element by element could read elements already overwritten."""
     root = t.program.root(target.alias)
     return any(
@@ -416,7 +417,7 @@ def _identical(a: Array, b: Array) -> bool:
     return a.address.key() == b.address.key() and entries(a) == entries(b)
 
 
-def disjoint(t, a: Array, b: Array) -> bool:
+def disjoint(t: TraceServices, a: Array, b: Array) -> bool:
     """Whether two arrays of one alias class are known to have no element in common."""
     if t.distinct(a, b):
         return True
@@ -447,14 +448,14 @@ def indices(shape) -> Sequence[tuple]:
     return list(itertools.product(*map(range, shape)))
 
 
-def size_of(t, shape) -> Operand:
+def size_of(t: TraceServices, shape) -> Operand:
     size: Operand = 1
     for n in shape:
         size = t.builder.op(np.multiply, size, n)
     return size
 
 
-def row_major(t, shape) -> tuple:
+def row_major(t: TraceServices, shape) -> tuple:
     strides: list = []
     step: Operand = 1
     for n in reversed(shape):

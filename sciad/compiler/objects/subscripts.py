@@ -29,6 +29,7 @@ from sciad.compiler.objects.arrays import (
     store,
 )
 from sciad.compiler.objects.kinds import UNDEFINED, Array, Deferred, Lazy, ListBox, Small, is_array, is_scalar
+from sciad.compiler.objects.trace_services import TraceServices
 
 
 @dataclass(eq=False)
@@ -50,7 +51,7 @@ class _Axis:
     length: Operand
 
 
-def get_item(t, x, key):
+def get_item(t: TraceServices, x, key):
     """``x[key]`` for an array: a number, a view, or a gathered array."""
     if isinstance(x, Deferred):
         x = force(t, x)
@@ -60,7 +61,7 @@ def get_item(t, x, key):
     return view(t, x, keys)
 
 
-def set_item(t, x, key, value) -> None:
+def set_item(t: TraceServices, x, key, value) -> None:
     """``x[key] = value`` for an array."""
     x = force(t, x)
     keys, advanced = _expand(t, x, key)
@@ -82,13 +83,13 @@ def set_item(t, x, key, value) -> None:
         assign(t, target, value)
 
 
-def view(t, x, keys):
+def view(t: TraceServices, x, keys):
     """The number or view that basic `keys` (one per dimension, and None for new axes) select."""
     place = _place(t, x, keys)
     return element(t, x, place) if isinstance(place, tuple) else place
 
 
-def _place(t, x, keys):
+def _place(t: TraceServices, x, keys):
     """An index tuple if every dimension has an integer, else the view."""
     if not any(isinstance(k, Slice) or k is None for k in keys):
         return tuple(_checked(t, k, n) for k, n in zip(keys, x.shape, strict=True))
@@ -108,7 +109,7 @@ def _place(t, x, keys):
     return _view(t, x, fixed, axes)
 
 
-def _view(t, x, fixed, axes):
+def _view(t: TraceServices, x, fixed, axes):
     shape = tuple(a.length for a in axes)
     if isinstance(x, Small):
         if not static_shape(shape) or any(
@@ -146,13 +147,13 @@ def _view(t, x, fixed, axes):
     return Array(x.mem, at, shape, tuple(strides), x.alias, x.kind, x.site, x.sequence)
 
 
-def _scaled(t, i, stride):
+def _scaled(t: TraceServices, i, stride):
     if isinstance(stride, Value):
         return t.affine(t.builder.op(np.multiply, i, stride))
     return t.affine(i) * stride
 
 
-def _expand(t, x, key) -> tuple[list, bool]:
+def _expand(t: TraceServices, x, key) -> tuple[list, bool]:
     """One key per dimension (and None per new axis), and whether any is an array."""
     keys = list(key) if isinstance(key, tuple) else [key]
     keys = [_as_key(t, k) for k in keys]
@@ -174,7 +175,7 @@ def _dimensions(key) -> int:
     return len(key.shape) if is_array(key) and key.kind == "b" else 1
 
 
-def _as_key(t, k):
+def _as_key(t: TraceServices, k):
     if k is None or k is Ellipsis or isinstance(k, Slice):
         return k
     if isinstance(k, (ListBox, tuple)):
@@ -192,7 +193,7 @@ def _as_key(t, k):
     )
 
 
-def _checked(t, i: Operand, n: Operand) -> Operand:
+def _checked(t: TraceServices, i: Operand, n: Operand) -> Operand:
     """An index in range: negative ones wrapped, and checked at run time where nothing proves it."""
     if not isinstance(i, Value) and not isinstance(n, Value):
         if not -n <= i < n:
@@ -213,7 +214,7 @@ def _checked(t, i: Operand, n: Operand) -> Operand:
     return i
 
 
-def _range(t, key: Slice, n: Operand) -> tuple[Operand, int, Operand]:
+def _range(t: TraceServices, key: Slice, n: Operand) -> tuple[Operand, int, Operand]:
     """Start, step and length of a slice of a dimension of length `n`, clamped as Python does."""
     step = 1 if key.step is None else key.step
     if isinstance(step, Value):
@@ -255,7 +256,7 @@ def _range(t, key: Slice, n: Operand) -> tuple[Operand, int, Operand]:
 # --------------------------------------------------------------------------------------------------
 
 
-def _gather(t, x, keys):
+def _gather(t: TraceServices, x, keys):
     keys = _without_masks(t, keys)
     shape, locate = _plan(t, x, keys)
     reads = tuple((r, False) for y in (x, *filter(is_array, keys)) for r, _ in reads_of(y))
@@ -264,7 +265,7 @@ def _gather(t, x, keys):
     return Lazy(shape, lambda idx: element(t, x, locate(idx)), x.kind, reads, work=True)
 
 
-def _plan(t, x, keys):
+def _plan(t: TraceServices, x, keys):
     """Shape of ``x[keys]`` with index arrays among the keys; ``locate(idx)``: where in `x` an element is."""
     shape = broadcast_shape(t, *(k.shape for k in keys if is_array(k)))
     places = [i for i, k in enumerate(keys) if is_array(k) or is_scalar(k)]
@@ -304,7 +305,7 @@ def _plan(t, x, keys):
     return (*kept[:position], *shape, *kept[position:]), locate
 
 
-def _indices_in_range(t, k, n):
+def _indices_in_range(t: TraceServices, k, n):
     """An index array with negative entries wrapped, checked before it is used."""
     k = force(t, k)
     if isinstance(k, Small):
@@ -323,16 +324,16 @@ def _indices_in_range(t, k, n):
     return made
 
 
-def _wrapped(t, i, n):
+def _wrapped(t: TraceServices, i, n):
     return t.builder.op("select", t.builder.op(np.less, i, 0), t.builder.op(np.add, i, n), i)
 
 
-def _require_index(t, i, n):
+def _require_index(t: TraceServices, i, n):
     inside = t.builder.op(np.logical_and, t.builder.op(np.greater_equal, i, 0), t.builder.op(np.less, i, n))
     t.require(inside, "IndexError", "index out of bounds")
 
 
-def _each(t, shape, body, idx=()):
+def _each(t: TraceServices, shape, body, idx=()):
     """Nested loops in order (iterations may depend on each other)."""
     if not shape:
         body(idx)
@@ -345,7 +346,7 @@ def _each(t, shape, body, idx=()):
     t.builder.emit(Loop(block, index=index, count=n))
 
 
-def _without_masks(t, keys):
+def _without_masks(t: TraceServices, keys):
     """Masks that are known while compiling, as index arrays."""
     out = []
     for k in keys:
@@ -363,7 +364,7 @@ def _without_masks(t, keys):
     return out
 
 
-def _known(t, k):
+def _known(t: TraceServices, k):
     if isinstance(k, Small):
         cells = [k.box.slots[c] for c in k.cells]
         if not any(isinstance(c, Value) or c is UNDEFINED for c in cells):
@@ -373,7 +374,7 @@ def _known(t, k):
     return None
 
 
-def _scatter(t, x, keys, value):
+def _scatter(t: TraceServices, x, keys, value):
     masks = [k for k in keys if is_array(k) and k.kind == "b"]
     if masks and _known(t, force(t, masks[0])) is None:
         if len(keys) != 1 or len(masks[0].shape) != len(x.shape):
@@ -400,7 +401,7 @@ def _scatter(t, x, keys, value):
         _each(t, shape, lambda idx: store(t, x, locate(idx), get(idx)))
 
 
-def transposed(t, x, axes):
+def transposed(t: TraceServices, x, axes):
     """A view with its dimensions in another order."""
     if isinstance(x, Deferred):
         x = force(t, x)

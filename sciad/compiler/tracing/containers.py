@@ -228,9 +228,9 @@ class Containers:
                 )
             if not isinstance(key, int) or not -n <= key < n:
                 raise Refusal("only existing single items of a list are assigned")
-            self.write(self._own(owner), key % n, self.settled(value))
+            self.write(self.own(owner), key % n, self.settled(value))
         elif isinstance(owner, DictBox):
-            self.write(self._own(owner), self.static_key(key), self.settled(value))
+            self.write(self.own(owner), self.static_key(key), self.settled(value))
         elif isinstance(owner, Host):
             raise Refusal(
                 "writing into an object from outside of the function", "Make a copy and write into that."
@@ -238,7 +238,7 @@ class Containers:
         else:
             raise Refusal(f"items of {self.describe(owner)} cannot be assigned")
 
-    def _own(self, box):
+    def own(self, box):
         """`box`, if no other name can see the write through a merge of control flow."""
         if self.shared(box):
             raise Refusal(
@@ -294,7 +294,7 @@ class Containers:
             raise Refusal(
                 f"assignment to attribute {name!r} of {self.describe(owner)}", "Return the new value instead."
             )
-        self.write(self._own(owner), name, self.settled(value))
+        self.write(self.own(owner), name, self.settled(value))
 
     # ----------------------------------------------------------------------------------------------
 
