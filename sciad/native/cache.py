@@ -24,6 +24,8 @@ import threading
 from pathlib import Path
 from types import ModuleType
 
+from sciad.native.backend import backend
+
 __all__ = ["cache_folder", "digest", "import_text", "load_module", "locked", "write_atomically"]
 
 
@@ -72,7 +74,7 @@ def import_text(path: Path) -> ModuleType:
 
 def digest(text: str) -> str:
     """Hash of a text and of what every generated text may use of this package."""
-    return hashlib.sha256(_runtime_text() + text.encode()).hexdigest()[:20]
+    return hashlib.sha256(_runtime_text() + backend().encode() + text.encode()).hexdigest()[:20]
 
 
 def cache_folder() -> Path:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from sciad.native import llvm as machine
+from sciad.native.backend import translated
 from sciad.native.cache import cache_folder, digest, import_text, locked, write_atomically
 from sciad.native.numba_frontend import lifted, start_runtime, translating
 from sciad.native.python_entries import Signature, python_entry, trampoline_entry
@@ -189,9 +190,13 @@ def _compile(text: str, stem: str, entry: str, form: Signature | None, separate:
         if _read(folder / f"{stem}.o") is not None:  # another process was faster
             return
         write_atomically(folder / f"{stem}.py", text.encode())
-        with translating():
-            function = getattr(import_text(folder / f"{stem}.py"), entry)
-        unit = _lifted(function, stem, separate)
+        own = translated(text, entry, stem, separate)
+        if own is not None:
+            unit = machine.parse(own)
+        else:
+            with translating():
+                function = getattr(import_text(folder / f"{stem}.py"), entry)
+            unit = _lifted(function, stem, separate)
         keep = {stem}
         if form is not None:
             unit.link_in(machine.parse(python_entry(_python_symbol(stem), stem, form)))

@@ -23,7 +23,12 @@ __all__ = ["address_of", "emit", "host", "load", "optimize", "parse"]
 def parse(text: str | bytes) -> llvm.ModuleRef:
     """A module, from assembly or bitcode, to change and to link into others."""
     _initialize()
-    return llvm.parse_bitcode(text) if isinstance(text, bytes) else llvm.parse_assembly(text)
+    if isinstance(text, bytes):
+        return llvm.parse_bitcode(text)
+    unit = llvm.parse_assembly(text)
+    if not unit.data_layout:
+        unit.triple, unit.data_layout = llvm.get_process_triple(), str(_machine(False).target_data)
+    return unit
 
 
 def optimize(unit: llvm.ModuleRef, keep: set[str], wide: bool = False) -> None:

@@ -11,6 +11,7 @@ from numba import types
 
 from sciad.native import elementary
 from sciad.native.intrinsics import intrinsic
+from sciad.native.scalar_table import FUNCTIONS
 from sciad.private_interfaces import cgutils, make_array
 
 __all__ = ["fill", "pointer_to", "shift", "where"]  # and what is declared at the end
@@ -80,18 +81,6 @@ def pointer_to(typing_context, array):
     return types.CPointer(types.float64)(array), generate
 
 
-def _special(name):
-    """A function of scipy.special, which is not imported before it is called."""
-
-    def call(*args):
-        import scipy.special
-
-        return getattr(scipy.special, name)(*args)
-
-    call.__name__ = name
-    return call
-
-
 def declared(name: str, python, arity: int, build, kind=types.float64):
     """A function of floats; `build` makes its LLVM value from those of its arguments."""
 
@@ -107,12 +96,6 @@ def declared(name: str, python, arity: int, build, kind=types.float64):
 
     function.__name__ = name
     return function
-
-
-def _declare(name: str, *how) -> None:
-    """Enter a function of floats here."""
-    globals()[name] = declared(name, *how)
-    __all__.append(name)
 
 
 def _external(symbol: str, arity: int):
@@ -135,32 +118,8 @@ def _own(function):
     return build
 
 
-for _name in ("sqrt", "floor", "ceil", "trunc", "rint", "log2", "log10", "exp2", "fabs"):
-    _declare(_name, getattr(np, _name), 1, _external(f"llvm.{_name}.f64", 1))
-for _name in ("copysign",):
-    _declare(_name, getattr(np, _name), 2, _external(f"llvm.{_name}.f64", 2))
-for _name in ("exp", "expm1", "log", "log1p", "tanh", "sin", "cos"):
-    _declare(_name, getattr(np, _name), 1, _own(getattr(elementary, _name)))
-for _name in ("sign", "reciprocal", "degrees", "radians"):
-    _declare(_name, getattr(np, _name), 1, _own(getattr(elementary, _name)))
-for _name in ("maximum", "minimum", "fmax", "fmin", "heaviside"):
-    _declare(_name, getattr(np, _name), 2, _own(getattr(elementary, _name)))
-for _name in ("isnan", "isinf", "isfinite", "signbit"):
-    _declare(_name, getattr(np, _name), 1, _own(getattr(elementary, _name)), types.boolean)
-_declare("plus", np.add, 2, _own(elementary.plus))
-_declare("minus", np.subtract, 2, _own(elementary.minus))
-_declare("logaddexp", np.logaddexp, 2, _own(elementary.logaddexp))
-_declare("expit", _special("expit"), 1, _own(elementary.expit))
-for _name in ("tan", "sinh", "cosh", "cbrt"):
-    _declare(_name, getattr(np, _name), 1, _external(_name, 1))
-for _name in ("sin", "cos", "tan", "sinh", "cosh", "tanh"):
-    _declare(f"arc{_name}", getattr(np, f"arc{_name}"), 1, _external(f"a{_name}", 1))
-for _name, _symbol in {
-    "arctan2": "atan2",
-    "hypot": "hypot",
-    "fmod": "fmod",
-    "nextafter": "nextafter",
-}.items():
-    _declare(_name, getattr(np, _name), 2, _external(_symbol, 2))
-for _name, _symbol in {"erf": "erf", "erfc": "erfc", "gamma": "tgamma", "gammaln": "lgamma"}.items():
-    _declare(_name, _special(_name), 1, _external(_symbol, 1))
+for _name, _entry in FUNCTIONS.items():
+    _build = _external(_entry.symbol, _entry.arity) if _entry.symbol else _own(_entry.own)
+    _kind = types.boolean if _entry.boolean else types.float64
+    globals()[_name] = declared(_name, _entry.python, _entry.arity, _build, _kind)
+    __all__.append(_name)

@@ -1,0 +1,607 @@
+"""One function of generated Python as an LLVM function.
+
+The text is written once while types are found on the way. Where that shows a name to need another type than
+it was given (an integer that is a float later), or to outlive the block it is set in, the function is
+written once more with what is known now.
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+
+from sciad.native.translator.llvm_calls import handler, size
+from sciad.native.translator.llvm_values import (
+    NOTHING,
+    TranslationError,
+    Val,
+    constant,
+    llvm_types,
+    unify,
+)
+from sciad.native.translator.llvm_writer import Writer
+
+__all__ = ["Function"]
+
+_SIGNS = {
+    ast.Add: "+",
+    ast.Sub: "-",
+    ast.Mult: "*",
+    ast.Div: "/",
+    ast.FloorDiv: "//",
+    ast.Mod: "%",
+    ast.Pow: "**",
+    ast.BitAnd: "&",
+    ast.BitOr: "|",
+    ast.BitXor: "^",
+    ast.LShift: "<<",
+    ast.RShift: ">>",
+}
+_TESTS = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "==", ast.NotEq: "!="}
+_MATH = {"numpy.nan": math.nan, "numpy.inf": math.inf, "numpy.pi": math.pi, "numpy.e": math.e}
+_MATH |= {"math.nan": math.nan, "math.inf": math.inf, "math.pi": math.pi, "math.e": math.e}
+_ATTEMPTS = 40
+
+
+class _Again(Exception):
+    """The function must be written once more."""
+
+
+class Function:
+    """Translates one function for given types of its arguments."""
+
+    def __init__(self, module, source, node: ast.FunctionDef, flags: str):
+        self.module, self.source, self.node, self.flags = module, source, node, flags
+        self.parameters = [a.arg for a in node.args.args]
+        self.stored: set[str] = set(_stored_twice(node))  # names that live in memory of their own
+        self.types: dict[str, str] = {}  # of those
+        self.result: str | None = None
+        self.changed = False
+
+    def translate(self, types: list[str]) -> str:
+        """Write the body; the type of the result."""
+        self.given = types
+        for _ in range(_ATTEMPTS):
+            self.changed = False
+            try:
+                self.write()
+            except _Again:
+                self.changed = True
+            except (AttributeError, IndexError, KeyError, ValueError, TypeError) as error:
+                if not self.changed:  # else perhaps a consequence of a type that was wrong
+                    where = f"line {getattr(self.at, 'lineno', '?')} of {self.source.name}"
+                    raise TranslationError(f"{where}: {ast.unparse(self.at)}: {error!r}") from error
+            if not self.changed:
+                return self.result or "n"
+        raise TranslationError(f"{self.node.name}: the types of its names do not settle")
+
+    def text(self, symbol: str, attributes: str, linkage: str, mark: str = "") -> str:
+        """The definition."""
+        types = [t for type in self.given for t in llvm_types(type)]
+        names = [p for value in self.arguments for p in value.parts]
+        inside = ", ".join(
+            f"{t} {mark if t == 'ptr' else ''}{n}" for t, n in zip(types, names, strict=True)
+        )
+        head = f"define {linkage}{_result_type(self.result or 'n')} {symbol}({inside}) {attributes} {{\nentry:"
+        return "\n".join([head, *self.w.allocas, *self.w.lines, "}"])
+
+    # the whole
+
+    def write(self) -> None:
+        self.w = Writer(self.module, self.flags)
+        self.slots: dict[str, list[str]] = {}
+        self.scopes: list[dict[str, Val]] = [{}]
+        self.loops: list[tuple[str, str]] = []  # labels to go on at, and behind
+        self.owned: list[str] = []  # slots of memory to be freed
+        self.arguments: list[Val] = []
+        self.at: ast.AST = self.node
+        for k, (name, type) in enumerate(zip(self.parameters, self.given, strict=True)):
+            parts = [f"%a{k}_{j}" for j in range(len(llvm_types(type)))]
+            value = Val(type, parts)
+            self.arguments.append(value)
+            self.set(name, value)
+        self.body(self.node.body)
+        if self.w.open:
+            self.leave(NOTHING)
+
+    def body(self, statements: list[ast.stmt]) -> None:
+        for statement in statements:
+            self.statement(statement)
+            if not self.w.open:  # the rest is never reached
+                break
+
+    def block(self, statements: list[ast.stmt]) -> None:
+        """Statements with names of their own."""
+        self.scopes.append({})
+        self.body(statements)
+        self.scopes.pop()
+
+    # names
+
+    def set(self, name: str, value: Val) -> None:
+        if value.type == "n":
+            raise TranslationError(f"{name} is set to nothing")
+        if name not in self.stored:
+            self.scopes[-1][name] = value
+            return
+        type = self.types.get(name)
+        if type is None:
+            type = self.types[name] = value.type
+        if type != value.type:
+            wide = unify(type, value.type)
+            if wide is None:
+                raise TranslationError(f"{name} is both {type} and {value.type}")
+            if wide != type:
+                self.types[name] = wide
+                self.changed = True
+                return
+            value = self.w.cast(value, type)
+        self.keep(name, value)
+
+    def keep(self, name: str, value: Val) -> None:
+        if name not in self.slots:
+            self.slots[name] = [self.w.slot(t) for t in llvm_types(value.type)]
+        for slot, type, part in zip(self.slots[name], llvm_types(value.type), value.parts, strict=True):
+            self.w.line(f"store {type} {part}, ptr {slot}")
+
+    def get(self, name: str) -> Val:
+        for scope in reversed(self.scopes):
+            if name in scope:
+                return scope[name]
+        if name in self.stored:
+            type = self.types.get(name)
+            if type is None:
+                raise _Again if self.changed else TranslationError(f"{name} is read before it is set")
+            if name not in self.slots:
+                self.slots[name] = [self.w.slot(t) for t in llvm_types(type)]
+            parts = [
+                self.w.new(f"load {t}, ptr {slot}")
+                for t, slot in zip(llvm_types(type), self.slots[name], strict=True)
+            ]
+            return Val(type, parts)
+        if name in self.local:
+            self.stored.add(name)  # set in another block, or later in the loop
+            raise _Again
+        found = self.module.resolve(self.source, name)
+        if isinstance(found, Val):
+            return found
+        raise TranslationError(f"{name} has no value")
+
+    @property
+    def local(self) -> set[str]:
+        if not hasattr(self, "_local"):
+            self._local = {
+                n.id for n in ast.walk(self.node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
+            } | set(self.parameters)
+        return self._local
+
+    # statements
+
+    def statement(self, node: ast.stmt) -> None:
+        self.at = node
+        try:
+            getattr(self, f"do_{type(node).__name__}", self.unknown)(node)
+        except TranslationError as error:
+            if self.changed:
+                raise _Again from error
+            if str(error).startswith("line "):
+                raise
+            raise TranslationError(f"line {node.lineno} of {self.source.name}: {ast.unparse(node)[:200]}: {error}") from error
+
+    def unknown(self, node: ast.AST):
+        raise TranslationError(f"{type(node).__name__} is not translated")
+
+    def do_Expr(self, node: ast.Expr) -> None:
+        if not isinstance(node.value, ast.Constant):
+            self.value(node.value)
+
+    def do_Pass(self, node: ast.Pass) -> None:
+        pass
+
+    def do_Assign(self, node: ast.Assign) -> None:
+        if isinstance(node.value, ast.Call) and _is_empty(node.value):
+            self.allocate(node.targets[0], node.value)
+            return
+        value = self.value(node.value)
+        for target in node.targets:
+            self.assign(target, value)
+
+    def assign(self, target: ast.expr, value: Val) -> None:
+        match target:
+            case ast.Name(id=name):
+                self.set(name, value)
+            case ast.Tuple(elts=targets):
+                items = value.items
+                if len(items) != len(targets):
+                    raise TranslationError(f"{len(items)} values for {len(targets)} names")
+                for one, item in zip(targets, items, strict=True):
+                    self.assign(one, item)
+            case ast.Subscript():
+                kind, address = self.address(target)
+                self.w.store(self.w.cast(value, kind), address)
+            case _:
+                self.unknown(target)
+
+    def do_AugAssign(self, node: ast.AugAssign) -> None:
+        sign = _SIGNS[type(node.op)]
+        if isinstance(node.target, ast.Name):
+            old = self.get(node.target.id)
+            self.set(node.target.id, self.w.binary(sign, old, self.value(node.value)))
+            return
+        kind, address = self.address(node.target)
+        old = self.w.load(kind, address)
+        self.w.store(self.w.cast(self.w.binary(sign, old, self.value(node.value)), kind), address)
+
+    def do_If(self, node: ast.If) -> None:
+        w = self.w
+        yes, after = w.label(), w.label()
+        no = w.label() if node.orelse else after
+        if (known := self.condition(node.test, yes, no)) is not None:
+            self.block(node.body if known else node.orelse)
+            return
+        w.begin(yes)
+        self.block(node.body)
+        closed = not w.open
+        w.jump(after)
+        if node.orelse:
+            w.begin(no)
+            self.block(node.orelse)
+            if closed and not w.open:
+                return
+        w.begin(after)
+
+    def do_While(self, node: ast.While) -> None:
+        w = self.w
+        head, body, after = w.label(), w.label(), w.label()
+        endless = isinstance(node.test, ast.Constant) and bool(node.test.value)
+        w.begin(head)
+        if endless:
+            w.begin(body)
+        else:
+            if self.condition(node.test, body, after) is not None:
+                raise TranslationError("a loop whose condition is constant")
+            w.begin(body)
+        self.loops.append((head, after))
+        self.block(node.body)
+        self.loops.pop()
+        w.jump(head)
+        if not endless or _breaks(node.body):
+            w.begin(after)
+
+    def do_For(self, node: ast.For) -> None:
+        if not (isinstance(node.iter, ast.Call) and isinstance(node.iter.func, ast.Name) and node.iter.func.id == "range"):
+            self.over_items(node)
+            return
+        w = self.w
+        bounds = [w.cast(self.value(a), "i") for a in node.iter.args]
+        start, stop = (constant(0), bounds[0]) if len(bounds) == 1 else bounds[:2]
+        step = bounds[2].known if len(bounds) == 3 else 1
+        if not isinstance(step, int) or step == 0:
+            raise TranslationError("a range whose step is not constant")
+        before, head, body, latch, after = w.block, w.label(), w.label(), w.label(), w.label()
+        w.begin(head)
+        counter, following = w.label(), w.label()
+        w.line(f"%{counter} = phi i64 [ {start.text}, %{before} ], [ %{following}, %{latch} ]")
+        test = w.new(f"icmp {'slt' if step > 0 else 'sgt'} i64 %{counter}, {stop.text}")
+        w.branch(test, body, after)
+        w.begin(body)
+        self.scopes.append({})
+        index = Val("i", (f"%{counter}",), None, start.from_zero and step > 0)
+        self.assign(node.target, index)
+        self.loops.append((latch, after))
+        self.body(node.body)
+        self.loops.pop()
+        self.scopes.pop()
+        w.begin(latch)
+        w.line(f"%{following} = add nsw i64 %{counter}, {step}")
+        w.jump(head)
+        w.begin(after)
+
+    def over_items(self, node: ast.For) -> None:
+        """Over a constant tuple: written out."""
+        items = self.value(node.iter)
+        if items.type[0] != "(":
+            raise TranslationError("a loop over something else than a range or a constant tuple")
+        w = self.w
+        after = w.label()
+        for item in items.items:
+            following = w.label()
+            self.scopes.append({})
+            self.assign(node.target, item)
+            self.loops.append((following, after))
+            self.body(node.body)
+            self.loops.pop()
+            self.scopes.pop()
+            w.begin(following)
+        w.begin(after)
+
+    def do_Break(self, node: ast.Break) -> None:
+        self.w.jump(self.loops[-1][1])
+
+    def do_Continue(self, node: ast.Continue) -> None:
+        self.w.jump(self.loops[-1][0])
+
+    def do_Return(self, node: ast.Return) -> None:
+        self.leave(NOTHING if node.value is None else self.value(node.value))
+
+    def leave(self, value: Val) -> None:
+        if self.result is None:
+            self.result = value.type
+        if self.result != value.type:
+            wide = unify(self.result, value.type)
+            if wide is None:
+                raise TranslationError(f"{self.node.name} returns both {self.result} and {value.type}")
+            if wide != self.result:
+                self.result, self.changed = wide, True
+                self.w.end("unreachable")
+                return
+            value = self.w.cast(value, wide)
+        for slot in self.owned:
+            memory = self.w.new(f"load ptr, ptr {slot}")
+            self.w.call("void", "free", ["ptr"], [memory])
+        types = llvm_types(value.type)
+        if not types:
+            self.w.end("ret void")
+        elif len(types) == 1:
+            self.w.end(f"ret {types[0]} {value.text}")
+        else:
+            whole, kind = "undef", _result_type(value.type)
+            for k, (type, part) in enumerate(zip(types, value.parts, strict=True)):
+                whole = self.w.new(f"insertvalue {kind} {whole}, {type} {part}, {k}")
+            self.w.end(f"ret {kind} {whole}")
+
+    def allocate(self, target: ast.expr, node: ast.Call) -> None:
+        """``name = np.empty(size)``: memory that is freed when the name is given other memory, and at the end."""
+        w = self.w
+        if not isinstance(target, ast.Name) or len(node.args) != 1:
+            self.unknown(node)
+        count = w.cast(self.value(node.args[0]), "i")
+        slot = w.slot("ptr")
+        w.allocas.append(f"store ptr null, ptr {slot}")
+        self.owned.append(slot)
+        w.call("void", "free", ["ptr"], [w.new(f"load ptr, ptr {slot}")])
+        room = w.new(f"mul i64 {count.text}, 8")
+        memory = w.call("ptr", "malloc", ["i64"], [room])
+        w.line(f"store ptr {memory}, ptr {slot}")
+        self.set(target.id, Val("af1", (memory, count.text)))
+
+    # conditions
+
+    def condition(self, node: ast.expr, yes: str, no: str) -> bool | None:
+        """Go to one of two labels; or the answer where it is known now, then no jump is written."""
+        w = self.w
+        if isinstance(node, ast.BoolOp):
+            conjunction, jumped = isinstance(node.op, ast.And), False
+            for item in node.values:
+                further = w.label()
+                known = self.condition(item, *((further, no) if conjunction else (yes, further)))
+                if known is None:
+                    jumped = True
+                    w.begin(further)
+                elif known is not conjunction:
+                    break
+            else:
+                known = conjunction
+            if not jumped:
+                return known
+            w.jump(yes if known else no)
+            return None
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+            known = self.condition(node.operand, no, yes)
+            return None if known is None else not known
+        value = self.value(node)
+        if value.known is not None and value.type in "bi":
+            return bool(value.known)
+        w.branch(w.truth(value), yes, no)
+        return None
+
+    # expressions
+
+    def value(self, node: ast.expr) -> Val:
+        return getattr(self, f"of_{type(node).__name__}", self.unknown)(node)
+
+    def of_Constant(self, node: ast.Constant) -> Val:
+        return constant(node.value)
+
+    def of_Name(self, node: ast.Name) -> Val:
+        return self.get(node.id)
+
+    def of_Tuple(self, node: ast.Tuple) -> Val:
+        items: list[Val] = []
+        for item in node.elts:
+            if isinstance(item, ast.Starred):
+                items += self.value(item.value).items
+            else:
+                items.append(self.value(item))
+        return Val(f"({''.join(x.type for x in items)})", [p for x in items for p in x.parts], items)
+
+    def of_BinOp(self, node: ast.BinOp) -> Val:
+        a = self.value(node.left)
+        return self.w.binary(_SIGNS[type(node.op)], a, self.value(node.right))
+
+    def of_UnaryOp(self, node: ast.UnaryOp) -> Val:
+        x = self.value(node.operand)
+        match node.op:
+            case ast.USub():
+                return self.w.negate(x)
+            case ast.Not():
+                return self.w.invert(x)
+            case ast.UAdd():
+                return x
+        return self.unknown(node)
+
+    def of_Compare(self, node: ast.Compare) -> Val:
+        left, result = self.value(node.left), None
+        for op, right in zip(node.ops, node.comparators, strict=True):
+            right = self.value(right)
+            test = self.w.compare(_TESTS[type(op)], left, right)
+            result = test if result is None else self.w.binary("&", result, test)
+            left = right
+        return result
+
+    def of_BoolOp(self, node: ast.BoolOp) -> Val:
+        return self.arms(node, constant(True), constant(False))
+
+    def of_IfExp(self, node: ast.IfExp) -> Val:
+        return self.arms(node.test, node.body, node.orelse)
+
+    def arms(self, test: ast.expr, one: ast.expr | Val, other: ast.expr | Val) -> Val:
+        """One of two values, of which only that one is computed."""
+        w = self.w
+        yes, no, after = w.label(), w.label(), w.label()
+        known = self.condition(test, yes, no)
+        if known is not None:
+            chosen = one if known else other
+            return chosen if isinstance(chosen, Val) else self.value(chosen)
+        ends = []
+        for label, arm in ((yes, one), (no, other)):
+            w.begin(label)
+            value = arm if isinstance(arm, Val) else self.value(arm)
+            ends.append((value, w.block, len(w.lines)))
+            w.jump(after)
+        type = unify(ends[0][0].type, ends[1][0].type)
+        if type is None:
+            raise TranslationError(f"one of {ends[0][0].type} and {ends[1][0].type}")
+        values = []
+        for value, block, at in reversed(ends):
+            rest, w.lines, w.open = w.lines[at:], w.lines[:at], True
+            values.append((w.cast(value, type), block))
+            w.lines += rest
+        w.open = False
+        w.begin(after)
+        (b, from_no), (a, from_yes) = values
+        parts = [
+            w.new(f"phi {t} [ {x}, %{from_yes} ], [ {y}, %{from_no} ]")
+            for t, x, y in zip(llvm_types(type), a.parts, b.parts, strict=True)
+        ]
+        return Val(type, parts, None, a.from_zero and b.from_zero)
+
+    def of_Attribute(self, node: ast.Attribute) -> Val:
+        if isinstance(node.value, ast.Name) and node.value.id in self.source.imports:
+            module, _ = self.source.imports[node.value.id]
+            if f"{module}.{node.attr}" in _MATH:
+                return constant(_MATH[f"{module}.{node.attr}"])
+        array = self.value(node.value)
+        if array.type[0] != "a" or node.attr not in ("shape", "size"):
+            return self.unknown(node)
+        sizes = [size(text) for text in array.parts[1:]]
+        if node.attr == "shape":
+            return Val(f"({'i' * len(sizes)})", array.parts[1:], sizes)
+        total = sizes[0]
+        for further in sizes[1:]:
+            total = self.w.binary("*", total, further)
+        return total
+
+    def of_Subscript(self, node: ast.Subscript) -> Val:
+        base = self.value(node.value)
+        if base.type[0] == "(":
+            return self.item(base, self.value(node.slice))
+        indices = self.indices(node.slice)
+        if base.type[0] == "p":
+            return self.w.load(base.type[1], self.w.element(base.text, base.type[1], self.w.integer(*indices)))
+        if base.type[0] != "a":
+            raise TranslationError(f"an item of {base.type}")
+        address, rest = self.w.place(base, indices)
+        if rest:
+            return Val(f"a{base.type[1]}{len(rest)}", (address, *rest))
+        return self.w.load(base.type[1], address)
+
+    def item(self, items: Val, index: Val) -> Val:
+        """Of a tuple; where the index is not constant, of a table."""
+        if isinstance(index.known, int):
+            return items.items[index.known]
+        kinds = {x.type for x in items.items}
+        if not kinds <= {"f", "i"} or any(x.known is None for x in items.items):
+            raise TranslationError("an item of a tuple at a place that is not constant")
+        kind = "f" if "f" in kinds else "i"
+        values = [float(x.known) if kind == "f" else x.known for x in items.items]
+        key = kind, tuple(values)
+        symbol = self.module.globals.get(key) or self.module.globals.setdefault(key, self.module.table(values, kind))
+        index = self.w.wrapped(index, str(len(values)))
+        return self.w.load(kind, self.w.element(symbol, kind, index))
+
+    def indices(self, node: ast.expr) -> list[Val]:
+        return [self.value(item) for item in (node.elts if isinstance(node, ast.Tuple) else (node,))]
+
+    def address(self, node: ast.Subscript) -> tuple[str, str]:
+        """Kind and address of an element."""
+        base, indices = self.value(node.value), self.indices(node.slice)
+        if base.type[0] == "p":
+            return base.type[1], self.w.element(base.text, base.type[1], self.w.integer(*indices))
+        if base.type[0] != "a":
+            raise TranslationError(f"an item of {base.type} is set")
+        address, rest = self.w.place(base, indices)
+        if rest:
+            raise TranslationError("a part of an array is set")
+        return base.type[1], address
+
+    def of_Call(self, node: ast.Call) -> Val:
+        if node.keywords:
+            raise TranslationError("a call with keywords")
+        if isinstance(node.func, ast.Attribute):
+            return self.method(node)
+        callee = self.module.callee(self.source, node.func.id)
+        args = [self.value(a) for a in node.args]
+        if not isinstance(callee, tuple):
+            return callee(self.w, args)
+        symbol, result = self.module.instance(*callee, tuple(x.type for x in args))
+        types = llvm_types(result)
+        inside = ", ".join(x.typed for x in args if x.parts)
+        text = f"call {_result_type(result)} {symbol}({inside})"
+        if not types:
+            self.w.line(text)
+            return NOTHING
+        whole = self.w.new(text)
+        if len(types) == 1:
+            return Val(result, (whole,))
+        kind = _result_type(result)
+        return Val(result, [self.w.new(f"extractvalue {kind} {whole}, {k}") for k in range(len(types))])
+
+    def method(self, node: ast.Call) -> Val:
+        """``np.sqrt(x)``, ``math.exp(x)``, ``x.view(np.int64)``."""
+        base = node.func.value
+        if isinstance(base, ast.Name) and base.id in self.source.imports:
+            module, inner = self.source.imports[base.id]
+            write = None if inner else handler(module, node.func.attr)
+            if write is None:
+                raise TranslationError(f"{module}.{node.func.attr} is not known")
+            return write(self.w, [self.value(a) for a in node.args])
+        if node.func.attr == "view" and len(node.args) == 1 and isinstance(node.args[0], ast.Attribute):
+            kind = {"int64": "i", "uint64": "u", "float64": "f"}[node.args[0].attr]
+            x = self.value(base)
+            if x.type == kind or (x.type in "iu" and kind in "iu"):
+                return Val(kind, x.parts)
+            types = llvm_types(x.type)[0], llvm_types(kind)[0]
+            return Val(kind, (self.w.new(f"bitcast {types[0]} {x.text} to {types[1]}"),))
+        return self.unknown(node)
+
+
+def _result_type(type: str) -> str:
+    types = llvm_types(type)
+    if len(types) > 1:
+        return "{ " + ", ".join(types) + " }"
+    return types[0] if types else "void"
+
+
+def _stored_twice(node: ast.FunctionDef):
+    """Names given a value in more than one place, parameters among them."""
+    seen = {a.arg for a in node.args.args}
+    for n in ast.walk(node):
+        if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store):
+            if n.id in seen:
+                yield n.id
+            seen.add(n.id)
+
+
+def _breaks(statements: list[ast.stmt]) -> bool:
+    """Whether a loop of these statements is left by a break of its own."""
+    for s in statements:
+        if isinstance(s, ast.Break):
+            return True
+        if isinstance(s, ast.If) and (_breaks(s.body) or _breaks(s.orelse)):
+            return True
+    return False
+
+
+def _is_empty(node: ast.Call) -> bool:
+    return isinstance(node.func, ast.Attribute) and node.func.attr == "empty"
