@@ -1,14 +1,16 @@
 """One function of generated Python as an LLVM function.
 
-The text is written once while types are found on the way. Where that shows a name to need another type than
-it was given (an integer that is a float later), or to outlive the block it is set in, the function is
-written once more with what is known now.
+The text is written once while types are found on the way. A name has the type it was last given; where ways
+meet (behind an ``if``, at the head of a loop) that of all of them, so an integer that is a float on one way
+is a float on all. Where a loop shows a name to need another type at its head, or a name outlives the block it
+is set in, the function is written once more with what is known now.
 """
 
 from __future__ import annotations
 
 import ast
 import math
+from dataclasses import dataclass, field
 
 from sciad.native.translator.llvm_calls import handler, size
 from sciad.native.translator.llvm_values import (
@@ -43,6 +45,17 @@ _MATH |= {"math.nan": math.nan, "math.inf": math.inf, "math.pi": math.pi, "math.
 _ATTEMPTS = 40
 
 
+@dataclass
+class _Loop:
+    """A loop as it is written: where ``continue`` and ``break`` go, and the types of names at its head."""
+
+    node: ast.stmt
+    on: str
+    after: str
+    types: dict[str, str]
+    new: dict[str, str] = field(default_factory=dict)  # types of names that the loop sets first
+
+
 class _Again(Exception):
     """The function must be written once more."""
 
@@ -54,7 +67,7 @@ class Function:
         self.module, self.source, self.node, self.flags = module, source, node, flags
         self.parameters = [a.arg for a in node.args.args]
         self.stored: set[str] = set(_stored_twice(node))  # names that live in memory of their own
-        self.types: dict[str, str] = {}  # of those
+        self.wide: dict[tuple[int, str], str] = {}  # their types at the heads of loops, where these must be wider
         self.result: str | None = None
         self.changed = False
 
@@ -89,9 +102,10 @@ class Function:
 
     def write(self) -> None:
         self.w = Writer(self.module, self.flags)
-        self.slots: dict[str, list[str]] = {}
+        self.slots: dict[tuple[str, str], list[str]] = {}  # of a name and a type
+        self.types: dict[str, str] = {}  # of the names in memory, here
         self.scopes: list[dict[str, Val]] = [{}]
-        self.loops: list[tuple[str, str]] = []  # labels to go on at, and behind
+        self.loops: list[_Loop] = []
         self.owned: list[str] = []  # slots of memory to be freed
         self.arguments: list[Val] = []
         self.at: ast.AST = self.node
@@ -124,25 +138,21 @@ class Function:
         if name not in self.stored:
             self.scopes[-1][name] = value
             return
-        type = self.types.get(name)
-        if type is None:
-            type = self.types[name] = value.type
-        if type != value.type:
-            wide = unify(type, value.type)
-            if wide is None:
-                raise TranslationError(f"{name} is both {type} and {value.type}")
-            if wide != type:
-                self.types[name] = wide
-                self.changed = True
-                return
-            value = self.w.cast(value, type)
-        self.keep(name, value)
-
-    def keep(self, name: str, value: Val) -> None:
-        if name not in self.slots:
-            self.slots[name] = [self.w.slot(t) for t in llvm_types(value.type)]
-        for slot, type, part in zip(self.slots[name], llvm_types(value.type), value.parts, strict=True):
+        self.types[name] = value.type
+        for slot, type, part in zip(self.memory(name), llvm_types(value.type), value.parts, strict=True):
             self.w.line(f"store {type} {part}, ptr {slot}")
+
+    def memory(self, name: str) -> list[str]:
+        """Where a name of the present type lives."""
+        key = name, self.types[name]
+        if key not in self.slots:
+            self.slots[key] = [self.w.slot(t) for t in llvm_types(key[1])]
+        return self.slots[key]
+
+    def become(self, name: str, type: str) -> None:
+        """Go on with a name as another type."""
+        if self.types[name] != type:
+            self.set(name, self.w.cast(self.get(name), type))
 
     def get(self, name: str) -> Val:
         for scope in reversed(self.scopes):
@@ -152,11 +162,9 @@ class Function:
             type = self.types.get(name)
             if type is None:
                 raise _Again if self.changed else TranslationError(f"{name} is read before it is set")
-            if name not in self.slots:
-                self.slots[name] = [self.w.slot(t) for t in llvm_types(type)]
             parts = [
                 self.w.new(f"load {t}, ptr {slot}")
-                for t, slot in zip(llvm_types(type), self.slots[name], strict=True)
+                for t, slot in zip(llvm_types(type), self.memory(name), strict=True)
             ]
             return Val(type, parts)
         if name in self.local:
@@ -234,51 +242,114 @@ class Function:
 
     def do_If(self, node: ast.If) -> None:
         w = self.w
-        yes, after = w.label(), w.label()
-        no = w.label() if node.orelse else after
+        yes, no, after = w.label(), w.label(), w.label()
         if (known := self.condition(node.test, yes, no)) is not None:
             self.block(node.body if known else node.orelse)
             return
-        w.begin(yes)
-        self.block(node.body)
-        closed = not w.open
-        w.jump(after)
-        if node.orelse:
-            w.begin(no)
-            self.block(node.orelse)
-            if closed and not w.open:
-                return
-        w.begin(after)
+        before, ends = dict(self.types), []
+        for label, statements in ((yes, node.body), (no, node.orelse)):
+            self.types = dict(before)
+            w.begin(label)
+            self.block(statements)
+            if w.open:
+                ends.append((self.types, len(w.lines)))
+                w.jump(after)
+        if ends:
+            self.meet(ends)
+            w.begin(after)
+
+    def meet(self, ends: list[tuple[dict[str, str], int]]) -> None:
+        """Give names the same types at the ends of blocks (types there, and the place in the text) that go
+        on together.
+        """
+        together = {name for types, _ in ends for name in types}
+        common: dict[str, str] = {}
+        for name in sorted(together):
+            found = [types[name] for types, _ in ends if name in types]
+            wide = found[0]
+            for type in found[1:]:
+                wide = wide and unify(wide, type)
+            if wide is None:
+                raise TranslationError(f"{name} is {' or '.join(sorted(set(found)))}")
+            common[name] = wide
+        for types, at in reversed(ends):
+            changes = [n for n in common if types.get(n, common[n]) != common[n]]
+            if changes:
+                self.insert(at, types, {n: common[n] for n in changes})
+        self.types = common
+
+    def insert(self, at: int, types: dict[str, str], wanted: dict[str, str]) -> None:
+        """Change types of names at an earlier place in the text, where a block ends."""
+        w = self.w
+        rest, w.lines, w.open = w.lines[at:], w.lines[:at], True
+        self.types = dict(types)
+        for name, type in wanted.items():
+            self.become(name, type)
+        w.lines += rest
+        w.open = False
+
+    def enter(self, node: ast.stmt) -> dict[str, str]:
+        """Give names the types they have at the head of a loop."""
+        for name in list(self.types):
+            if (type := self.wide.get((id(node), name))) is not None:
+                self.become(name, type)
+        return dict(self.types)
+
+    def go(self, label: str, loop: _Loop) -> None:
+        """Jump to a label of a loop, names as they are at its head."""
+        if not self.w.open:
+            return
+        for name in list(self.types):
+            wanted, type = loop.types.get(name), self.types[name]
+            if wanted is None:  # set in the loop first: of the type it has where the loop is left first
+                wanted = loop.new.setdefault(name, type)
+            if wanted == type:
+                continue
+            wide = unify(wanted, type)
+            if wide is None or name not in loop.types:
+                raise TranslationError(f"{name} is both {wanted} and {type} in a loop")
+            if wide != wanted:
+                self.wide[id(loop.node), name] = wide
+                self.changed = True
+            else:
+                self.become(name, wide)
+        self.w.jump(label)
+
+    def left(self, loop: _Loop) -> None:
+        """Go on behind a loop."""
+        self.types = loop.new | loop.types
+        self.w.begin(loop.after)
 
     def do_While(self, node: ast.While) -> None:
         w = self.w
         head, body, after = w.label(), w.label(), w.label()
+        loop = _Loop(node, head, after, self.enter(node))
         endless = isinstance(node.test, ast.Constant) and bool(node.test.value)
         w.begin(head)
-        if endless:
-            w.begin(body)
-        else:
-            if self.condition(node.test, body, after) is not None:
-                raise TranslationError("a loop whose condition is constant")
-            w.begin(body)
-        self.loops.append((head, after))
+        if not endless and self.condition(node.test, body, after) is not None:
+            raise TranslationError("a loop whose condition is constant")
+        w.begin(body)
+        self.loops.append(loop)
         self.block(node.body)
         self.loops.pop()
-        w.jump(head)
+        self.go(head, loop)
         if not endless or _breaks(node.body):
-            w.begin(after)
+            self.left(loop)
 
     def do_For(self, node: ast.For) -> None:
-        if not (isinstance(node.iter, ast.Call) and isinstance(node.iter.func, ast.Name) and node.iter.func.id == "range"):
+        call = node.iter
+        if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "range"):
             self.over_items(node)
             return
         w = self.w
-        bounds = [w.cast(self.value(a), "i") for a in node.iter.args]
+        bounds = [w.cast(self.value(a), "i") for a in call.args]
         start, stop = (constant(0), bounds[0]) if len(bounds) == 1 else bounds[:2]
         step = bounds[2].known if len(bounds) == 3 else 1
         if not isinstance(step, int) or step == 0:
             raise TranslationError("a range whose step is not constant")
-        before, head, body, latch, after = w.block, w.label(), w.label(), w.label(), w.label()
+        head, body, latch, after = w.label(), w.label(), w.label(), w.label()
+        loop = _Loop(node, latch, after, self.enter(node))
+        before = w.block
         w.begin(head)
         counter, following = w.label(), w.label()
         w.line(f"%{counter} = phi i64 [ {start.text}, %{before} ], [ %{following}, %{latch} ]")
@@ -286,16 +357,16 @@ class Function:
         w.branch(test, body, after)
         w.begin(body)
         self.scopes.append({})
-        index = Val("i", (f"%{counter}",), None, start.from_zero and step > 0)
-        self.assign(node.target, index)
-        self.loops.append((latch, after))
+        self.assign(node.target, Val("i", (f"%{counter}",), None, start.from_zero and step > 0))
+        self.loops.append(loop)
         self.body(node.body)
         self.loops.pop()
         self.scopes.pop()
+        self.go(latch, loop)
         w.begin(latch)
         w.line(f"%{following} = add nsw i64 %{counter}, {step}")
         w.jump(head)
-        w.begin(after)
+        self.left(loop)
 
     def over_items(self, node: ast.For) -> None:
         """Over a constant tuple: written out."""
@@ -304,22 +375,26 @@ class Function:
             raise TranslationError("a loop over something else than a range or a constant tuple")
         w = self.w
         after = w.label()
+        types = self.enter(node)
         for item in items.items:
             following = w.label()
+            loop = _Loop(node, following, after, types)
             self.scopes.append({})
             self.assign(node.target, item)
-            self.loops.append((following, after))
+            self.loops.append(loop)
             self.body(node.body)
             self.loops.pop()
             self.scopes.pop()
+            self.go(following, loop)
+            self.types = loop.new | loop.types
             w.begin(following)
         w.begin(after)
 
     def do_Break(self, node: ast.Break) -> None:
-        self.w.jump(self.loops[-1][1])
+        self.go(self.loops[-1].after, self.loops[-1])
 
     def do_Continue(self, node: ast.Continue) -> None:
-        self.w.jump(self.loops[-1][0])
+        self.go(self.loops[-1].on, self.loops[-1])
 
     def do_Return(self, node: ast.Return) -> None:
         self.leave(NOTHING if node.value is None else self.value(node.value))
