@@ -130,8 +130,8 @@ def _items(text: str) -> Iterator[str]:
 
 def unify(a: str, b: str) -> str | None:
     """The type that holds values of both, if there is one."""
-    if a == b:
-        return a
+    if a == b or not a or not b:
+        return a and b
     if {a, b} <= {"b", "i"}:
         return "i"
     if {a, b} <= {"b", "i", "f"}:

@@ -159,7 +159,7 @@ class Writer:
         elif "u" in (a.type, b.type):
             raise TranslationError(f"{sign} of an unsigned and another number")
         else:
-            type = unify(unify(a.type, b.type) or "", "i")  # bools count as integers
+            type = unify(unify(a.type, b.type) or "", "i") or ""  # bools count as integers
         if type not in ("f", "i", "u"):
             raise TranslationError(f"{sign} of {a.type} and {b.type}")
         a, b = self.cast(a, type), self.cast(b, type)
