@@ -12,7 +12,9 @@ __all__ = ["BACKENDS", "backend", "fallbacks", "translated"]
 BACKENDS = ("own", "numba")
 _DEFAULT = "numba"
 
-fallbacks: list[str] = []  # modules of this process that numba translated though the own translator was wanted
+fallbacks: list[
+    str
+] = []  # modules of this process that numba translated though the own translator was wanted
 
 
 def backend() -> str:

@@ -5,7 +5,6 @@ vectorise."""
 
 from __future__ import annotations
 
-import numpy as np
 from llvmlite import ir
 from numba import types
 

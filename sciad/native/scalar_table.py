@@ -42,7 +42,19 @@ FUNCTIONS: dict[str, ScalarFunction] = {}
 for _name in ("sqrt", "floor", "ceil", "trunc", "rint", "log2", "log10", "exp2", "fabs"):
     FUNCTIONS[_name] = ScalarFunction(getattr(np, _name), 1, f"llvm.{_name}.f64")
 FUNCTIONS["copysign"] = ScalarFunction(np.copysign, 2, "llvm.copysign.f64")
-for _name in ("exp", "expm1", "log", "log1p", "tanh", "sin", "cos", "sign", "reciprocal", "degrees", "radians"):
+for _name in (
+    "exp",
+    "expm1",
+    "log",
+    "log1p",
+    "tanh",
+    "sin",
+    "cos",
+    "sign",
+    "reciprocal",
+    "degrees",
+    "radians",
+):
     FUNCTIONS[_name] = ScalarFunction(getattr(np, _name), 1, own=getattr(elementary, _name))
 for _name in ("maximum", "minimum", "fmax", "fmin", "heaviside", "logaddexp"):
     FUNCTIONS[_name] = ScalarFunction(getattr(np, _name), 2, own=getattr(elementary, _name))
@@ -55,7 +67,12 @@ for _name in ("tan", "sinh", "cosh", "cbrt"):
     FUNCTIONS[_name] = ScalarFunction(getattr(np, _name), 1, _name)
 for _name in ("sin", "cos", "tan", "sinh", "cosh", "tanh"):
     FUNCTIONS[f"arc{_name}"] = ScalarFunction(getattr(np, f"arc{_name}"), 1, f"a{_name}")
-for _name, _symbol in {"arctan2": "atan2", "hypot": "hypot", "fmod": "fmod", "nextafter": "nextafter"}.items():
+for _name, _symbol in {
+    "arctan2": "atan2",
+    "hypot": "hypot",
+    "fmod": "fmod",
+    "nextafter": "nextafter",
+}.items():
     FUNCTIONS[_name] = ScalarFunction(getattr(np, _name), 2, _symbol)
 for _name, _symbol in {"erf": "erf", "erfc": "erfc", "gamma": "tgamma", "gammaln": "lgamma"}.items():
     FUNCTIONS[_name] = ScalarFunction(_special(_name), 1, _symbol)

@@ -157,7 +157,9 @@ def test_types_of_names(monkeypatch):
     assert np.array_equal(own, numba)
 
 
-@pytest.mark.parametrize("seed", [2000, 2005, *(pytest.param(k, marks=pytest.mark.long) for k in range(2006, 2030))])
+@pytest.mark.parametrize(
+    "seed", [2000, 2005, *(pytest.param(k, marks=pytest.mark.long) for k in range(2006, 2030))]
+)
 def test_random_programs(seed, monkeypatch):
     """Every kind of program; sums may be made in another order, products contracted elsewhere."""
     _, f, inputs = random_program(seed, 4)
@@ -180,7 +182,9 @@ def test_random_programs(seed, monkeypatch):
             text = emit(finish(program))
             enter, address = trampoline("a" * (len(text.parameters) + 1)), native_address(text)
             outputs = [np.zeros(size) for size in sizes]
-            found.append(np.array([enter(address, *arguments, *outputs, np.empty(text.layout.work_size + 1))], float))
+            found.append(
+                np.array([enter(address, *arguments, *outputs, np.empty(text.layout.work_size + 1))], float)
+            )
             found += outputs
         return found
 
@@ -222,7 +226,7 @@ def program(out):
         a = out if k > 1 else 2.0
     return 0
 """
-    with pytest.raises(TranslationError, match="line 5.*one of pf and f"):
+    with pytest.raises(TranslationError, match=r"line 5.*one of pf and f"):
         translate(text, "program", "program")
 
 
@@ -246,6 +250,10 @@ def test_numba_is_not_needed(tmp_path):
     environment = os.environ | {"SCIAD_CACHE_DIR": str(tmp_path), "SCIAD_BACKEND": "own"}
     (tmp_path / "script.py").write_text(SCRIPT)
     run = subprocess.run(
-        [sys.executable, str(tmp_path / "script.py")], env=environment, capture_output=True, text=True, timeout=300
+        [sys.executable, str(tmp_path / "script.py")],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
     )
     assert run.stdout.strip() == "[]", run.stdout + run.stderr

@@ -67,7 +67,9 @@ class Function:
         self.module, self.source, self.node, self.flags = module, source, node, flags
         self.parameters = [a.arg for a in node.args.args]
         self.stored: set[str] = set(_stored_twice(node))  # names that live in memory of their own
-        self.wide: dict[tuple[int, str], str] = {}  # their types at the heads of loops, where these must be wider
+        self.wide: dict[
+            tuple[int, str], str
+        ] = {}  # their types at the heads of loops, where these must be wider
         self.result: str | None = None
         self.changed = False
 
@@ -92,10 +94,10 @@ class Function:
         """The definition."""
         types = [t for type in self.given for t in llvm_types(type)]
         names = [p for value in self.arguments for p in value.parts]
-        inside = ", ".join(
-            f"{t} {mark if t == 'ptr' else ''}{n}" for t, n in zip(types, names, strict=True)
+        inside = ", ".join(f"{t} {mark if t == 'ptr' else ''}{n}" for t, n in zip(types, names, strict=True))
+        head = (
+            f"define {linkage}{_result_type(self.result or 'n')} {symbol}({inside}) {attributes} {{\nentry:"
         )
-        head = f"define {linkage}{_result_type(self.result or 'n')} {symbol}({inside}) {attributes} {{\nentry:"
         return "\n".join([head, *self.w.allocas, *self.w.lines, "}"])
 
     # the whole
@@ -194,7 +196,9 @@ class Function:
                 raise _Again from error
             if str(error).startswith("line "):
                 raise
-            raise TranslationError(f"line {node.lineno} of {self.source.name}: {ast.unparse(node)[:200]}: {error}") from error
+            raise TranslationError(
+                f"line {node.lineno} of {self.source.name}: {ast.unparse(node)[:200]}: {error}"
+            ) from error
 
     def unknown(self, node: ast.AST):
         raise TranslationError(f"{type(node).__name__} is not translated")
@@ -426,7 +430,7 @@ class Function:
             self.w.end(f"ret {kind} {whole}")
 
     def allocate(self, target: ast.expr, node: ast.Call) -> None:
-        """``name = np.empty(size)``: memory that is freed when the name is given other memory, and at the end."""
+        """``name = np.empty(size)``: memory, freed when the name is given other, and at the end."""
         w = self.w
         if not isinstance(target, ast.Name) or len(node.args) != 1:
             self.unknown(node)
@@ -573,7 +577,9 @@ class Function:
             return self.item(base, self.value(node.slice))
         indices = self.indices(node.slice)
         if base.type[0] == "p":
-            return self.w.load(base.type[1], self.w.element(base.text, base.type[1], self.w.integer(*indices)))
+            return self.w.load(
+                base.type[1], self.w.element(base.text, base.type[1], self.w.integer(*indices))
+            )
         if base.type[0] != "a":
             raise TranslationError(f"an item of {base.type}")
         address, rest = self.w.place(base, indices)
@@ -591,7 +597,9 @@ class Function:
         kind = "f" if "f" in kinds else "i"
         values = [float(x.known) if kind == "f" else x.known for x in items.items]
         key = kind, tuple(values)
-        symbol = self.module.globals.get(key) or self.module.globals.setdefault(key, self.module.table(values, kind))
+        symbol = self.module.globals.get(key) or self.module.globals.setdefault(
+            key, self.module.table(values, kind)
+        )
         index = self.w.wrapped(index, str(len(values)))
         return self.w.load(kind, self.w.element(symbol, kind, index))
 

@@ -184,9 +184,7 @@ def _carray(w: Writer, args: list[Val]) -> Val:
     sizes = shape.items if shape.type[0] == "(" else [shape]
     if pointer.type[0] != "p":
         raise TranslationError(f"carray of {pointer.type}")
-    return Val(
-        f"a{pointer.type[1]}{len(sizes)}", (pointer.text, *(w.cast(x, "i").text for x in sizes))
-    )
+    return Val(f"a{pointer.type[1]}{len(sizes)}", (pointer.text, *(w.cast(x, "i").text for x in sizes)))
 
 
 def _weights(x: Val) -> tuple[tuple[int, float], ...]:

@@ -78,8 +78,8 @@ declare double @llvm.floor.f64(double)
 """
 
 # By squaring; negative exponents of integers other than 1 and -1 give 0.
-_POWER = f"""
-define internal {{type}} @{{name}}({{type}} %a, i64 %b) nounwind {{{{
+_POWER = """
+define internal {type} @{name}({type} %a, i64 %b) nounwind {{
 entry:
   %negative = icmp slt i64 %b, 0
   %minus = sub i64 0, %b
@@ -87,27 +87,27 @@ entry:
   %large = icmp sgt i64 %exp, 65536
   br i1 %large, label %by_pow, label %head
 by_pow:
-{{by_pow}}
+{by_pow}
 head:
-  %r = phi {{type}} [ {{one}}, %entry ], [ %r2, %body ]
-  %f = phi {{type}} [ %a, %entry ], [ %f2, %body ]
+  %r = phi {type} [ {one}, %entry ], [ %r2, %body ]
+  %f = phi {type} [ %a, %entry ], [ %f2, %body ]
   %e = phi i64 [ %exp, %entry ], [ %e2, %body ]
   %more = icmp ne i64 %e, 0
   br i1 %more, label %body, label %done
 body:
   %odd = trunc i64 %e to i1
-  %rf = {{times}} {{type}} %r, %f
-  %r2 = select i1 %odd, {{type}} %rf, {{type}} %r
+  %rf = {times} {type} %r, %f
+  %r2 = select i1 %odd, {type} %rf, {type} %r
   %e2 = lshr i64 %e, 1
-  %f2 = {{times}} {{type}} %f, %f
+  %f2 = {times} {type} %f, %f
   br label %head
 done:
   br i1 %negative, label %inverse, label %whole
 inverse:
-{{inverse}}
+{inverse}
 whole:
-  ret {{type}} %r
-}}}}
+  ret {type} %r
+}}
 declare double @llvm.pow.f64(double, double)
 """
 
@@ -168,7 +168,9 @@ done:
 }
 """
 
-_GEMM_TYPES = "ptr %c, i64 %c0, i64 %ldc, i1 %turn_a, ptr %a, i64 %a0, i64 %lda, i1 %turn_b, ptr %b, i64 %b0, "
+_GEMM_TYPES = (
+    "ptr %c, i64 %c0, i64 %ldc, i1 %turn_a, ptr %a, i64 %a0, i64 %lda, i1 %turn_b, ptr %b, i64 %b0, "
+)
 _GEMM_TYPES += "i64 %ldb, i64 %m, i64 %n, i64 %k, double %scale, i1 %add"
 _GEMM_SIZES = ("m", "n", "k", "lda", "ldb", "ldc")
 _GEMM = "\n".join(
@@ -220,7 +222,9 @@ def scalar_text(name: str) -> str:
     entry = FUNCTIONS[name]
     module = ir.Module()
     result = ir.IntType(1) if entry.boolean else ir.DoubleType()
-    function = ir.Function(module, ir.FunctionType(result, [ir.DoubleType()] * entry.arity), f"sciad_of_{name}")
+    function = ir.Function(
+        module, ir.FunctionType(result, [ir.DoubleType()] * entry.arity), f"sciad_of_{name}"
+    )
     function.linkage = "internal"
     for attribute in ("alwaysinline", "nounwind"):
         function.attributes.add(attribute)

@@ -11,7 +11,17 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator, Sequence
 
-__all__ = ["NOTHING", "SCALARS", "TranslationError", "Val", "constant", "double", "llvm_types", "split", "unify"]
+__all__ = [
+    "NOTHING",
+    "SCALARS",
+    "TranslationError",
+    "Val",
+    "constant",
+    "double",
+    "llvm_types",
+    "split",
+    "unify",
+]
 
 SCALARS = {"f": "double", "i": "i64", "u": "i64", "b": "i1"}
 

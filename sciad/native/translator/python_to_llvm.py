@@ -21,7 +21,7 @@ import numpy as np
 from sciad.native.translator.function_to_llvm import Function
 from sciad.native.translator.llvm_calls import handler
 from sciad.native.translator.llvm_library import DEFINED, NEEDS, scalar_text
-from sciad.native.translator.llvm_values import TranslationError, Val, constant, double, llvm_types
+from sciad.native.translator.llvm_values import TranslationError, Val, constant, double
 
 __all__ = ["translate"]
 
@@ -66,7 +66,9 @@ class Source:
                 case ast.Assign(targets=[ast.Name(id=name)]):
                     self.values[name] = node.value
                 case ast.Assign(targets=[ast.Tuple(elts=names)], value=ast.Tuple(elts=values)):
-                    self.values |= {n.id: v for n, v in zip(names, values, strict=True) if isinstance(n, ast.Name)}
+                    self.values |= {
+                        n.id: v for n, v in zip(names, values, strict=True) if isinstance(n, ast.Name)
+                    }
 
 
 @functools.cache
