@@ -165,7 +165,16 @@ def times_within(t_eval, t0: float, t1: float) -> np.ndarray:
 
 def check_step_limits(rtol, atol, first_step, max_step, max_steps) -> None:
     """Refuse tolerances and limits of steps that make no sense."""
-    rtol, atol = array(rtol, "rtol"), array(atol, "atol")
+    if not (rtol.__class__ is atol.__class__ is float and rtol > 0.0 and atol >= 0.0):
+        _check_tolerances(array(rtol, "rtol"), array(atol, "atol"))
+    positive("max_step", max_step)
+    if first_step is not None:
+        positive("first_step", first_step)
+    if max_steps is not None and not _compared(max_steps, 1):
+        raise ValueError(f"max_steps must be at least 1, but is {max_steps!r}")
+
+
+def _check_tolerances(rtol, atol) -> None:
     for name, value in (("rtol", rtol), ("atol", atol)):
         if not np.all(value >= 0):
             raise ValueError(f"{name} must not be negative or NaN, but is {value}")
@@ -173,11 +182,6 @@ def check_step_limits(rtol, atol, first_step, max_step, max_steps) -> None:
         raise ValueError(
             "rtol and atol are both zero: no step is short enough for that; set one of them above zero"
         )
-    positive("max_step", max_step)
-    if first_step is not None:
-        positive("first_step", first_step)
-    if max_steps is not None and not _compared(max_steps, 1):
-        raise ValueError(f"max_steps must be at least 1, but is {max_steps!r}")
 
 
 def positive(name: str, value) -> None:

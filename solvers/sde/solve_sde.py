@@ -21,6 +21,7 @@ from sciad.solvers.sde.sde_arguments import (
     increasing_times,
     method_for,
     one_of_batch,
+    refuse_derivatives,
 )
 from sciad.solvers.sde.sde_problem import SDEProblem
 from sciad.solvers.sde.sde_solution import SDESolution
@@ -138,6 +139,9 @@ def solve_sde(
             raise TypeError(
                 f"the model comes first: solve_sde(drift, diffusion, t_span, y0, ...), but {name} is {fun!r}"
             )
+    refuse_derivatives(
+        t_span=t_span, t_eval=t_eval, dt=dt, rtol=rtol, atol=atol, first_step=first_step, max_step=max_step
+    )
     args, span, y0 = argument_tuple(args), forward_span(t_span), array(y0, "y0")
     if not np.size(y0):
         raise ValueError(f"y0 of shape {np.shape(y0)} holds no numbers")
