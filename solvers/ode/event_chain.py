@@ -113,7 +113,7 @@ def chain(
         times = changed.setdefault(changes, [])
         if not times or times[-1] != t:
             times.append(t)
-        if len(times) >= CLOSE and abs(t - times[-CLOSE]) < 1e-9 * max(abs(t), abs(t1 - span[0])):
+        if len(times) >= CLOSE and abs(t - times[-CLOSE]) < 1e-9 * abs(t - span[0]):
             parts[-1] = replace(last, code=state.TOO_SMALL, message=ACCUMULATE.format(t, changes))
             return pieces
         while watch.due:
@@ -141,7 +141,7 @@ def chain(
             )
 
 
-CLOSE = 6  # changes of the state by one event within a billionth of the span that are one too many
+CLOSE = 6  # changes of the state by one event within a billionth of the time passed that are one too many
 ACCUMULATE = (
     "Event {1} changes the state ever more often, at times that accumulate at t = {0:.6g}, where the solve "
     "cannot go on: end it there by a terminal event, or let apply leave the model in a state of rest."

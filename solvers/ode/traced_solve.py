@@ -16,8 +16,9 @@ from sciad.solvers.model.arguments import check_start, contiguous, flat, untrace
 from sciad.solvers.ode.event_chain import Piece, chain
 from sciad.solvers.ode.events import Events, Occurrence
 from sciad.solvers.ode.mass_matrix import consistent, slope_at
-from sciad.solvers.ode.solution import DenseOutput, Solution
+from sciad.solvers.ode.solution import Solution
 from sciad.solvers.ode.solve_primitive import Problem, failed, solve
+from sciad.solvers.stepping import dense_output
 from sciad.solvers.stepping import loop_state as state
 from sciad.transforms.vmap import find_batch
 
@@ -290,7 +291,7 @@ def _happened(watch: Events, o: Occurrence, problem: Problem, p, args: tuple, y)
         return watch.value(o.k, t, y, plain)
 
     rate = float(untraced(sciad.jvp(g, (o.t, o.y.reshape(shape)), (1.0, slope.reshape(shape)))[1]))
-    if not (np.isfinite(rate) and rate != 0.0):
+    if not (np.isfinite(rate) and abs(rate) > TOUCHING * o.rate):
         raise SolverError(
             f"event {o.k} touches zero at t = {o.t:.6g} without passing it (its total time derivative is "
             f"{rate}), so the time of the event has no derivative"
@@ -299,12 +300,22 @@ def _happened(watch: Events, o: Occurrence, problem: Problem, p, args: tuple, y)
     return _moment(o.t, slope.reshape(shape), rate, y, value)
 
 
+TOUCHING = 1e-10  # of the average rate of change around a zero: what is slower there does not pass it
+
+
 def _slope(problem: Problem, o: Occurrence, p) -> np.ndarray:
     """y' of the computed solution on the way to an event."""
     trajectory = problem.known
-    if trajectory.steps:
-        return DenseOutput.of([trajectory], (trajectory.n,)).derivative(o.t)
-    return slope_at(problem, o.t, trajectory.y, p)
+    if not trajectory.steps:
+        return slope_at(problem, o.t, trajectory.y, p)
+    starts, method = trajectory.t_steps, trajectory.method
+    sign = 1.0 if trajectory.h[0] > 0.0 else -1.0
+    i = max(0, int(np.searchsorted(sign * starts, sign * o.t, side="left")) - 1)
+    row = slice(i, i + 1)
+    h, y, stages = trajectory.h[row], trajectory.y_steps[row], trajectory.stages[row]
+    end = y + dense_output.change_of(method, h, stages)
+    d = dense_output.vectors_of(method, h, stages)
+    return dense_output.derivative((o.t - starts[i]) / h[0], h[0], y, end, d, 1)[0]
 
 
 def _move(t, slope, rate, y, value):

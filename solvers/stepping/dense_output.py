@@ -23,6 +23,7 @@ __all__ = [
     "change_of",
     "derivative",
     "locate",
+    "powers",
     "prepare_vectors",
     "pull_value",
     "pull_vectors",
@@ -122,18 +123,22 @@ def value(theta, y, y1, d):
 
 def derivative(theta, h, y, y1, d, order: int):
     """The derivative of an order >= 1 in time."""
-    # y + theta (y1 - y) + (theta - theta^2) sum_m theta^m d_m in powers of theta
+    return _horner(polyder(powers(y, y1, d), order), theta) / h**order
+
+
+def powers(y, y1, d) -> np.ndarray:
+    """Coefficients of the powers of theta, y + theta (y1 - y) + (theta - theta^2) sum_m theta^m d_m."""
     d = np.reshape(d, (len(d), *y.shape))
-    powers = np.zeros((len(d) + 2, *y.shape))
-    powers[0], powers[1] = y, y1 - y
-    powers[1:-1] += d
-    powers[2:] -= d
-    return _horner(polyder(powers, order), theta) / h**order
+    found = np.zeros((len(d) + 2, *y.shape))
+    found[0], found[1] = y, y1 - y
+    found[1:-1] += d
+    found[2:] -= d
+    return found
 
 
-def _horner(powers, theta):
+def _horner(coefficients, theta):
     total = 0.0 * theta
-    for row in powers[::-1]:
+    for row in coefficients[::-1]:
         total = total * theta + row
     return total
 

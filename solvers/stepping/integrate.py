@@ -97,6 +97,8 @@ class Plan:
         self.controller = controller or control.default(method)
         self.family = FAMILIES[method.family]
         self.kinds = self.family.kinds
+        tables = self.family.tables(method)
+        self.slope_rows = tables.get("START", 0), tables["CLOSING"]
         self.algebra = self.mass = None
         if method.implicit:
             from sciad.solvers.linear.solver_choice import (
@@ -156,9 +158,9 @@ class Desk:
         rows = self.rows = method.rows
         self.plan = plan
         self.z = np.zeros((rows + 6 + len(method.dense), n))
-        self.closing, self.y1, self.rtol, self.atol = (
-            self.z[k] for k in (rows - 1, rows + 1, rows + 3, rows + 4)
-        )
+        self.opening, self.closing, self.y, self.y1, self.rtol, self.atol = (
+            self.z[k] for k in (*plan.slope_rows, rows, rows + 1, rows + 3, rows + 4)
+        )  # f at the ends of the last step, its ends, tolerances
         work = self.work = plan.work_size
         self.served = (None,)
         self.scratch = np.zeros(work + plan.family.workspace(plan.model, plan.algebra))
@@ -223,12 +225,16 @@ class Desk:
 
     def inside(self, t0: float, t1: float):
         """The last step's dense output as a function of time."""
-        y, y1, rows = self.z[self.rows].copy(), self.y1.copy(), self.z[self.rows + 6 :].copy()
+        y, y1, rows = self.y.copy(), self.y1.copy(), self.z[self.rows + 6 :]
+        powers = dense_output.powers(y, y1, rows)[::-1]
 
         def solution(t: float) -> np.ndarray:
             if t == t1:
                 return y1
-            return dense_output.value((t - t0) / (t1 - t0), y, y1, rows)
+            theta, total = (t - t0) / (t1 - t0), powers[0]
+            for row in powers[1:]:
+                total = total * theta + row
+            return total
 
         return solution
 
