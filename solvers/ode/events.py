@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -120,7 +121,7 @@ class Events:
             points = [(begin.get(k, t0), old[k]), (t1, new[k])]
             if k in looked:
                 points[1:1] = self._between(k, solution, *points, looked[k])
-            pairs = zip(points[:-1], points[1:], strict=True)
+            pairs = pairwise(points)
             brackets += [(k, *a, *b) for a, b in pairs if self._passes(k, a[1], b[1])]
         sign = 1.0 if t1 > t0 else -1.0
         roots = sorted(
@@ -289,7 +290,9 @@ class Events:
         part = (last[0] - first[0]) / (count + 1)
         inner = [(t, g(t)) for t in (first[0] + part * i for i in range(1, count + 1))]
         # A zero met exactly is looked at from both sides.
-        both = [(x,) if x[1] else [(t, g(t)) for t in (x[0] - NEAR * part, x[0] + NEAR * part)] for x in inner]
+        both = [
+            (x,) if x[1] else [(t, g(t)) for t in (x[0] - NEAR * part, x[0] + NEAR * part)] for x in inner
+        ]
         points = [first, *(x for group in both for x in group), last]
         found = points[1:-1]
         for i in range(len(points) - 1):
