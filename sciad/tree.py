@@ -35,6 +35,9 @@ def flatten(tree: Any) -> tuple[list, Any]:
     >>> unflatten(structure, [10 * x for x in leaves])
     {'a': 10.0, 'b': (20.0, [30.0])}
     """
+    cls = tree.__class__
+    if (cls is tuple or cls is list) and _LEAF_TYPES.issuperset(map(type, tree)):
+        return list(tree), (cls, None, (LEAF,) * len(tree))
     leaves: list = []
     return leaves, _flatten(tree, leaves)
 

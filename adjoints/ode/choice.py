@@ -19,24 +19,21 @@ from __future__ import annotations
 from sciad.adjoints.ode.discrete import DiscreteAdjoint
 from sciad.solvers.ode.solve_primitive import Problem
 
-__all__ = ["choice", "chosen"]
+__all__ = ["DEFAULT", "choice", "chosen"]
 
-_DISCRETE = DiscreteAdjoint()
+DEFAULT = DiscreteAdjoint()
 
 
 def chosen(problem: Problem):
     """The adjoint of a problem."""
-    adjoint = problem.adjoint
-    if adjoint == "auto":
-        return _DISCRETE
-    return adjoint
+    return DEFAULT if problem.adjoint == "auto" else problem.adjoint
 
 
 def choice(problem: Problem) -> tuple[object, str]:
     """The adjoint of a problem and the reason, in words."""
     if problem.adjoint != "auto":
         return chosen(problem), "asked for"
-    return _DISCRETE, (
+    return DEFAULT, (
         "exact, stable wherever the solve is, and the cheapest for a scalar loss: about one more solve for "
         "any number of states and parameters"
     )

@@ -17,6 +17,7 @@ from sciad.native.runtime import call
 from sciad.solvers.adjoint import Adjoint
 from sciad.solvers.linear.lu_kernels import linked_algebra
 from sciad.solvers.stepping.families import FAMILIES
+from sciad.solvers.stepping.recording import Part
 
 __all__ = ["Cotangents", "DiscreteAdjoint", "pull", "push"]
 
@@ -98,21 +99,25 @@ def pull(model, trajectory, p: np.ndarray, gys: np.ndarray, times: bool = False)
     SolverError
         If the cotangents become infinite or NaN.
     """
-    plan = _plan(model, trajectory, "pull")
+    mass = trajectory.mass
+    plan = model.plans.get((trajectory.method, "pull", None if mass is None else mass.tobytes()))
+    if plan is None:
+        plan = _plan(model, trajectory, "pull")
     if not len(trajectory.record):  # an empty span: every output is y0
         return Cotangents(gys.sum(axis=0), np.zeros(model.m), np.zeros(len(gys)) if times else None)
     try:
         desk = plan.desks.pop()
     except IndexError:
         desk = _Desk(plan)
-    place, mass = trajectory.place, _NO_ROWS if trajectory.mass is None else trajectory.mass
+    place, mass = trajectory.place, _NO_ROWS if mass is None else mass
     whole, state = desk.whole, desk.state
     whole[sweep.SIZE] = model.n
     whole[sweep.WANT_TIMES] = times
     state[:] = 0.0
     gp, gt = np.zeros(max(1, model.m)), np.zeros(1)
     gts = np.zeros(len(place)) if times else _NONE
-    for part in trajectory.backwards():
+    taken, record = trajectory.taken, trajectory.record
+    for part in [Part(None, len(record), 0, len(place), record)] if taken is None else taken.backwards():
         here = slice(part.first, part.last)
         whole[sweep.LOW], whole[sweep.HIGH] = 0, part.steps
         whole[sweep.CURSOR] = part.last - part.first

@@ -13,7 +13,7 @@ import math
 import numpy as np
 
 import sciad
-from sciad.adjoints.ode.choice import chosen
+from sciad.adjoints.ode.choice import DEFAULT, chosen
 from sciad.adjoints.ode.discrete import Cotangents, push
 from sciad.adjoints.ode.second_order import pull_pair
 from sciad.eager.traced import Traced, is_traced
@@ -37,11 +37,13 @@ def _solve_pullback(args):
     ):
         ys = solve(*args)
         return ys, lambda gys: _through(problem, t0, t1, ts, y0, p, gys)
-    adjoint = chosen(problem)
-    trajectory = _taken(problem, adjoint, t0, t1, ts, y0, p)
+    adjoint = DEFAULT if problem.adjoint == "auto" else problem.adjoint
+    # classes of users may say less
+    dense, memory = getattr(adjoint, "dense", False), getattr(adjoint, "memory", None)
+    trajectory = run(problem, t0, t1, ts, y0, p, adjoint.record, dense, memory)
 
     def pull(gys):
-        if is_traced(gys):
+        if isinstance(gys, Traced):
             _refuse_times(problem.times or None)
             return _through(problem, t0, t1, ts, y0, p, gys)
         c = _cotangents(problem, adjoint, trajectory, p, gys, problem.times)
@@ -50,7 +52,8 @@ def _solve_pullback(args):
             return None, None, None, None, gy0, c.p
         return None, np.float64(c.t0), None, c.ts, gy0, c.p
 
-    return time_last(trajectory.ys, np.shape(y0)), pull
+    shape = np.shape(y0)
+    return trajectory.ys.T if len(shape) == 1 else time_last(trajectory.ys, shape), pull
 
 
 @solve.def_pushforward
@@ -72,12 +75,6 @@ def _solve_pushforward(args, tangents):
     return time_last(trajectory.ys, np.shape(y0)), time_last(dys, np.shape(y0))
 
 
-def _taken(problem: Problem, adjoint, t0, t1, ts, y0, p):
-    """The steps, with what the adjoint wants to know of them."""
-    dense, memory = getattr(adjoint, "dense", False), getattr(adjoint, "memory", None)  # own classes, too
-    return run(problem, t0, t1, ts, y0, p, adjoint.record, dense, memory)
-
-
 def _recorded(problem: Problem, t0, t1, ts, y0, p):
     """The steps with their stages and LU factors; taken once for all directions of a Jacobian."""
     problem.check_model()
@@ -95,10 +92,16 @@ def _cotangents(problem: Problem, adjoint, trajectory, p, gys, times: bool) -> C
     """Those of the inputs of a solve; of one that takes no step, too: there all outputs are at t0."""
     if problem.witness is not None:
         problem.witness.check()
-    model, p, gys = problem.model, _plain(p), _rows(gys)
+    model = problem.model
+    if gys.__class__ is np.ndarray and gys.ndim == 2:
+        gys = np.ascontiguousarray(gys.T, dtype=float)
+    else:
+        gys = _rows(gys)
+    if p.__class__ is not np.ndarray or p.dtype is not _FLOAT or not p.flags.carray:
+        p = _plain(p)
     if not math.isfinite(np.vdot(gys, gys)) and not np.isfinite(gys).all():
         raise _loss_not_finite(trajectory, gys)
-    if trajectory.steps:
+    if len(trajectory.record):
         return adjoint.pullback(model, trajectory, p, gys, times, problem.options)
     c = Cotangents(gys.sum(axis=0), np.zeros(model.m))
     if times:
@@ -123,7 +126,8 @@ def _loss_not_finite(trajectory, gys) -> LossNotFinite:
 def _pull(problem: Problem, t0, t1, ts, y0, p, gys):
     """Cotangents (y0, p) of a solve from those of its outputs; differentiable."""
     adjoint = chosen(problem)
-    trajectory = _taken(problem, adjoint, t0, t1, ts, y0, p)
+    dense, memory = getattr(adjoint, "dense", False), getattr(adjoint, "memory", None)
+    trajectory = run(problem, t0, t1, ts, y0, p, adjoint.record, dense, memory)
     c = _cotangents(problem, adjoint, trajectory, p, gys, times=False)
     return c.y0.reshape(np.shape(y0)), c.p
 
@@ -212,8 +216,6 @@ def _refuse_third(*groups):
 
 def _rows(gys) -> np.ndarray:
     """Cotangents of outputs, time last, as rows (k, n)."""
-    if gys.__class__ is np.ndarray and gys.ndim == 2 and gys.dtype is _FLOAT:
-        return contiguous(gys.T)
     return np.ascontiguousarray(np.reshape(gys, (-1, np.shape(gys)[-1])).T, dtype=float)
 
 

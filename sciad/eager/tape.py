@@ -22,6 +22,7 @@ from sciad.tree import register_leaf
 
 _F64 = np.dtype(np.float64)
 _ndarray, _vdot = np.ndarray, np.vdot
+new = object.__new__  # the hot paths fill a value in themselves: `Var(...)` takes a Python frame
 _OBJECT = np.dtype(object)
 
 
@@ -37,16 +38,18 @@ class Tape(list):
 
     def variable(self, value):
         """Return a new independent variable."""
-        index = len(self)
+        made = new(Var)
+        made.value, made.tape, made.index = value, self, len(self)
         self.record((None, value, (), ()))
-        return Var(value, self, index)
+        return made
 
     def close(self):
         """End the transform: using one of its values from now on is an error."""
-        self.record = _escaped
+        self.record = escaped
 
 
-def _escaped(entry):
+def escaped(entry):
+    """Stands in for `record` when a transform has ended."""
     raise EscapedValue(
         "a value was used after the transform that differentiates it had ended (it was probably stored "
         "outside the "
@@ -92,9 +95,10 @@ class Var(Traced):
         rule = record.partials if record.kind == "scalar" else _Linear(record, kwargs)
         if isinstance(y, tuple):
             return self.wrap(y, rule, tuple(values), tuple(parents))
-        index = len(tape)
+        made = new(Var)
+        made.value, made.tape, made.index = y, tape, len(tape)
         tape.record((rule, y, tuple(values), tuple(parents)))
-        return Var(y, tape, index)
+        return made
 
     def wrap(self, y, rule, values, parents):
         """Write an operation down and wrap its result, or its tuple of results."""
@@ -399,9 +403,10 @@ def _install_fast_operators():
             else:
                 return apply(record, (self, other), {})
             y = op(a, b)
-            index = len(tape)
+            made = new(Var)
+            made.value, made.tape, made.index = y, tape, len(tape)
             tape.record((partials, y, (a, b), parents))
-            return Var(y, tape, index)
+            return made
 
         def reflected(self, other):
             if other.__class__ not in PLAIN:
@@ -409,9 +414,10 @@ def _install_fast_operators():
             tape = self.tape
             a = self.value
             y = op(other, a)
-            index = len(tape)
+            made = new(Var)
+            made.value, made.tape, made.index = y, tape, len(tape)
             tape.record((partials, y, (other, a), (None, self.index)))
-            return Var(y, tape, index)
+            return made
 
         setattr(Var, f"__{name}__", forward)
         setattr(Var, f"__r{name}__", reflected)
@@ -425,9 +431,10 @@ def _install_fast_operators():
     def neg(self):
         tape, a = self.tape, self.value
         y = -a
-        index = len(tape)
+        made = new(Var)
+        made.value, made.tape, made.index = y, tape, len(tape)
         tape.record((negative, y, (a,), (self.index,)))
-        return Var(y, tape, index)
+        return made
 
     fetch = TABLE.get
 
@@ -437,9 +444,10 @@ def _install_fast_operators():
             if record is not None and record.kind == "scalar":
                 tape, a = self.tape, self.value
                 y = ufunc(a)
-                index = len(tape)
+                made = new(Var)
+                made.value, made.tape, made.index = y, tape, len(tape)
                 tape.record((record.partials, y, (a,), (self.index,)))
-                return Var(y, tape, index)
+                return made
         return general(self, ufunc, method, *inputs, **kwargs)
 
     general = Traced.__array_ufunc__

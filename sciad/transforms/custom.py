@@ -10,7 +10,7 @@ from sciad import rule_table as table
 from sciad.eager.dual import Dual
 from sciad.eager.ownership import private
 from sciad.eager.rebind import rebind
-from sciad.eager.tape import Var, accumulate, keep
+from sciad.eager.tape import Var, accumulate, keep, new
 from sciad.eager.traced import PLAIN, Traced, next_level, operand
 from sciad.errors import NotDifferentiable
 from sciad.plain_numpy import np
@@ -163,9 +163,10 @@ class Delegated(Custom):
         rule = _DelegatedPull(self, pull)
         if out.__class__ is not np.ndarray:
             return top.wrap(private(out), rule, values, parents)
-        out, index = np.array(out), len(tape)
+        made, out = new(Var), np.array(out)
+        made.value, made.tape, made.index = out, tape, len(tape)
         tape.record((rule, out, values, parents))
-        return Var(out, tape, index)
+        return made
 
 
 class _Call:

@@ -8,7 +8,7 @@ from typing import Any
 from sciad.eager.dual import Dual
 from sciad.eager.ownership import fresh, private
 from sciad.eager.rebind import rebind
-from sciad.eager.tape import Tape, Var, forward, has_nan, sweep
+from sciad.eager.tape import Tape, Var, escaped, forward, has_nan, sweep
 from sciad.eager.traced import Traced, next_level, operand
 from sciad.errors import NotDifferentiable, NotScalar, SciadError
 from sciad.plain_numpy import np
@@ -70,15 +70,23 @@ def value_and_grad(f: Callable, argnums: int | tuple[int, ...] = 0, has_aux: boo
 
     def wrapped(*args, **kwargs):
         tape = Tape()
-        args, inputs = _lift(f, args, argnums, tape.variable)
+        x = args[argnums] if argnums.__class__ is int and 0 <= argnums < len(args) else None
+        if x.__class__ is np.ndarray and x.dtype is _F64:  # the commonest call
+            x = tape.variable(x.copy())
+            args, inputs = (*args[:argnums], x, *args[argnums + 1 :]), [(LEAF, [(x.index, x.value)])]
+        else:
+            args, inputs = _lift(f, args, argnums, tape.variable)
         try:
-            out = _run(f, args, kwargs)
-            aux = None
+            loss, aux = rebind(f)(*args, **kwargs), None  # as in `_run`
             if has_aux:
-                out, aux = out
-            loss = _scalar(f, out)
+                loss, aux = loss
+            if loss.__class__ is not Var or loss.value.__class__ is not np.float64:
+                loss = _scalar(f, loss)
+        except ValueError as error:
+            _unveil(error)
+            raise
         finally:
-            tape.close()
+            tape.record = escaped  # as `Tape.close`
         seeds, value = {}, loss
         if loss.__class__ is Var and loss.tape is tape:
             seeds, value = {loss.index: _ONE}, loss.value
@@ -239,10 +247,14 @@ def _run(f, args, kwargs):
     try:
         return rebind(f)(*args, **kwargs)
     except ValueError as error:
-        # NumPy hides what goes wrong in a scalar write behind "setting an array element with a sequence"
-        if isinstance(error.__cause__, SciadError):
-            raise error.__cause__ from None
+        _unveil(error)
         raise
+
+
+def _unveil(error):
+    """NumPy hides what goes wrong in a scalar write behind "setting an array element with a sequence"."""
+    if isinstance(error.__cause__, SciadError):
+        raise error.__cause__ from None
 
 
 def check_request(f, argnums) -> None:
@@ -260,11 +272,6 @@ def check_request(f, argnums) -> None:
 def _lift(f, args, argnums, variable):
     """Replace the leaves of the chosen arguments by variables; return the arguments and what to collect."""
     args = list(args)
-    if argnums.__class__ is int and 0 <= argnums < len(args):  # the commonest call
-        arg = args[argnums]
-        if arg.__class__ is np.ndarray and arg.dtype is _F64:
-            args[argnums] = var = variable(arg.copy())
-            return args, [(LEAF, [(var.index, var.value)])]
     inputs = []
     if argnums.__class__ is not int and len({n % max(len(args), 1) for n in argnums}) < len(argnums):
         raise ValueError(f"argnums={argnums} names an argument of {_name(f)} twice")
@@ -350,8 +357,6 @@ def _zero(x):
 
 def _scalar(f, out):
     """Check that a loss is one number."""
-    if out.__class__ is Var and out.value.__class__ is np.float64:
-        return out
     if not isinstance(out, Traced):
         if not isinstance(out, (tuple, list)):
             out = operand(out)

@@ -6,7 +6,7 @@ import importlib
 
 from sciad.solvers.suggestions import no_such_method
 
-__all__ = ["ALIASES", "AUTO", "NAMES", "TABLEAUS", "method_named"]
+__all__ = ["ALIASES", "AUTO", "LOADED", "NAMES", "TABLEAUS", "method_named"]
 
 
 class Automatic:
@@ -50,13 +50,13 @@ def method_named(method):
         if hasattr(method, "family"):
             return method
         raise no_such_method(method, NAMES)
-    found = _loaded.get(method)
+    found = LOADED.get(method)
     if found is None:
         if method not in NAMES:
             raise no_such_method(method, NAMES)
         name = ALIASES.get(method, method)
-        found = _loaded[method] = getattr(importlib.import_module(TABLEAUS[name]), name)
+        found = LOADED[method] = getattr(importlib.import_module(TABLEAUS[name]), name)
     return found
 
 
-_loaded: dict = {"auto": AUTO}
+LOADED: dict = {"auto": AUTO}  # methods asked for by now

@@ -14,8 +14,8 @@ from sciad.solvers.model.parameters import path_of
 __all__ = [
     "argument_tuple",
     "array",
-    "check_start",
     "check_step_limits",
+    "checked_start",
     "contiguous",
     "flat",
     "positive",
@@ -86,8 +86,16 @@ def contiguous(x):
     return x if x.flags.writeable else x.copy()
 
 
-def check_start(args, t0, t1, y0, p, ts, first_step) -> None:
-    """Values that no solve can start from, found cheaply and then named precisely."""
+def checked_start(args, t0, t1, y0, p, ts, first_step) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """y0, p and ts as kernels want them; refuses values that no solve can start from, found cheaply and then
+    named precisely.
+    """
+    if not (y0.__class__ is np.ndarray and y0.dtype is _FLOAT and y0.ndim == 1 and y0.flags.c_contiguous):
+        y0 = flat(y0)
+    if not (p.__class__ is np.ndarray and p.dtype is _FLOAT and p.flags.carray):
+        p = contiguous(p)
+    if not (ts.__class__ is np.ndarray and ts.dtype is _FLOAT and ts.flags.carray):
+        ts = contiguous(ts)
     bad = np.flatnonzero(~np.isfinite(y0)) if not math.isfinite(y0.dot(y0)) else ()
     if len(bad):
         raise ValueError(
@@ -103,6 +111,7 @@ def check_start(args, t0, t1, y0, p, ts, first_step) -> None:
         raise ValueError(f"t_eval must be one-dimensional, but has shape {ts.shape}")
     if first_step is not None and t1 != t0 and first_step > abs(t1 - t0) * (1 + 1e-12):
         raise ValueError(f"first_step = {first_step} is longer than the whole t_span ({abs(t1 - t0)})")
+    return y0, p, ts
 
 
 def argument_tuple(args) -> tuple:

@@ -14,7 +14,7 @@ from sciad.eager.rebind import original
 from sciad.errors import UnsupportedSyntax
 from sciad.solvers.model.interpreted import check_shape, interpreted_model, wrong_size
 from sciad.solvers.model.models import CallbackModel, CompiledModel, Model
-from sciad.solvers.model.parameters import example, join, kind_of, present, unpacker
+from sciad.solvers.model.parameters import example, join, kinds_of, unpacker
 from sciad.solvers.warn import InterpretedModel, warn_interpreted
 
 __all__ = ["InterpretedModel", "build_model"]
@@ -57,8 +57,7 @@ def build_model(
     """
     fun = original(fun)
     leaves, structure = tree.flatten(args)
-    leaves = [present(leaf) for leaf in leaves]
-    kinds = tuple([kind_of(leaf) for leaf in leaves])
+    kinds = kinds_of(leaves)
     key = (getattr(fun, "__code__", fun), shape, structure, kinds)
     for model in _models.get(key, ()):
         if model.function.matches(fun):

@@ -9,7 +9,7 @@ import numpy as np
 from sciad import tree
 from sciad.eager.traced import Traced, operand
 
-__all__ = ["example", "is_parameter", "join", "kind_of", "path_of", "present", "unpacker"]
+__all__ = ["example", "is_parameter", "join", "kind_of", "kinds_of", "path_of", "present", "unpacker"]
 
 _NO_PARAMETERS = np.empty(0)
 _FLOAT = np.dtype(float)
@@ -49,6 +49,18 @@ class _Same:
         return id(self.leaf)
 
 
+def kinds_of(leaves: list) -> tuple:
+    """The kind of each leaf of ``args``, which are changed to what they stand for at present."""
+    kinds = []
+    for k, leaf in enumerate(leaves):
+        if isinstance(leaf, Traced) or (leaf.__class__ is np.ndarray and leaf.dtype is _FLOAT):
+            kinds.append(leaf.shape)
+        else:
+            leaf = leaves[k] = present(leaf)
+            kinds.append(kind_of(leaf))
+    return tuple(kinds)
+
+
 def example(leaf, kind):
     """A plain value of the leaf's shape for the compiler to look at."""
     if kind.__class__ is not tuple:
@@ -58,6 +70,10 @@ def example(leaf, kind):
 
 def join(leaves, kinds, captured):
     """The flat parameter vector; traced if one of its pieces is."""
+    if len(kinds) == 1 and not captured and kinds[0].__class__ is tuple and len(kinds[0]) == 1:
+        piece = leaves[0]  # the commonest: one vector
+        if isinstance(piece, Traced) or (piece.__class__ is np.ndarray and piece.dtype is _FLOAT):
+            return piece
     pieces = [leaf for leaf, kind in zip(leaves, kinds, strict=True) if kind.__class__ is tuple]
     pieces += captured
     if not pieces:

@@ -8,15 +8,13 @@ from collections.abc import Callable
 import numpy as np
 
 from sciad import tree
-from sciad.eager.traced import is_traced, operand, raw
-from sciad.solvers.methods.names import AUTO, method_named
+from sciad.eager.traced import Traced, operand, raw
+from sciad.solvers.methods.names import AUTO, LOADED, method_named
 from sciad.solvers.model.arguments import (
     argument_tuple,
     array,
-    check_start,
     check_step_limits,
-    contiguous,
-    flat,
+    checked_start,
     time_span,
     trial,
 )
@@ -155,7 +153,9 @@ def solve_ivp(
             tolerances = {"rtol": rtol, "atol": atol}
             return solve_complex(solve_ivp, fun, np.asarray(y0), args, events, tolerances, **options)
         y0 = array(y0, "y0")
-    tableau = method_named(method)
+    tableau = LOADED.get(method) if method.__class__ is str else None
+    if tableau is None:
+        tableau = method_named(method)
     if adjoint != "auto":
         check_adjoint(adjoint, "solve_ivp")
     if factor() != 1.0:
@@ -165,30 +165,47 @@ def solve_ivp(
     if jac is not None:
         check_jac(jac, t0, y0, args)
 
-    def rebuild(args, trial=None):
-        model, p = build_model(fun, shape, args, jac, trial, sparsity)
+    def rebuild(args):
+        model, p = build_model(fun, shape, args, jac, None, sparsity)
         return model if sparsity is None else with_pattern(model, sparsity, t0, y0, p), p
 
-    model, p = rebuild(args, lambda: trial(fun, raw(t0), raw(y0), _plain(args)))
+    model, p = build_model(
+        fun, shape, args, jac, lambda: trial(fun, raw(t0), raw(y0), _plain(args)), sparsity
+    )
+    if sparsity is not None:
+        model = with_pattern(model, sparsity, t0, y0, p)
     if t_eval.__class__ is np.ndarray and t_eval.dtype is _FLOAT:
         ts = t_eval.copy()
     else:
         ts = None if t_eval is None else array(t_eval, "t_eval")
-    options = _options(model, rtol, atol, first_step, max_step, max_steps, tstops, controller, dense_output)
+    options, key = None, None
+    if rtol.__class__ is float and atol.__class__ is float and tstops is None:
+        key = (rtol, atol, first_step, max_step, max_steps, controller, dense_output)
+        options = _common.get(key)
+    if options is None:
+        options = _options(
+            model, rtol, atol, first_step, max_step, max_steps, tstops, controller, dense_output
+        )
+        if key is not None and len(_common) < 1000:
+            _common[key] = options
     if mass_matrix is not None:
         tableau, options = with_mass(mass_matrix, tableau, options, model.n)
     problem = Problem(model, tableau, options, adjoint)
 
     inputs = (problem, rebuild, t0, t1, ts, y0, p, args, events, dense_output)
-    if any(map(is_traced, (p, y0, ts, t0, t1))):
+    if (
+        isinstance(p, Traced)
+        or isinstance(y0, Traced)
+        or isinstance(ts, Traced)
+        or isinstance(t0, Traced)
+        or isinstance(t1, Traced)
+    ):
         solution = differentiable(*inputs)
         solution._inputs = inputs
         return solution
 
     level = 2 if dense_output else int(ts is None)
-    y0, p = flat(y0), contiguous(p)
-    ts = _NO_TIMES if ts is None else contiguous(ts)
-    check_start(args, t0, t1, y0, p, ts, first_step)
+    y0, p, ts = checked_start(args, t0, t1, y0, p, _NO_TIMES if ts is None else ts, first_step)
     watch = None if events is None else Events(events, args, shape)
     with showing(progress, t0, t1) as shown:
         if watch is not None or options.mass is not None:
@@ -257,12 +274,6 @@ def _plain(args) -> tuple:
 
 
 def _options(model, rtol, atol, first_step, max_step, max_steps, tstops, controller, dense) -> Options:
-    key = None
-    if rtol.__class__ is float and atol.__class__ is float and tstops is None:
-        key = (rtol, atol, first_step, max_step, max_steps, controller, dense)
-        found = _common.get(key)
-        if found is not None:
-            return found
     check_step_limits(rtol, atol, first_step, max_step, max_steps)
     for name, value in (("rtol", rtol), ("atol", atol)):
         if np.ndim(value) and np.size(value) != model.n:
@@ -273,7 +284,7 @@ def _options(model, rtol, atol, first_step, max_step, max_steps, tstops, control
     if np.any(np.asarray(rtol) < SMALLEST_RTOL) and not np.all(np.asarray(rtol) == 0):
         warn(f"At least one element of `rtol` is too small; {SMALLEST_RTOL:.2g} is used.")
         rtol = np.maximum(rtol, SMALLEST_RTOL)
-    options = Options(
+    return Options(
         rtol=rtol if np.ndim(rtol) == 0 else np.array(rtol, dtype=float).ravel(),
         atol=atol if np.ndim(atol) == 0 else np.array(atol, dtype=float).ravel(),
         first_step=first_step,
@@ -283,9 +294,6 @@ def _options(model, rtol, atol, first_step, max_step, max_steps, tstops, control
         controller=controller,
         dense_always=dense,
     )
-    if key is not None and len(_common) < 1000:
-        _common[key] = options
-    return options
 
 
-_common: dict = {}
+_common: dict = {}  # options by what was asked for

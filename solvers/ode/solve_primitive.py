@@ -9,7 +9,7 @@ import numpy as np
 from sciad.errors import SolverError
 from sciad.solvers.methods.explicit_tableaus import Tsit5
 from sciad.solvers.methods.names import AUTO, method_named
-from sciad.solvers.model.arguments import check_start, contiguous, flat
+from sciad.solvers.model.arguments import checked_start, contiguous, flat
 from sciad.solvers.model.entries import Witness
 from sciad.solvers.model.models import Model
 from sciad.solvers.ode.solution import DenseOutput
@@ -63,14 +63,14 @@ def run(
     All arguments are plain numbers and arrays; ``dense`` asks for the dense output of every step,
     ``memory`` is the budget of ``integrate``. The trajectory is also left in ``problem.trajectory``.
     """
-    y0, p, ts = flat(y0), contiguous(p), contiguous(ts)
     if problem.witness is not None:
         problem.witness.check()
     if problem.known is not None:
+        y0, p, ts = flat(y0), contiguous(p), contiguous(ts)
         problem.trajectory = placed(problem.known, ts)
         _attest(problem, float(t0), y0, p)
         return problem.trajectory
-    check_start((), t0, t1, y0, p, ts, problem.options.first_step)
+    y0, p, ts = checked_start((), t0, t1, y0, p, ts, problem.options.first_step)
     span = (float(t0), float(t1))
     auto = problem.method is AUTO
     method = Tsit5 if auto else problem.method

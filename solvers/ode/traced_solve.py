@@ -12,7 +12,7 @@ from sciad.eager.traced import Traced, raw
 from sciad.errors import SolverError
 from sciad.solvers.methods.explicit_tableaus import Tsit5
 from sciad.solvers.methods.names import AUTO, method_named
-from sciad.solvers.model.arguments import check_start, contiguous, flat, untraced, untraced_args
+from sciad.solvers.model.arguments import checked_start, contiguous, untraced, untraced_args
 from sciad.solvers.ode.event_chain import Piece, chain
 from sciad.solvers.ode.events import Events, Occurrence
 from sciad.solvers.ode.mass_matrix import consistent, slope_at
@@ -189,10 +189,8 @@ def _plain(problem, rebuild, t0, t1, ts, y0, p, args, events) -> tuple[list[Piec
     """The pieces of the solve of the plain values."""
     options = replace(problem.options, dense_always=True)
     span, shape = (float(untraced(t0)), float(untraced(t1))), np.shape(y0)
-    y0, p = flat(untraced(y0)), contiguous(untraced(p))
-    ts = np.empty(0) if ts is None else contiguous(untraced(ts))
-
-    check_start(args, *span, y0, p, ts, options.first_step)
+    ts = np.empty(0) if ts is None else untraced(ts)
+    y0, p, ts = checked_start(args, *span, untraced(y0), untraced(p), ts, options.first_step)
 
     def rebuilt(changed):
         model, p = rebuild(changed)
@@ -369,9 +367,11 @@ def _by_event(occurrences, count: int, shape):
 
 
 def _solution(t, y, output, parts, starts, events=None, status=0, message="") -> Solution:
-    total = parts[0].counts
-    for part in parts[1:]:
-        total = {name: total[name] + count for name, count in part.counts.items()}
+    last, methods, total = parts[-1], [], None
+    for start, part in zip(starts, parts, strict=True):
+        methods.append((start, part.method.name))
+        counts = part.counts
+        total = counts if total is None else {name: total[name] + count for name, count in counts.items()}
     return Solution(
         t=t,
         y=y,
@@ -381,8 +381,8 @@ def _solution(t, y, output, parts, starts, events=None, status=0, message="") ->
         **total,
         status=status,
         message=message or SUCCESS,
-        method=parts[-1].method.name,
-        methods=[(start, part.method.name) for start, part in zip(starts, parts, strict=True)],
+        method=last.method.name,
+        methods=methods,
     )
 
 

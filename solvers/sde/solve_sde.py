@@ -8,8 +8,8 @@ import numpy as np
 
 from sciad.eager.traced import is_traced
 from sciad.errors import SolverError
-from sciad.solvers.model.arguments import argument_tuple, array, check_start
-from sciad.solvers.model.parameters import example, join, kind_of, present
+from sciad.solvers.model.arguments import argument_tuple, array, checked_start
+from sciad.solvers.model.parameters import example, join, kinds_of
 from sciad.solvers.sde.ensemble import Moments
 from sciad.solvers.sde.equation import Equation, check_dependence, shape_of_noise
 from sciad.solvers.sde.sde_arguments import (
@@ -152,8 +152,7 @@ def solve_sde(
     ts = increasing_times(t_eval, span)
 
     leaves, structure = flatten(args)
-    leaves = [present(leaf) for leaf in leaves]
-    kinds = [kind_of(leaf) for leaf in leaves]
+    kinds = kinds_of(leaves)
     plain_y0, plain = one_of_batch(y0), [one_of_batch(leaf) for leaf in leaves]
     _check_numbers(args, span, plain_y0, join(plain, kinds, []), first_step)
 
@@ -190,8 +189,7 @@ def solve_sde(
 
 
 def _check_numbers(args, span, y0, p, first_step) -> None:
-    flat = np.ascontiguousarray(y0, dtype=float).reshape(-1)
-    check_start(args, *span, flat, np.asarray(p, dtype=float), np.empty(0), first_step)
+    checked_start(args, *span, y0, p, np.empty(0), first_step)
 
 
 def _simulate(problem, y0, p):

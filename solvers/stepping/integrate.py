@@ -120,26 +120,21 @@ class Plan:
         self.desks: list[Desk] = []
         self.capacity = 64
         self.spare: list[np.ndarray] = []
-
-    def width(self, record: int) -> int:
-        """Numbers in a row of the record."""
-        n = self.model.n
-        factors = self.algebra.kept_size if record > 2 and self.family.factored else 0
-        return 2 + n * (1 + self.method.rows * (record > 1)) + factors
+        n, factors = model.n, self.algebra.kept_size if self.family.factored else 0
+        stages = n * method.rows
+        # numbers in a row of the record, by what is recorded
+        self.widths = (2 + n, 2 + n, 2 + n + stages, 2 + n + stages + factors)
 
     def unused_rows(self, width: int) -> np.ndarray | None:
         """The memory of an earlier record that nobody looks at any more: fresh pages are dear."""
         try:
-            rows, references = _popped(self.spare)  # so that no other thread takes them too
+            rows = self.spare.pop()  # so that no other thread takes them too
         except IndexError:
             return None
-        if rows.shape[1] == width and references == _NOBODY_ELSE:
+        if rows.shape[1] == width and count_references(rows) == _NOBODY_ELSE:
             return rows
         self.spare.append(rows)
         return None
-
-    def keep_rows(self, rows: np.ndarray) -> None:
-        self.spare[:] = [rows] if SMALL <= rows.nbytes <= LARGE else []
 
     def take(self) -> Desk:
         try:
@@ -261,7 +256,7 @@ def _run(
     ys = np.empty((len(ts), n))
     recording, rows, place = None, _NOTHING, _NOTHING
     if record:
-        width, budget = plan.width(record), memory if record > 1 and events is None else None
+        width, budget = plan.widths[record], memory if record > 1 and events is None else None
         recording = Recording(plan.capacity, width, budget, rows=plan.unused_rows(width))
         rows, place = recording.rows, np.empty((len(ts), 2))
     if events is not None:
@@ -302,7 +297,7 @@ def _run(
         count = len(ts)
     taken = None
     if record:
-        plan.keep_rows(rows)
+        plan.spare[:] = [rows] if SMALL <= rows.nbytes <= LARGE else []
         rows = rows[: int(whole[state.RECORDED])]
         if recording.past:
             again = _again(plan, span, y0, p, ts, options, record, watched, ys, place)
@@ -336,7 +331,7 @@ def _again(plan: Plan, span, y0, p, ts, options: Options, record: int, watched: 
             for array, saved in zip((whole, real, desk.z, desk.scratch), part.begin, strict=True):
                 if saved is not None:
                     array[:] = saved
-        recording = Recording(part.steps, plan.width(record), memory, part)
+        recording = Recording(part.steps, plan.widths[record], memory, part)
         while True:
             rows = recording.rows
             code = plan.kernel(plan.table, whole, real, desk.z, p, ts, ys, place, rows, desk.scratch)
@@ -358,12 +353,14 @@ EASY_STEPS = 25  # between two looks at whether a stiff method is still needed
 _NOTHING = np.empty((0, 2))
 
 
-def _popped(spare: list) -> tuple[np.ndarray, int]:
+def _nobody_else() -> int:
+    """References to rows that only `Plan.unused_rows` holds; differs between versions of Python."""
+    spare = [np.empty((1, 1))]
     rows = spare.pop()
-    return rows, count_references(rows)
+    return count_references(rows)
 
 
-_NOBODY_ELSE = _popped([np.empty((1, 1))])[1]  # differs between versions of Python
+_NOBODY_ELSE = _nobody_else()
 
 
 def _first_step(method, options: Options) -> float:

@@ -135,13 +135,10 @@ class Trajectory:
     @property
     def counts(self) -> dict[str, int]:
         whole = self.whole.tolist()
-        return {name: whole[place] for name, place in _COUNTS}
-
-
-_COUNTS = (
-    ("accepted", state.ACCEPTED),
-    ("rejected", state.REJECTED),
-    ("nfev", state.NFEV),
-    ("njev", state.NJEV),
-    ("nlu", state.NLU),
-)
+        return {
+            "accepted": whole[state.ACCEPTED],
+            "rejected": whole[state.REJECTED],
+            "nfev": whole[state.NFEV],
+            "njev": whole[state.NJEV],
+            "nlu": whole[state.NLU],
+        }
