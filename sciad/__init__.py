@@ -6,10 +6,10 @@ imported when first asked for.
 
 import importlib as _importlib
 
+from sciad.eager import array_surface as _surface  # noqa: F401
 from sciad.eager import dual as _dual
-from sciad.eager import local_arrays as _mutation  # noqa: F401
 from sciad.eager import tape as _tape
-from sciad.eager import ufunc_protocol as _ufuncs  # noqa: F401
+from sciad.eager import writing_functions as _writing  # noqa: F401
 from sciad.eager.indexing import stop_gradient
 from sciad.eager.traced import is_traced
 from sciad.errors import (

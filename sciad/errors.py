@@ -89,3 +89,12 @@ class InternalError(UnsupportedSyntax):
     What can run without it does (`solve_ivp` calls the model in Python).  With ``SCIAD_STRICT=1`` in the
     environment the mistake itself is raised in its place, where it was made.
     """
+
+
+# why a write is refused where only the array itself can tell
+PLAIN_TARGET = (
+    "a value being differentiated was written into a plain NumPy array, which cannot hold it. Make that "
+    "array by np.zeros, np.empty, np.ones, np.full, np.array or np.copy inside of the differentiated "
+    "function or of a function it calls by name. In a method of an object, or a function kept in a "
+    "container, that is not seen: collect the values in a list and give it to np.array"
+)

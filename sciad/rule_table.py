@@ -189,11 +189,11 @@ def missing(fn, argument: int | None, mode: str, reason: str = "") -> MissingRul
     name = name_of(fn)
     where = "" if argument is None else f" with respect to argument {argument}"
     return MissingRule(
-        f"no {mode} rule for the derivative of {name}{where}{': ' + reason if reason else ''}. "
-        f"If the derivative is zero or unwanted there, pass ad.stop_gradient(...) of the argument; "
-        f"otherwise register one, "
-        f"once: sciad.rule_table.composite({name}, the same function in differentiable NumPy), or wrap your "
-        f"own function by ad.custom(f, pushforward=..., pullback=...). docs/rules.md lists what is supported."
+        f"no {mode} rule for the derivative of {name}{where}{': ' + reason if reason else ''}. If the "
+        "derivative is zero or unwanted there, pass ad.stop_gradient(...) of the argument; otherwise "
+        f"register one, once: sciad.rule_table.composite({name}, the same function in differentiable "
+        "NumPy), or wrap your own function by ad.custom(f, pushforward=..., pullback=...). docs/rules.md "
+        "lists what is supported."
     )
 
 

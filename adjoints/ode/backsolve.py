@@ -120,10 +120,9 @@ class BacksolveAdjoint(ContinuousAdjoint):
     def _fail(self, code, whole, real, y1, slope, names):
         if code == -10:
             raise SolverError(
-                f"BacksolveAdjoint: the solution recomputed backwards has left the stored one at t = "
-                f"{real[state.T1]:.6g}; the problem cannot be integrated backwards at this "
-                "tolerance and the gradient "
-                "would be wrong. Use DiscreteAdjoint() or InterpolatingAdjoint()."
+                "BacksolveAdjoint: the solution recomputed backwards has left the stored one at t = "
+                f"{real[state.T1]:.6g}; the problem cannot be integrated backwards at this tolerance and "
+                "the gradient would be wrong. Use DiscreteAdjoint() or InterpolatingAdjoint()."
             )
         super()._fail(code, whole, real, y1, slope, names)
 
@@ -132,8 +131,7 @@ class BacksolveAdjoint(ContinuousAdjoint):
         if not drift.max() <= DRIFT:
             worst = int(np.argmax(np.where(np.isfinite(drift), drift, np.inf)))
             raise SolverError(
-                f"BacksolveAdjoint: back at t0 = {t0:.6g} component {worst} of the recomputed "
-                f"solution is {y[worst]:.6g}, "
-                f"but y0 is {y0[worst]:.6g}; the gradient would be wrong. Use DiscreteAdjoint() "
-                "or InterpolatingAdjoint()."
+                f"BacksolveAdjoint: back at t0 = {t0:.6g} component {worst} of the recomputed solution is "
+                f"{y[worst]:.6g}, but y0 is {y0[worst]:.6g}; the gradient would be wrong. Use "
+                "DiscreteAdjoint() or InterpolatingAdjoint()."
             )

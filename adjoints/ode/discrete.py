@@ -206,11 +206,9 @@ def check_finite(a: np.ndarray, b: np.ndarray, what: str) -> None:
         if not math.isfinite(np.vdot(values, values)) and not np.isfinite(values).all():
             bad = np.argwhere(~np.isfinite(values))[0]
             raise SolverError(
-                f"{what} is not finite (component {', '.join(map(str, bad))} is "
-                f"{values[tuple(bad)]}): the derivative of "
-                "the model overflows or is undefined on the solution. Look for square roots at "
-                "zero, divisions by zero "
-                "or logarithms of zero in the model, or rescale the loss."
+                f"{what} is not finite (component {', '.join(map(str, bad))} is {values[tuple(bad)]}): the "
+                "derivative of the model overflows or is undefined on the solution. Look for square roots "
+                "at zero, divisions by zero or logarithms of zero in the model, or rescale the loss."
             )
 
 

@@ -204,8 +204,7 @@ def _refuse_times(*moving):
     if any(x is not None and (is_traced(x) or np.any(x)) for x in moving):
         raise sciad.NotDifferentiable(
             "second derivatives of a solve with respect to t_span or t_eval are not available; "
-            "differentiate twice with "
-            "respect to y0 and args only"
+            "differentiate twice with respect to y0 and args only"
         )
 
 

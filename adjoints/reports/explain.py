@@ -11,6 +11,7 @@ import numpy as np
 from sciad import SciadError
 from sciad.adjoints import serving
 from sciad.adjoints.ode.choice import choice
+from sciad.adjoints.ode.discrete import push
 from sciad.solvers.model.arguments import contiguous, flat, untraced
 from sciad.solvers.ode.solve_primitive import Problem, run
 
@@ -191,8 +192,6 @@ def _gradient(problem: Problem, adjoint, whole: tuple, gys: np.ndarray) -> np.nd
 
 
 def _one_direction(model, trajectory, p) -> None:
-    from sciad.adjoints.ode.discrete import push
-
     push(model, trajectory, p, np.ones(model.n), np.ones(model.m))
 
 

@@ -152,7 +152,6 @@ def _witness(problem, y0, p, out):
 def _first_order(*values):
     if any(ad.is_traced(v) for v in values):
         raise NotDifferentiable(
-            "second derivatives of solve_sde are not available; differentiate once, "
-            "or use finite differences of the "
-            "gradient with the same seed"
+            "second derivatives of solve_sde are not available; differentiate once, or use finite "
+            "differences of the gradient with the same seed"
         )

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from sciad import rule_table as table
-from sciad.eager import indexing
-from sciad.eager.array_surface import BINARY
+from sciad.eager.operators import BINARY
 from sciad.eager.traced import PLAIN, Traced, apply, linked, strip_nested
 from sciad.plain_numpy import np
 from sciad.rule_table import TABLE, Push
@@ -175,7 +174,7 @@ def _install_fast_operators():
             if isinstance(index, Traced) or (
                 index.__class__ is tuple and any(isinstance(i, Traced) for i in index)
             ):
-                return indexing.getitem(self, index)
+                return Traced.__getitem__(self, index)
         y = Dual(self.value[index], self.tangent[index], self.level)
         return y if y.value.__class__ is np.float64 else linked(y, self)
 

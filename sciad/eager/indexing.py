@@ -3,21 +3,11 @@
 from __future__ import annotations
 
 from sciad.eager.ownership import private
-from sciad.eager.traced import Primitive, Traced, apply, operand, plainly, strip, strip_nested
+from sciad.eager.traced import Primitive, Traced, apply, operand, plainly, strip
 from sciad.errors import NotDifferentiable
 from sciad.plain_numpy import np
 from sciad.rule_table import TABLE, Repeat, linear
-
-
-def getitem(x, index):
-    """``x[index]`` of a traced value; traced parts of the index count as plain integers."""
-    if index.__class__ is not int and index.__class__ is not slice:
-        index = strip_nested(index)
-        if is_mapped(index):
-            from sciad.eager.mapped_views import row
-
-            return row(x, index)
-    return apply(TABLE[getitem_], (x, index), {})
+from sciad.tree import tree_map
 
 
 def stop_gradient(x):
@@ -33,8 +23,6 @@ def stop_gradient(x):
     >>> ad.grad(lambda x: x * ad.stop_gradient(x))(3.0)
     np.float64(3.0)
     """
-    from sciad.tree import tree_map
-
     return _stopped(x) if isinstance(x, Traced) else tree_map(_stopped, x)
 
 
@@ -73,11 +61,6 @@ def setitem_(x, value, index):
     out = same_layout(np.asarray(x) if not np.iscomplexobj(value) else np.asarray(x, dtype=complex))
     out[index] = value
     return out
-
-
-@Primitive
-def stack_(*parts):
-    return np.array(parts) if np.ndim(parts[0]) == 0 else np.stack(parts)
 
 
 @Primitive
@@ -148,7 +131,6 @@ linear(getitem_, lambda g, x, index: scatter_(g, index, np.shape(x)))
 linear(scatter_, lambda g, x, index, shape: g[index])
 linear(setitem_, lambda g, x, value, index: setitem_(g, 0.0, index),
        lambda g, x, value, index: written(g, index, np.shape(x)), joint=True)  # fmt: skip
-linear(stack_, Repeat(lambda g, k, *parts: g[k]), joint=True)
 linear(concatenate_, None, Repeat(_take_part), joint=True)
 linear(astype_, lambda g, x, dtype: g if g.dtype.kind == "c" else astype(g, x.dtype))
 

@@ -1,24 +1,21 @@
-"""Local arrays of differentiated functions, NumPy's functions that write, and `float()` of a traced value."""
+"""Local arrays of differentiated functions: plain until a traced value is written into them."""
 
 from __future__ import annotations
 
-import warnings
 from functools import wraps
-from math import prod
 
 from sciad.eager import ufunc_protocol as ufuncs
 from sciad.eager.flat import Flat
 from sciad.eager.indexing import is_mapped, is_mask, masked, places_of, scatter_
+from sciad.eager.mapped_views import row
 from sciad.eager.ownership import snapshot
-from sciad.eager.traced import Traced, holds_traced, operand, owner, raw, strip, strip_nested
+from sciad.eager.traced import Traced, holds_traced, operand, owner, raw, strip_nested
 from sciad.eager.views import COMPLEX_INTO_REAL, READ_ONLY, Window, fitted, located, shown, written
-from sciad.errors import DerivativeDropped, NotDifferentiable, UnsupportedWrite
+from sciad.errors import UnsupportedWrite
 from sciad.plain_numpy import np
-from sciad.private_interfaces import formats_by_percent, frame_above, stores_an_item
-from sciad.rule_table import composite
 from sciad.tree import tree_leaves, tree_map
 
-# ---------------------------------------------------------------------- local buffers
+WRITES: dict = {}  # NumPy's functions that write into a local array; filled by `writing_functions`
 
 
 class Buffer(np.ndarray):
@@ -119,8 +116,6 @@ class Buffer(np.ndarray):
     def __getitem__(self, index):
         index = strip_nested(index)
         if is_mapped(index):
-            from sciad.eager.mapped_views import row
-
             return row(self, index)
         found = np.ndarray.__getitem__(self, index)
         if self._state() is None or _shares(found, self):
@@ -206,7 +201,7 @@ class Buffer(np.ndarray):
         self[...] = np.partition(self._current(), kth, axis)
 
     def put(self, indices, values, mode="raise"):
-        _put(self, indices, values, mode)
+        np.put(self, indices, values, mode)
 
 
 def _delegate(name):
@@ -307,178 +302,8 @@ def _value(a):
     return a
 
 
-# ---------------------------------------------------------------------- NumPy's functions that write
-
-
-def _copyto(dst, src, casting="same_kind", where=True):
-    _writable(dst, np.copyto)
-    if where is True:
-        dst[...] = src
-    else:
-        where = np.broadcast_to(strip_nested(where), dst.shape)
-        dst[where] = np.broadcast_to(operand(src), dst.shape)[where]
-
-
-def _fill_diagonal(a, val, wrap=False):
-    _writable(a, np.fill_diagonal)
-    n = min(a.shape)
-    a[tuple([np.arange(n)] * len(a.shape))] = val
-
-
-def _put_along_axis(arr, indices, values, axis):
-    _writable(arr, np.put_along_axis)
-    places = np.take_along_axis(np.arange(arr.size).reshape(arr.shape), indices, axis)
-    where = np.unravel_index(places, arr.shape)
-    arr[where] = np.broadcast_to(operand(values), places.shape)
-
-
-def _putmask(a, mask, values):
-    _writable(a, np.putmask)
-    mask = np.broadcast_to(strip_nested(mask), a.shape)
-    values = np.resize(operand(values), a.shape)
-    a[mask] = values[mask]
-
-
-def _place(arr, mask, vals):
-    _writable(arr, np.place)
-    mask = np.broadcast_to(strip_nested(mask), arr.shape)
-    arr[mask] = np.resize(np.ravel(vals), (int(np.sum(mask)),))
-
-
-def _put(a, ind, v, mode="raise"):
-    _writable(a, np.put)
-    ind = np.asarray(strip_nested(ind))
-    size = prod(a.shape)
-    if mode == "raise":
-        if np.any((ind < -size) | (ind >= size)):
-            raise IndexError(f"np.put: an index is out of bounds for {size} entries")
-        ind = ind % max(size, 1)
-    else:
-        ind = ind % size if mode == "wrap" else np.clip(ind, 0, size - 1)
-    if ind.size:
-        a[np.unravel_index(np.ravel(ind), a.shape)] = np.resize(operand(v), ind.size)
-
-
-def _writable(target, fn):
-    if not isinstance(target, (Traced, Buffer)):
-        raise UnsupportedWrite(f"{fn.__name__}: {_PLAIN_TARGET}")
-
-
-_PLAIN_TARGET = (
-    "a value being differentiated was written into a plain NumPy array, which cannot hold it. Make that "
-    "array by np.zeros, np.empty, np.ones, np.full, np.array or np.copy inside of the differentiated "
-    "function or of a function it calls by name. In a method of an object, or a function kept in a "
-    "container, that is not seen: collect the values in a list and give it to np.array"
-)
-
-
-def _nan_to_num(x, copy=True, **kwargs):
-    y = np.nan_to_num(operand(x), True, **kwargs)
-    if copy or not isinstance(x, Buffer):
-        return y
-    x[...] = y
-    return x
-
-
-WRITES = {
-    np.copyto: _copyto,
-    np.fill_diagonal: _fill_diagonal,
-    np.put_along_axis: _put_along_axis,
-    np.putmask: _putmask,
-    np.place: _place,
-    np.put: _put,
-}
-_WRITING = list(WRITES.items())
-WRITES[np.nan_to_num] = _nan_to_num  # has a rule of its own
-for _fn, _write in _WRITING:
-    composite(_fn, _write, note="writes into a traced value or a local array")
-for _fn in (np.zeros_like, np.ones_like, np.empty_like):
-    composite(
-        _fn, lambda x, *args, _fn=_fn, **kwargs: buffer(_fn(_plain(x), *args, **kwargs)), note="a local array"
-    )
-composite(np.full_like, lambda *args, **kwargs: _full_like(*args, **kwargs), note="a local array")
-
-
-def _full_like(x, fill_value, dtype=None, order="K", subok=True, shape=None, *, device=None):
-    y = np.copy(np.broadcast_to(operand(fill_value), np.shape(x) if shape is None else shape))
-    return y.astype(operand(x).dtype if dtype is None else dtype, copy=False)
-
-
-def _plain(x):
-    x = strip(operand(x))
-    return np.zeros(x.shape, x.dtype) if isinstance(x, Traced) else x
-
-
 def buffer(a):
     """Make a new array one that traced values can be written into."""
     if a.__class__ is np.ndarray and a.dtype.kind in "fc" and a.flags.writeable:
         return (a if a.base is None else a.copy()).view(Buffer)
     return a
-
-
-# ---------------------------------------------------------------------- float()
-
-# code of these packages gets plain arrays: what it makes of them is its own affair
-LIBRARIES = frozenset({"numpy", "scipy", "numba", "sciad", "matplotlib", "pandas"})
-ADVICE = {
-    "scipy.stats": "Write the logarithm of the density in NumPy, such as -0.5*((x - mu)/s)**2 - np.log(s). ",
-    "scipy.interpolate": "np.interp(t, times, values) has a derivative. ",
-    "pandas": "Take the numbers out first: df['x'].to_numpy(). ",
-}
-
-
-def to_float(x):
-    """``float(x)``: the number, with a warning that its derivative is dropped."""
-    frame = frame_above(2)
-    check_store(frame)
-    value = strip(x)
-    while _module(frame).startswith("sciad."):
-        frame = frame.f_back
-    module = _module(frame)
-    if module.split(".")[0] in LIBRARIES:
-        advice = next((text for name, text in ADVICE.items() if module.startswith(name)), "")
-        raise NotDifferentiable(
-            f"a value being differentiated was turned into a plain number inside {module}, which does "
-            f"not know it. {advice}"
-            "Give that function ad.stop_gradient(x), or wrap it by ad.custom(f, pushforward=..., "
-            "pullback=...)"
-        )
-    if formats_by_percent(frame):  # "%.3f" % x
-        return float(raw(value))
-    warn_dropped("float() of a value", 4)
-    return float(raw(value))
-
-
-def warn_dropped(what, stacklevel):
-    warnings.warn(
-        f"{what} being differentiated drops its derivative: what is computed from this number is a "
-        "constant. Leave float() away, or write float(ad.stop_gradient(x)) to say it is meant",
-        DerivativeDropped,
-        stacklevel=stacklevel,
-    )
-
-
-def _module(frame):
-    return frame.f_globals.get("__name__", "") if frame else ""
-
-
-def to_object_array(x, dtype):
-    """What NumPy's C code gets when it wants an array of a traced value: objects that still hold it."""
-    check_store(frame_above(2))
-    if dtype is not None and np.dtype(dtype).kind != "O":
-        raise UnsupportedWrite(
-            f"a value being differentiated was to be turned into a plain array of {np.dtype(dtype)}, "
-            f"probably inside a "
-            "function that is not differentiable here. Give it ad.stop_gradient(x), or wrap that function by "
-            "ad.custom(f, pushforward=..., pullback=...)"
-        )
-    made = np.empty(x.shape, dtype=object)
-    for place in np.ndindex(x.shape):
-        made[place] = x[place] if place else x
-    return made
-
-
-def check_store(frame):
-    """Refuse ``plain_array[i] = traced``, which NumPy carries out by float() or int()."""
-    if stores_an_item(frame):
-        raise UnsupportedWrite(_PLAIN_TARGET[0].upper() + _PLAIN_TARGET[1:])

@@ -20,7 +20,8 @@ import weakref
 from functools import wraps
 
 from sciad.eager.flat import Flat
-from sciad.eager.local_arrays import LIBRARIES, Buffer, buffer
+from sciad.eager.leaving import LIBRARIES
+from sciad.eager.local_arrays import Buffer, buffer
 from sciad.eager.ownership import memory
 from sciad.eager.traced import Traced, call, holds_traced, operand, owner, stack_nested, strip
 from sciad.plain_numpy import np

@@ -11,8 +11,8 @@ from __future__ import annotations
 import operator
 
 from sciad import rule_table as table
-from sciad.eager.array_surface import BINARY
 from sciad.eager.dual import add_results, array_tangent, careful_tangent, product, scalar_tangent
+from sciad.eager.operators import BINARY
 from sciad.eager.ownership import private
 from sciad.eager.traced import PLAIN, Primitive, Traced, apply, next_level, raw
 from sciad.errors import EscapedValue, NotFinite, UnsupportedWrite
@@ -52,8 +52,7 @@ def escaped(entry):
     """Stands in for `record` when a transform has ended."""
     raise EscapedValue(
         "a value was used after the transform that differentiates it had ended (it was probably stored "
-        "outside the "
-        "function). Return it from the function instead, or store ad.stop_gradient(x)"
+        "outside the function). Return it from the function instead, or store ad.stop_gradient(x)"
     )
 
 
@@ -370,8 +369,7 @@ def _check_kept(tape):
         if _fingerprint(a) != fingerprint:
             raise UnsupportedWrite(
                 f"an array of shape {a.shape} was changed in place after it had been used in a function "
-                f"that is "
-                "differentiated; the gradient needs its old content. Write into a copy: a = a.copy()"
+                "that is differentiated; the gradient needs its old content. Write into a copy: a = a.copy()"
             )
 
 
@@ -448,9 +446,7 @@ def _install_fast_operators():
                 made.value, made.tape, made.index = y, tape, len(tape)
                 tape.record((record.partials, y, (a,), (self.index,)))
                 return made
-        return general(self, ufunc, method, *inputs, **kwargs)
-
-    general = Traced.__array_ufunc__
+        return Traced.__array_ufunc__(self, ufunc, method, *inputs, **kwargs)
 
     Var.__neg__ = neg
     Var.__array_ufunc__ = array_ufunc

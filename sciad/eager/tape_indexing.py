@@ -6,7 +6,6 @@ the array each time, and its tape holds no copies of the array.
 
 from __future__ import annotations
 
-from sciad.eager import indexing
 from sciad.eager.dual import Dual
 from sciad.eager.indexing import frozen, is_basic, same_layout, scatter_, setitem_, written
 from sciad.eager.tape import Var, fit
@@ -24,7 +23,7 @@ def _getitem(self, index):
         if isinstance(index, Traced) or (
             index.__class__ is tuple and any(isinstance(i, Traced) for i in index)
         ):
-            return indexing.getitem(self, index)
+            return Traced.__getitem__(self, index)
         index = frozen(index)
     tape, a = self.tape, self.value
     y = a[index]

@@ -13,11 +13,9 @@ import itertools
 import operator
 
 from sciad import rule_table as table
-from sciad.eager.leaving import Text
 from sciad.errors import NotDifferentiable
 from sciad.plain_numpy import np
-from sciad.private_interfaces import frame_above
-from sciad.rule_table import TABLE, lookup
+from sciad.rule_table import TABLE, Repeat, linear
 
 next_level = itertools.count(1).__next__
 
@@ -27,51 +25,15 @@ PLAIN = frozenset({float, int, bool, np.float64, np.float32, np.int64, np.int32,
 
 
 class Traced:
-    """Base of the traced values; NumPy's protocols, Python's operators and the methods of arrays."""
+    """Base of the traced values.  Python's operators come from `operators`, NumPy's protocols and the methods
+    of arrays from `array_surface`, `link` from `views`.
+    """
 
     # `owner` and `extra` are named by the subclasses; one layout for all, so that a write may promote a value
     __slots__ = ("__weakref__", "extra", "family", "owner", "value")
     __hash__ = None
     __array_priority__ = 1000.0
     __pandas_priority__ = 1000_000  # a Series or frame on the left leaves the operation to us
-
-    # ------------------------------------------------------------------ NumPy's protocols
-    def __array_ufunc__(self, ufunc, method, *inputs, out=None, **kwargs):
-        if method == "at":
-            from sciad.eager.ufunc_protocol import at
-
-            return at(ufunc, *inputs)
-        if method == "outer" and out is None and not kwargs:
-            a, b = map(operand, inputs)
-            return ufunc(np.reshape(a, np.shape(a) + (1,) * np.ndim(b)), b)
-        where = kwargs.pop("where", True) if method == "__call__" else True
-        if where is not True:
-            from sciad.eager.ufunc_protocol import call_where
-
-            return call_where(ufunc, inputs, out, where, kwargs)
-        key = ufunc if method == "__call__" else (ufunc, method)
-        record = TABLE.get(key) or lookup(key)
-        if record is None:
-            raise table.missing(key, None, "derivative")
-        if kwargs and record.definition is None:
-            from sciad.eager.ufunc_protocol import keywords
-
-            kwargs = keywords(ufunc, kwargs)
-        result = apply(record, inputs, kwargs)
-        return result if out is None else _write_out(out, result)
-
-    def __array_function__(self, func, types, args, kwargs):
-        record = TABLE.get(func) or lookup(func)
-        if record is None:
-            raise table.missing(func, None, "derivative")
-        if not kwargs and record.definition is not None:
-            return record.definition(*args)
-        if "out" in kwargs:
-            kwargs = dict(kwargs)
-            out = kwargs.pop("out")
-            result = call(record, args, kwargs)
-            return result if out is None else _write_out((out,), result)
-        return call(record, args, kwargs)
 
     # ------------------------------------------------------------------ what arrays tell of themselves
     # read without a Python frame: they are asked for all the time
@@ -93,170 +55,6 @@ class Traced:
     @property
     def itemsize(self):
         return self.dtype.itemsize
-
-    def __len__(self):
-        if not self.shape:
-            raise TypeError("len() of a number")
-        return self.shape[0]
-
-    def __iter__(self):
-        if not self.shape:
-            raise TypeError("iteration over a number")
-        return (self[i] for i in range(self.shape[0]))
-
-    def __contains__(self, item):
-        return bool(np.any(self == item))
-
-    # ------------------------------------------------------------------ leaving the derivative
-    def __bool__(self):
-        return bool(concrete(self, "the truth value"))
-
-    def __int__(self):
-        from sciad.eager.local_arrays import check_store
-
-        check_store(frame_above(1))
-        return int(concrete(self, "int()"))
-
-    def __float__(self):
-        from sciad.eager.local_arrays import to_float
-
-        return to_float(self)
-
-    def __array__(self, dtype=None, copy=None):
-        from sciad.eager.local_arrays import to_object_array
-
-        return to_object_array(self, dtype)
-
-    def __complex__(self):
-        raise NotDifferentiable(
-            "complex() of a value being differentiated: write z = x + 0j, or np.real and np.imag"
-        )
-
-    def __index__(self):
-        raise NotDifferentiable(
-            "a value being differentiated was used as an integer (an index, a size, a count). Pass that "
-            "number in "
-            "another argument, close over it, or use int(x) where its derivative is zero on purpose"
-        )
-
-    def __round__(self, digits=0):
-        return np.round(concrete(self, "round()"), digits)
-
-    def __repr__(self):
-        return f"{type(self).__name__}({self.value!r})"
-
-    def __str__(self):
-        return Text(str(raw(self)))
-
-    def __format__(self, spec):
-        value = raw(self)
-        return Text(format(value[()] if isinstance(value, np.ndarray) and value.ndim == 0 else value, spec))
-
-    def item(self, *index):
-        return self.reshape(-1)[index[0] if index else 0] if self.shape else self
-
-    def tolist(self):
-        return [x.tolist() for x in self] if self.shape else self
-
-    # ------------------------------------------------------------------ indexing and writing
-    def __getitem__(self, index):
-        from sciad.eager.indexing import getitem
-
-        return getitem(self, index)
-
-    def __setitem__(self, index, value):
-        from sciad.eager.views import setitem
-
-        setitem(self, index, value)
-
-    # ------------------------------------------------------------------ methods of arrays
-    @property
-    def T(self):
-        return np.transpose(self)
-
-    @property
-    def mT(self):
-        return np.swapaxes(self, -1, -2)
-
-    @property
-    def real(self):
-        return np.real(self)
-
-    @real.setter
-    def real(self, value):
-        np.real(self)[...] = value
-
-    @property
-    def imag(self):
-        return np.imag(self)
-
-    @imag.setter
-    def imag(self, value):
-        if self.dtype.kind != "c":
-            raise TypeError("array does not have imaginary part to set")
-        np.imag(self)[...] = value
-
-    @property
-    def flat(self):
-        from sciad.eager.flat import Flat
-
-        return Flat(self)
-
-    @flat.setter
-    def flat(self, values):
-        self.flat[:] = values
-
-    def reshape(self, *shape, order="C"):
-        return np.reshape(self, shape[0] if len(shape) == 1 else shape, order=order)
-
-    def transpose(self, *axes):
-        return np.transpose(self, (axes[0] if len(axes) == 1 else axes) or None)
-
-    def flatten(self, order="C"):
-        return np.ravel(self, order).copy()
-
-    def astype(self, dtype, order="K", casting="unsafe", subok=True, copy=True):
-        from sciad.eager.indexing import astype
-
-        return astype(self, dtype, copy)
-
-    def copy(self, order="C"):
-        return np.copy(self, order) if self.shape or not _is_number(self) else np.positive(self)
-
-    def __copy__(self):
-        return self.copy()
-
-    def __deepcopy__(self, memo):
-        return self.copy()
-
-    def conj(self):
-        return np.conjugate(self) if self.dtype.kind == "c" else self
-
-    conjugate = conj
-
-    def fill(self, value):
-        self[...] = value
-
-    def put(self, indices, values, mode="raise"):
-        np.put(self, indices, values, mode)
-
-    def partition(self, kth, axis=-1, kind="introselect", order=None):
-        self[...] = np.partition(self, kth, axis)
-
-    def sort(self, axis=-1, kind=None, order=None, *, stable=None):
-        self[...] = np.sort(self, axis=axis)
-
-    def __matmul__(self, other):
-        return np.matmul(self, other)
-
-    def __rmatmul__(self, other):
-        return np.matmul(other, self)
-
-    def __imatmul__(self, other):
-        return in_place(self, np.matmul(self, other))
-
-    def __divmod__(self, other):
-        return self // other, self % other
 
 
 class Primitive:
@@ -322,9 +120,7 @@ def linked(view, parent):
     if owner(memory) is owner(raw(parent)):
         if memory.ndim and not view.shape:
             return np.copy(view)  # under `vmap`: to the user a number, and numbers are copies
-        from sciad.eager.views import link
-
-        link(view, parent)
+        view.link(parent)
     return view
 
 
@@ -423,18 +219,22 @@ def stacked(a):
     items = a.ravel().tolist() if a.ndim else [a.item()]
     if not any(isinstance(x, Traced) for x in items):
         return a
-    from sciad.eager.indexing import stack_
-
     shape = a.shape + np.broadcast_shapes(*(np.shape(x) for x in items))
     return np.reshape(stack_(*items), shape)
+
+
+@Primitive
+def stack_(*parts):
+    return np.array(parts) if np.ndim(parts[0]) == 0 else np.stack(parts)
+
+
+linear(stack_, Repeat(lambda g, k, *parts: g[k]), joint=True)
 
 
 def stack_nested(a):
     """Build an array of nested lists of which some entries may be traced."""
     if not holds_traced(a):
         return np.asarray(a)
-    from sciad.eager.indexing import stack_
-
     return stack_(*[operand(x) for x in a])
 
 
@@ -470,13 +270,7 @@ def by_position(record, args, kwargs):
 _POSITIONS: dict = {}
 
 
-def _write_out(out, result):
-    from sciad.eager.ufunc_protocol import write_out
-
-    return write_out(out, result)
-
-
-def _is_number(x):
+def is_number(x):
     """Whether a traced value without axes is a number to NumPy, not a 0-d array."""
     while isinstance(x, Traced):
         if x.batched:
@@ -487,14 +281,19 @@ def _is_number(x):
 
 def number(y):
     """A result without axes as a number, where NumPy returns one though its rule makes a 0-d array."""
-    return np.positive(y) if isinstance(y, Traced) and not y.shape and not _is_number(y) else y
+    return np.positive(y) if isinstance(y, Traced) and not y.shape and not is_number(y) else y
 
 
 def in_place(target, result):
     """``x += y``: arrays, those of no axes too, change in place, so that every other name and view of them
     sees it; numbers do not.
     """
-    if not target.shape and _is_number(target):
+    if not target.shape and is_number(target):
         return result
     target[...] = result
     return target
+
+
+def converted(x, dtype):
+    """The numbers that a reduction works with."""
+    return x if dtype is None else x.astype(dtype, copy=False)

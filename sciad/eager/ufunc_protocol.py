@@ -4,13 +4,12 @@
 
 from __future__ import annotations
 
-from sciad.eager.indexing import places_of, scatter_
-from sciad.eager.traced import Traced, number, operand, strip_nested
-from sciad.errors import NotDifferentiable, UnsupportedWrite
+from sciad.eager.indexing import places_of, scatter_, setitem_
+from sciad.eager.traced import Traced, converted, number, operand, strip_nested
+from sciad.errors import PLAIN_TARGET, NotDifferentiable, UnsupportedWrite
 from sciad.plain_numpy import np
 from sciad.private_interfaces import NO_VALUE
 from sciad.rule_table import TABLE, composite
-from sciad.rules.array_functions import _as
 
 
 def write_out(out, result, where=True):
@@ -52,9 +51,7 @@ def at(ufunc, target, index, *values):
     Places named more than once are served in turn: all first namings together, then all second ones.
     """
     if not hasattr(target, "_current") and not isinstance(target, Traced):
-        from sciad.eager.local_arrays import _writable
-
-        _writable(target, ufunc)
+        raise UnsupportedWrite(f"{ufunc.__name__}: {PLAIN_TARGET}")
     size = int(np.prod(target.shape))
     places = places_of(np.arange(size).reshape(target.shape), strip_nested(index))
     values = [np.broadcast_to(operand(v), np.shape(places)) for v in values]
@@ -74,14 +71,8 @@ def at(ufunc, target, index, *values):
         now = np.flatnonzero(turns == turn)
         current = np.copy(current)
         changed = ufunc(current[places[now]], *[v[now] for v in values])
-        current = _with(current, places[now], changed)
+        current = setitem_(current, changed, places[now])
     target[...] = np.reshape(current, target.shape)
-
-
-def _with(x, places, values):
-    from sciad.eager.indexing import setitem_
-
-    return setitem_(x, values, places)
 
 
 def _turns(places):
@@ -95,7 +86,7 @@ def _turns(places):
 
 def _reduce(ufunc):
     def reduce(x, axis=0, dtype=None, out=None, keepdims=False, initial=None, where=True):
-        x = _as(operand(x), dtype)
+        x = converted(operand(x), dtype)
         axes = list(range(np.ndim(x))) if axis is None else [int(k) for k in np.atleast_1d(axis)]
         if len(axes) != 1 or where is not True:
             raise NotDifferentiable(
@@ -112,7 +103,7 @@ def _reduce(ufunc):
 
 def _accumulate(ufunc):
     def accumulate(array, axis=0, dtype=None, out=None):
-        rows = np.moveaxis(_as(operand(array), dtype), axis, 0)
+        rows = np.moveaxis(converted(operand(array), dtype), axis, 0)
         results = [rows[0]] if len(rows) else []
         for k in range(1, len(rows)):
             results.append(ufunc(results[-1], rows[k]))

@@ -243,3 +243,6 @@ def _become(x, new):
     """Let the object x stand for another value."""
     x.__class__ = new.__class__
     x.value, x.owner, x.extra = new.value, new.owner, new.extra
+
+
+Traced.link = link

@@ -8,9 +8,19 @@ already, so that its forward and reverse derivatives of every order follow from 
 import operator
 from math import prod
 
-from sciad.eager.indexing import concatenate_, getitem_, scatter_, stack_
+from sciad.eager.indexing import concatenate_, getitem_, scatter_
 from sciad.eager.ownership import memory
-from sciad.eager.traced import Primitive, Traced, operand, plainly, raw, strip, strip_nested
+from sciad.eager.traced import (
+    Primitive,
+    Traced,
+    converted,
+    operand,
+    plainly,
+    raw,
+    stack_,
+    strip,
+    strip_nested,
+)
 from sciad.plain_numpy import np
 from sciad.private_interfaces import NO_VALUE, clip_ufunc
 from sciad.rule_table import TABLE, alias, composite, constant, linear, metadata
@@ -53,23 +63,23 @@ def _sum(x, axis=None, dtype=None, out=None, keepdims=False, initial=None, where
     if isinstance(x, Traced) and axis is None and dtype is None and where is True and not keepdims:
         y = x.process(_SUM, (x,), {})  # the commonest loss ends so
         return y if initial is None or initial is NO_VALUE else y + initial
-    x = _as(operand(x) if where is True else np.where(where, x, 0.0), dtype)
+    x = converted(operand(x) if where is True else np.where(where, x, 0.0), dtype)
     y = sum_(x) if axis is None and not keepdims else sum_(x, axis=_axis(axis), keepdims=bool(keepdims))
     return y if initial is None or initial is NO_VALUE else y + initial
 
 
 def _mean(x, axis=None, dtype=None, out=None, keepdims=False, where=True):
-    x = _as(operand(x), dtype)
+    x = converted(operand(x), dtype)
     n = (
         _count(x, _axis(axis))
         if where is True
         else np.sum(np.broadcast_to(where, x.shape), axis=axis, keepdims=keepdims)
     )
-    return _as(_sum(x, axis, keepdims=keepdims, where=where) / n, dtype)
+    return converted(_sum(x, axis, keepdims=keepdims, where=where) / n, dtype)
 
 
 def _var(x, axis=None, dtype=None, out=None, ddof=0, keepdims=False, where=True, mean=None, correction=None):
-    x = _as(operand(x), dtype)
+    x = converted(operand(x), dtype)
     ddof = ddof if correction is None else correction
     d = x - (_mean(x, axis, keepdims=True, where=where) if mean is None else mean)
     d = np.real(d * np.conjugate(d)) if d.dtype.kind == "c" else d * d
@@ -120,13 +130,8 @@ linear(cumsum_, _cumsum_transpose)
 
 
 def _cumsum(x, axis=None, dtype=None, out=None):
-    x = _as(operand(x), dtype)
+    x = converted(operand(x), dtype)
     return cumsum_(np.ravel(x), 0) if axis is None else cumsum_(x, axis)
-
-
-def _as(x, dtype):
-    """The numbers a reduction works with."""
-    return x if dtype is None else x.astype(dtype, copy=False)
 
 
 composite(np.cumsum, _cumsum)

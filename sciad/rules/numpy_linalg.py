@@ -208,9 +208,8 @@ def _svd(a, full_matrices=True, compute_uv=True, hermitian=False):
         return svd_(a)[1]
     if full_matrices and a.shape[-1] != a.shape[-2]:
         raise NotDifferentiable(
-            "np.linalg.svd with full_matrices=True of a matrix that is not square: the extra columns "
-            "are not a "
-            "function of it; write np.linalg.svd(a, full_matrices=False)"
+            "np.linalg.svd with full_matrices=True of a matrix that is not square: the extra columns are "
+            "not a function of it; write np.linalg.svd(a, full_matrices=False)"
         )
     return SVDResult(*svd_(a))
 

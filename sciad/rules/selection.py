@@ -4,13 +4,13 @@ that have one.
 
 import itertools
 
-from sciad.eager.indexing import COUNTS_DIFFER, fetch, scatter_, stop_gradient
-from sciad.eager.traced import Traced, number, operand, plainly, strip, strip_nested
+from sciad.eager.indexing import COUNTS_DIFFER, fetch, scatter_, setitem_, stop_gradient
+from sciad.eager.traced import Traced, converted, number, operand, plainly, strip, strip_nested
 from sciad.errors import NotDifferentiable
 from sciad.plain_numpy import np
 from sciad.private_interfaces import NO_VALUE
 from sciad.rule_table import composite
-from sciad.rules.array_functions import _as, _axis, _count
+from sciad.rules.array_functions import _axis, _count
 
 # ---------------------------------------------------------------------- extremes: at a tie, the mea
 
@@ -61,7 +61,7 @@ composite((np.minimum, "accumulate"), _running(np.minimum))
 
 
 def _prod(x, axis=None, dtype=None, out=None, keepdims=False, initial=None, where=True):
-    x = _as(operand(x), dtype)
+    x = converted(operand(x), dtype)
     if where is not True:
         x = np.where(where, x, 1.0)
     shape, n = np.shape(x), np.ndim(x)
@@ -79,7 +79,7 @@ def _prod(x, axis=None, dtype=None, out=None, keepdims=False, initial=None, wher
 
 
 def _cumprod(x, axis=None, dtype=None, out=None):
-    x = _as(operand(x), dtype)
+    x = converted(operand(x), dtype)
     y = np.ravel(x) if axis is None else np.moveaxis(x, axis, 0)
     step, n = 1, len(y)
     while step < n:
@@ -268,13 +268,7 @@ def _diag(x, k=0):
     n = len(x) + abs(k)
     places = np.arange(len(x))
     out = np.zeros(n * n)
-    return np.reshape(_placed(out, (places + max(-k, 0)) * n + places + max(k, 0), x), (n, n))
-
-
-def _placed(zeros, places, x):
-    from sciad.eager.indexing import setitem_
-
-    return setitem_(zeros, x, places)
+    return np.reshape(setitem_(out, x, (places + max(-k, 0)) * n + places + max(k, 0)), (n, n))
 
 
 composite(np.diag, _diag)
@@ -315,7 +309,7 @@ def _pad(x, pad_width, mode="constant", **kwargs):
     values = kwargs.get("constant_values", 0)
     frame = np.pad(np.zeros(x.shape), pad_width, mode, constant_values=stop_gradient(values))
     inside = np.pad(np.ones(x.shape, bool), pad_width, mode, constant_values=False)
-    return _placed(frame, inside, np.ravel(x))
+    return setitem_(frame, np.ravel(x), inside)
 
 
 composite(np.pad, _pad)
@@ -399,7 +393,7 @@ def _piecewise(x, condlist, funclist, *args, **kwargs):
         if not callable(function):
             y = np.where(condition, function, y)
         elif np.any(condition):
-            y = _placed(y, condition, function(x[condition], *args, **kwargs))
+            y = setitem_(y, function(x[condition], *args, **kwargs), condition)
     return y
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -15,7 +16,7 @@ from sciad.eager.traced import PLAIN, Traced, next_level, operand
 from sciad.errors import NotDifferentiable
 from sciad.plain_numpy import np
 from sciad.transforms.vmap import batch_levels, map_elements
-from sciad.tree import LEAF, describe, flatten, unflatten
+from sciad.tree import LEAF, children, describe, flatten, unflatten
 
 
 def custom(
@@ -120,8 +121,6 @@ class Custom:
         return rule and rebind(rule)
 
     def _positional(self, args, kwargs):
-        import inspect
-
         bound = inspect.signature(self.fn).bind(*args, **kwargs)
         bound.apply_defaults()
         if bound.kwargs:
@@ -254,9 +253,8 @@ class _Call:
         for o in outs:
             if isinstance(o, Traced) and o.level >= level:
                 raise NotDifferentiable(
-                    f"{self.prim.name} uses a value being differentiated that is not among its "
-                    f"arguments (it captures "
-                    "it, or an object it captures holds it): pass it as an argument"
+                    f"{self.prim.name} uses a value being differentiated that is not among its arguments "
+                    "(it captures it, or an object it captures holds it): pass it as an argument"
                 )
 
     def _push_by_pulls(self, args, values, tangents):
@@ -432,8 +430,7 @@ def _leaf_cotangents(call, cotangents, values):
     if not isinstance(cotangents, (tuple, list)) or len(cotangents) != len(structures):
         raise TypeError(
             f"the pull of {call.prim.name} must return a tuple of {len(structures)} cotangents, one per "
-            f"argument "
-            f"(None for zero), not {cotangents!r}"
+            f"argument (None for zero), not {cotangents!r}"
         )
     leaves = []
     for k, (c, (structure, n)) in enumerate(zip(cotangents, structures, strict=True)):
@@ -460,8 +457,6 @@ def _match(who, c, structure):
 
 
 def _children(c):
-    from sciad.tree import children
-
     named = children(c)
     return [] if named is None else [child for _, child in named]
 

@@ -70,9 +70,8 @@ def fixed_point(
             if not np.all(np.isfinite(x)):
                 break
         raise NotConverged(
-            f"fixed_point: not converged after {max_iterations} iterations, the last of which moved x "
-            f"by {moved:.3g}. "
-            "Is the map a contraction near x0? Otherwise solve x - f(x) = 0 by ad.root"
+            f"fixed_point: not converged after {max_iterations} iterations, the last of which moved x by "
+            f"{moved:.3g}. Is the map a contraction near x0? Otherwise solve x - f(x) = 0 by ad.root"
         )
 
     return _implicit(f, x0, args, solve, lambda y, x: y - x)

@@ -7,10 +7,10 @@ from functools import wraps
 from typing import Any
 
 from sciad.eager.dual import Dual
-from sciad.eager.indexing import astype_, concatenate_, getitem_, is_basic, scatter_, setitem_, stack_
+from sciad.eager.indexing import astype_, concatenate_, getitem_, is_basic, scatter_, setitem_
 from sciad.eager.ownership import fresh, memory, private
 from sciad.eager.rebind import rebind
-from sciad.eager.traced import Primitive, Traced, apply, apply_constant, next_level, operand
+from sciad.eager.traced import Primitive, Traced, apply, apply_constant, next_level, operand, stack_
 from sciad.eager.views import shown, window_
 from sciad.plain_numpy import np
 from sciad.rule_table import TABLE, Repeat, linear

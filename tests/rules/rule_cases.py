@@ -7,7 +7,7 @@ import numpy as np
 import scipy.linalg as sl
 import scipy.special as sp
 
-from sciad.eager import indexing, views
+from sciad.eager import indexing, traced, views
 from sciad.rules import array_functions as rules_array
 from sciad.rules import grids as rules_grid
 from sciad.rules import numpy_linalg as rules_linalg
@@ -285,7 +285,7 @@ _ARRAY = {
     indexing.setitem_: [(real(4), real(), S(1)), (real(4), real(2), S(slice(1, 3))), (real(2, 3), real(3), S(Ellipsis)),
                         (real(4), real(3), S(np.array([0, 2, 2]))), (real(4), real(), S(np.array([True, False, True, False])))],
     views.window_: [(real(6), S(views.Window(_MEMORY[1:].reshape(5)[::2], _MEMORY.ctypes.data, 6)))],
-    indexing.stack_: [(real(2), real(2)), (real(), real())], indexing.concatenate_: [(S(0), real(2), real(3))],
+    traced.stack_: [(real(2), real(2)), (real(), real())], indexing.concatenate_: [(S(0), real(2), real(3))],
     indexing.astype_: [(real(3), S(np.dtype(float))), (real(3), S(np.dtype(complex)))],
     rules_array.sum_: [(real(2, 3),)], rules_array.cumsum_: [(real(3), S(0))], rules_array.reshape_: [(real(2, 3), S((3, 2)))],
     rules_array.transpose_: [(real(2, 3),)], rules_array.broadcast_to_: [(real(3), S((2, 3)))], rules_array.copy_: [(real(2),)],

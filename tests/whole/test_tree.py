@@ -15,7 +15,7 @@ PAGES = [page for page in PAGES if page.exists() and page.name != "decisions.md"
 SOURCES = sorted(f for folder in ("sciad", "solvers", "adjoints") for f in (ROOT / folder).rglob("*.py"))
 CODE = [*SOURCES, *(f for d in ("tests", "benchmarks", "examples", "docs") for f in (ROOT / d).rglob("*.py"))]
 SHARED_NAMES = {"__init__.py"}
-STILL_LONG = {"sciad/eager/traced.py"}
+STILL_LONG = {"sciad/native/translator/function_to_llvm.py"}
 
 
 def module_name(file):
