@@ -345,7 +345,7 @@ def _kernel(method, direction: str, model):
             "pull": (sweep.pull_sweep, sweep.PULL_SIGNATURE),
             "push": (sweep.push_sweep, sweep.PUSH_SIGNATURE),
         }[direction]
-        _kernels[key] = native.link(entry, signature, constants)
+        _kernels[key] = native.link(entry, signature, constants, unrolled=n > 0)
     return _kernels[key]
 
 

@@ -10,7 +10,7 @@ import os
 __all__ = ["BACKENDS", "backend", "fallbacks", "translated"]
 
 BACKENDS = ("own", "numba")
-_DEFAULT = "numba"
+_DEFAULT = "own"
 
 fallbacks: list[
     str

@@ -79,6 +79,7 @@ def compiled(
     form: Signature | None = None,
     key: str | None = None,
     separate: bool = False,
+    unrolled: bool = True,
 ) -> Code:
     """Compile a generated module, or find it compiled.
 
@@ -95,13 +96,21 @@ def compiled(
         A hash of what the text is made from, by which it is found without being written.
     separate : bool
         What the entry writes through one pointer is not reached through another.
+    unrolled : bool
+        As for `llvm.optimize`.
     """
+
+    def made(stem: str, text: Callable[[], str]) -> Code:
+        # A kernel is mostly linked with a model, and optimised then: alone only when called so.
+        later = None if form is None else (lambda: _optimise_kernel(stem, unrolled))
+        return _once(stem, lambda: _compile(text(), stem, entry, form, separate), later)
+
     stem = _known(key) if key is not None else None
     if stem is not None:
-        return _once(stem, lambda: _compile(text(), stem, entry, form, separate))
+        return made(stem, text if callable(text) else lambda: text)
     source = text if isinstance(text, str) else text()
     stem = f"{name}_{digest(source + 'separate' * separate)}"
-    code = _once(stem, lambda: _compile(source, stem, entry, form, separate))
+    code = made(stem, lambda: source)
     if key is not None:
         with contextlib.suppress(OSError):
             write_atomically(cache_folder() / f"known_{key}.txt", stem.encode())
@@ -141,30 +150,36 @@ def trampoline(form: Signature) -> Callable:
 
 _codes: dict[str, Code] = {}
 _makers: dict[str, Callable[[], None]] = {}
+_finishers: dict[str, Callable[[], None]] = {}  # what makes object code from bitcode when it is wanted
 _loaded: set[str] = set()
 _guard = threading.RLock()
 
 
-def _once(stem: str, make: Callable[[], None]) -> Code:
+def _once(stem: str, make: Callable[[], None], later: Callable[[], None] | None = None) -> Code:
     code = _codes.get(stem)
     if code is None:
         with _guard:  # one thread at a time compiles, as LLVM and numba do anyway
             code = _codes.get(stem)
             if code is None:
                 _makers[stem] = make
-                if _read(cache_folder() / f"{stem}.o") is None:
+                if later is not None:
+                    _finishers[stem] = later
+                if _read(cache_folder() / f"{stem}{'.o' if later is None else '.bc'}") is None:
                     make()
                 code = _codes[stem] = Code(stem)
     return code
 
 
 def _made_again(stem: str, ending: str = ".bc") -> bytes:
-    """Content of a file that was found missing or damaged."""
+    """Content of a file that was found missing or damaged, or is not made before it is wanted."""
     if stem not in _makers:
         raise FileNotFoundError(f"{cache_folder() / stem}{ending} was deleted while in use; start anew")
-    with contextlib.suppress(OSError):
-        (cache_folder() / f"{stem}.o").unlink()
-    _makers[stem]()
+    if ending == ".o" and stem in _finishers:
+        _finishers[stem]()
+    else:
+        with contextlib.suppress(OSError):
+            (cache_folder() / f"{stem}.o").unlink()
+        _makers[stem]()
     return _read(cache_folder() / f"{stem}{ending}")
 
 
@@ -187,7 +202,7 @@ def _symbol_in(stem: str, function: str) -> str:
 def _compile(text: str, stem: str, entry: str, form: Signature | None, separate: bool) -> None:
     folder = cache_folder()
     with locked(folder / f"{stem}.lock"):
-        if _read(folder / f"{stem}.o") is not None:  # another process was faster
+        if _read(folder / f"{stem}{'.o' if form is None else '.bc'}") is not None:  # another process was faster
             return
         write_atomically(folder / f"{stem}.py", text.encode())
         own = translated(text, entry, stem, separate)
@@ -197,12 +212,19 @@ def _compile(text: str, stem: str, entry: str, form: Signature | None, separate:
             with translating():
                 function = getattr(import_text(folder / f"{stem}.py"), entry)
             unit = _lifted(function, stem, separate)
-        keep = {stem}
-        if form is not None:
+        if form is None:
+            _finish(unit, stem, {stem}, bitcode=True, wide=True)  # programs have the long loops
+        else:
             unit.link_in(machine.parse(python_entry(_python_symbol(stem), stem, form)))
-            keep.add(_python_symbol(stem))
-        # A kernel is entered from Python and works on a few numbers at a time; programs have the long loops.
-        _finish(unit, stem, keep, bitcode=True, wide=form is None)
+            _write(folder / f"{stem}.bc", unit.as_bitcode())
+
+
+def _optimise_kernel(stem: str, unrolled: bool) -> None:
+    """Object code of a kernel alone; it is entered from Python and works on a few numbers at a time."""
+    bitcode = _codes[stem].bitcode if stem in _codes else Code(stem).bitcode
+    with locked(cache_folder() / f"{stem}.lock"):
+        if _read(cache_folder() / f"{stem}.o") is None:
+            _finish(machine.parse(bitcode), stem, {stem, _python_symbol(stem)}, False, unrolled=unrolled)
 
 
 def _bind(stem: str, kernel: Code, form: Signature, table: Sequence[Code | int]) -> None:
@@ -244,9 +266,11 @@ def _make_trampoline(stem: str, form: Signature) -> None:
     _finish(unit, stem, {_python_symbol(stem)}, bitcode=False)
 
 
-def _finish(unit, stem: str, keep: set[str], bitcode: bool, wide: bool = False) -> None:
+def _finish(
+    unit, stem: str, keep: set[str], bitcode: bool, wide: bool = False, unrolled: bool = True
+) -> None:
     folder = cache_folder()
-    machine.optimize(unit, keep, wide)
+    machine.optimize(unit, keep, wide, unrolled)
     if bitcode:
         _write(folder / f"{stem}.bc", unit.as_bitcode())
     _emit(unit, stem, wide)
@@ -301,9 +325,9 @@ def _is_ours(symbol: str) -> bool:
 @functools.cache
 def _provide(need: str) -> None:
     if need.startswith(_SPECIAL):
-        from sciad.native import scipy_addresses as special
+        from sciad.native import scipy_symbols
 
-        special.provide(need.removeprefix(_SPECIAL))
+        scipy_symbols.provide(need.removeprefix(_SPECIAL))
         return
     start_runtime()
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import ast
 import builtins
-import copy
 import functools
 import inspect
 import math
@@ -29,7 +28,7 @@ from sciad.native.fingerprint import fingerprint
 from sciad.native.placeholders import Placeholder
 from sciad.native.python_entries import Signature
 from sciad.native.python_entries import signature as read_signature
-from sciad.native.specialize import specialize
+from sciad.native.specialize import copied, specialize
 
 __all__ = [
     "Kernel",
@@ -65,6 +64,7 @@ def link(
     signature: str,
     constants: dict[str, Any] | None = None,
     fastmath: tuple[str, ...] = FASTMATH,
+    unrolled: bool = True,
 ) -> Kernel:
     """Compile ``entry`` and the kernels it reaches, with ``constants`` as literals.
 
@@ -81,6 +81,8 @@ def link(
         indexed by constants (also by variables of ``unroll`` loops) vanish.
     fastmath : tuple of str
         LLVM flags; the default keeps NaN and infinities as they are.
+    unrolled : bool
+        Whether LLVM may repeat the bodies of loops: for loops over two or three numbers.
 
     Returns
     -------
@@ -91,9 +93,11 @@ def link(
     options = _options(fastmath)
     form = read_signature(signature)
     key = digest(fingerprint(entry, signature, constants, options))
-    code = compiled(
-        lambda: _linked_module(entry, form, constants, options), entry.__name__, _ENTRY, form, key
-    )
+
+    def text() -> str:
+        return _linked_module(entry, form, constants, options)
+
+    code = compiled(text, entry.__name__, _ENTRY, form, key, unrolled=unrolled)
     return Kernel(code, form)
 
 
@@ -131,7 +135,10 @@ class Kernel:
 
     def __init__(self, code: Code, form: Signature):
         self.code, self.form = code, form
-        self.enter = code.enter
+
+    @property
+    def enter(self) -> Callable:
+        return self.code.enter
 
     def __call__(self, *arguments):
         return self.enter(*arguments)
@@ -211,7 +218,7 @@ class _Linker:
             return
         if not getattr(function, "is_kernel", False):
             raise TypeError(f"{name!r} is not marked @kernel")
-        tree = copy.deepcopy(_parse(function))
+        tree = copied(_parse(function))
         found = self.resolve(function, tree)
         tree = specialize(tree, {k: v for k, v in found.items() if _is_data(v)})
         used = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)}

@@ -1,68 +1,30 @@
-"""Functions of `scipy.special`, and of BLAS, for compiled code: SciPy's own, called by address.
-
-A compiled module names them by symbols, which are bound to addresses when the module imports them from here;
-so what the cache folder holds serves every process.
-"""
+"""Functions of `scipy.special`, and of BLAS, for code compiled by numba: SciPy's own, called by address."""
 
 from __future__ import annotations
 
-import functools
 import math
 
-from llvmlite import binding, ir
+from llvmlite import ir
 from numba import njit
 
 from sciad.native.scalar_functions import declared
-from sciad.private_interfaces import capsule, cgutils, cython_functions, plain_cython_name
+from sciad.native.scipy_symbols import PREFIX, available, entries, provide
+from sciad.private_interfaces import cgutils
 
 __all__ = ["PREFIX", "available", "provide"]
 
-PREFIX = "sciad_special_"
-_BLAS = {"dgemm"}
-
 _DOUBLE, _INT = ir.DoubleType(), ir.IntType(32)
-
-
-def available(name: str) -> bool:
-    """Whether there is a function of this name for compiled code."""
-    return name == "_zeta" or name in _entries()
 
 
 def __getattr__(name: str):
     if name.startswith("__") or not available(name):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     if name not in _made:
-        _made[name] = zeta if name == "_zeta" else _declare(name, _entries()[name][0])
+        _made[name] = zeta if name == "_zeta" else _declare(name, entries()[name][0])
     return _made[name]
 
 
 _made: dict = {}
-
-
-@functools.cache
-def _entries() -> dict[str, tuple[int, int]]:
-    """Name to (number of arguments, address) of what takes and returns only doubles."""
-    from scipy.special import cython_special
-
-    found = {}
-    for name, item in cython_functions(cython_special).items():
-        signature, address = capsule(item)
-        result, _, rest = signature.partition(" (")
-        *kinds, last = (kind.strip() for kind in rest.rstrip(")").split(","))
-        if result == "double" and set(kinds) == {"double"} and last == "int __pyx_skip_dispatch":
-            found[plain_cython_name(name)] = len(kinds), address
-    return found
-
-
-def provide(name: str) -> None:
-    """Enter SciPy's function of this name among LLVM's symbols."""
-    binding.add_symbol(PREFIX + name, _blas(name) if name in _BLAS else _entries()[name][1])
-
-
-def _blas(name: str) -> int:
-    from scipy.linalg import cython_blas
-
-    return capsule(cython_functions(cython_blas)[name])[1]
 
 
 def _declare(name: str, arity: int):

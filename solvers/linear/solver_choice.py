@@ -6,10 +6,10 @@ import ctypes
 from dataclasses import dataclass, field
 
 import numpy as np
-from numba.extending import get_cython_function_address
 from scipy.sparse import csc_array, eye_array
 from scipy.sparse.csgraph import reverse_cuthill_mckee
 
+from sciad.private_interfaces import capsule, cython_functions
 from sciad.solvers.linear import lu_kernels, solver_entries
 from sciad.solvers.linear.lu_kernels import ALGEBRA, FACTOR
 from sciad.solvers.linear.solver_entries import entries
@@ -285,14 +285,20 @@ def _places(kind, own: list[int]) -> list[int]:
     return [*addresses, *[0] * (ALGEBRA - FACTOR - 4), *own]
 
 
+def _lapack_address(routine: str) -> int:
+    from scipy.linalg import cython_lapack
+
+    return capsule(cython_functions(cython_lapack)[routine])[1]
+
+
 def _routines(factor: str, solve: str, n: int, below: int, above: int, rows: int):
     """LAPACK's routines and the arguments they take by address."""
     numbers = np.array([n, 1, below, above, max(rows, 1)], dtype=np.int32)
     letters = [ctypes.create_string_buffer(letter) for letter in (b"N", b"T")]
     own = [0] * (solver_entries.SCATTER - ALGEBRA)
     for at, value in (
-        (solver_entries.ROUTINE_FACTOR, get_cython_function_address("scipy.linalg.cython_lapack", factor)),
-        (solver_entries.ROUTINE_SOLVE, get_cython_function_address("scipy.linalg.cython_lapack", solve)),
+        (solver_entries.ROUTINE_FACTOR, _lapack_address(factor)),
+        (solver_entries.ROUTINE_SOLVE, _lapack_address(solve)),
         (solver_entries.INTEGERS, numbers.ctypes.data),
         (solver_entries.LETTER_N, ctypes.addressof(letters[0])),
         (solver_entries.LETTER_T, ctypes.addressof(letters[1])),

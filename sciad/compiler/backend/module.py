@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import math
 from collections.abc import Callable
 
@@ -14,6 +15,7 @@ from sciad.native import code
 from sciad.native.cache import digest
 from sciad.native.code import Code, compiled
 from sciad.native.python_entries import signature
+from sciad.native.scalar_table import FUNCTIONS
 
 FLAGS = ("contract", "nsz")
 
@@ -35,7 +37,7 @@ def python_function(text: Text) -> Callable:
     status."""
     names: dict = {}
     for name in text.functions:
-        function = getattr(_module_of(name), name)
+        function = getattr(importlib.import_module(_module_of(name)), name)
         names[name] = getattr(function, "py_func", function)
     names |= {"inf": math.inf, "nan": math.nan, "C": text.constants, "int": _int, "float": np.float64}
     exec(compile(_function(text, ""), f"<{text.name}>", "exec"), names)
@@ -58,16 +60,13 @@ def python_function(text: Text) -> Callable:
     return call
 
 
-def _module_of(name: str):
-    """The module that has a function which emitted code calls."""
-    from sciad.native import matrix_kernels, scalar_functions
-
-    for module in (scalar_functions, matrix_kernels):
-        if hasattr(module, name):
-            return module
-    from sciad.native import scipy_addresses
-
-    return scipy_addresses
+def _module_of(name: str) -> str:
+    """The module that has a function which emitted code calls; not imported to find it."""
+    if name in FUNCTIONS or name in ("fill", "pointer_to", "shift", "where"):
+        return "sciad.native.scalar_functions"
+    if name in ("clear", "combine", "factor", "gemm", "matmul", "substitute"):
+        return "sciad.native.matrix_kernels"
+    return "sciad.native.scipy_addresses"
 
 
 def source_text(text: Text, kind: str = "") -> str:
@@ -78,7 +77,7 @@ def source_text(text: Text, kind: str = "") -> str:
 def module_text(text: Text) -> str:
     """A module whose function `text.name` is a `cfunc` with the calling convention of compiled programs."""
     functions = set(text.functions) | ({"pointer_to"} if text.grows else set())
-    modules = {name: _module_of(name).__name__ for name in sorted(functions)}
+    modules = {name: _module_of(name) for name in sorted(functions)}
     head = [
         "# Generated.",
         "import numpy as np",

@@ -121,6 +121,6 @@ def _compiles(name: str) -> bool:
 
     if hasattr(vectormath, name):
         return True
-    from sciad.native.scipy_addresses import available
+    from sciad.native.scipy_symbols import available
 
     return available(name)
