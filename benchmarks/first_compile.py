@@ -1,11 +1,20 @@
-"""What a process spends on compiling two models: the script that `compiled_ad.py` starts, twice on one cache.
+"""What a process spends on compiling two models.
 
-Prints JSON: seconds (wall and processor time) of starting numba, of Lotka-Volterra's primal and pullback, and
-of POLLU's primal, Jacobian and pullback.  With the argument "again" numba is not started: nothing needs it.
+The script that `compiled_ad.py` starts, twice on one cache, prints JSON: seconds (wall and processor time) of
+starting LLVM, of Lotka-Volterra's primal and pullback, and of POLLU's primal, Jacobian and pullback; with the
+argument "again" LLVM is not started apart.
+
+    python benchmarks/first_compile.py solves
+
+starts processes of its own and prints the processor seconds of importing the package, of first solves and of
+first gradients, with an empty cache and with the one they left, for both translators of generated Python.
 """
 
 import json
+import os
+import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -18,13 +27,9 @@ from tests.problems.ode_models import MODELS
 KINDS = {"lotka_volterra": ("primal", "pullback"), "pollu": ("primal", "jacobian", "pullback")}
 
 
-def start_numba() -> None:
-    from numba import cfunc, types
-
+def start_llvm() -> None:
     from sciad.native import llvm
 
-    pointer = types.CPointer(types.float64)
-    cfunc(types.int64(types.float64, pointer))(lambda x, out: 0)
     llvm.emit(llvm.parse(""))
 
 
@@ -48,6 +53,44 @@ def timed(what, *args) -> tuple[float, float]:
     return time.perf_counter() - wall, time.process_time() - used
 
 
+def solves() -> dict[str, float]:
+    """Processor seconds of the first solves and gradients of this process."""
+    start = time.process_time()
+    import sciad as ad
+    from sciad.solvers import solve_ivp
+
+    seconds = {"import": round(time.process_time() - start, 3)}
+    for name, method, end in (("lotka_volterra", "Tsit5", 10.0), ("pollu", "Rodas5P", 60.0)):
+        model = MODELS[name]
+
+        def loss(p, model=model, method=method, end=end):
+            options = {"method": method, "rtol": 1e-6, "atol": 1e-9, "t_eval": [0.5 * end, end]}
+            return np.sum(solve_ivp(model.fun, (0.0, end), model.y0, args=(p,), **options).y ** 2)
+
+        for label, what in (("solve", loss), ("gradient", ad.grad(loss))):
+            start = time.process_time()
+            what(np.asarray(model.args[0], float))
+            seconds[f"{name} {label}"] = round(time.process_time() - start, 3)
+    return seconds
+
+
+def compare() -> None:
+    """Processes for each backend, with an empty cache and with a warm one."""
+    for backend in ("own", "numba"):
+        with tempfile.TemporaryDirectory() as cache:
+            for state in ("empty", "warm"):
+                environment = os.environ | {"SCIAD_BACKEND": backend, "SCIAD_CACHE_DIR": cache}
+                command = [sys.executable, __file__, "solves", "here"]
+                out = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+                print(f"{backend:6}{state:6}{out.stdout.strip()}", flush=True)
+
+
 if __name__ == "__main__":
-    seconds = {} if "again" in sys.argv else {"numba": timed(start_numba)}
+    if "here" in sys.argv:
+        print(json.dumps(solves()))
+        sys.exit()
+    if "solves" in sys.argv:
+        compare()
+        sys.exit()
+    seconds = {} if "again" in sys.argv else {"LLVM": timed(start_llvm)}
     print(json.dumps(seconds | {name: timed(first_use, name) for name in KINDS}))

@@ -157,7 +157,9 @@ class _BackwardPlan:
         self.tolerance = slice(constants["RTOL"], constants["ATOL"] + 1)
         key = (method, *kernels.values())
         if key not in _kernels:
-            _kernels[key] = native.link(backward.backward_solve, backward.SIGNATURE, constants, unrolled=False)
+            _kernels[key] = native.link(
+                backward.backward_solve, backward.SIGNATURE, constants, unrolled=False
+            )
         self.kernel = _kernels[key].enter
         self._algebra = None
 

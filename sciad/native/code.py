@@ -202,7 +202,9 @@ def _symbol_in(stem: str, function: str) -> str:
 def _compile(text: str, stem: str, entry: str, form: Signature | None, separate: bool) -> None:
     folder = cache_folder()
     with locked(folder / f"{stem}.lock"):
-        if _read(folder / f"{stem}{'.o' if form is None else '.bc'}") is not None:  # another process was faster
+        if (
+            _read(folder / f"{stem}{'.o' if form is None else '.bc'}") is not None
+        ):  # another process was faster
             return
         write_atomically(folder / f"{stem}.py", text.encode())
         own = translated(text, entry, stem, separate)

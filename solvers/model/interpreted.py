@@ -4,18 +4,22 @@ resort."""
 from __future__ import annotations
 
 import math
+import sys
 import warnings
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.sparse import csc_array, issparse
 
 import sciad
 from sciad.eager.traced import Traced
 from sciad.solvers.model.models import CallbackModel, NumbersOfPattern
 from sciad.solvers.warn import InterpretedModel, warn
 
-__all__ = ["InterpretedModel", "check_shape", "interpreted_model", "wrong_size"]
+if TYPE_CHECKING:
+    from scipy.sparse import csc_array
+
+__all__ = ["InterpretedModel", "check_shape", "interpreted_model", "is_sparse", "wrong_size"]
 
 
 ROOT = math.sqrt(np.finfo(float).eps)
@@ -38,8 +42,10 @@ def interpreted_model(
     """
     n = math.prod(shape)
     differences: list = []  # holds a reason once fun has been found not to be differentiable
-    constant = None if jac is None or callable(jac) else jac.copy() if issparse(jac) else np.array(jac)
-    if sparsity is None and issparse(constant):
+    constant = None if jac is None or callable(jac) else jac.copy() if is_sparse(jac) else np.array(jac)
+    if sparsity is None and is_sparse(constant):
+        from scipy.sparse import csc_array
+
         sparsity = csc_array(constant).astype(bool)
     seeds = _Seeds(sparsity) if sparsity is not None else None
 
@@ -122,7 +128,7 @@ def interpreted_model(
 
     def given(t, y, p):
         matrix = constant if constant is not None else jac(t, np.reshape(y, shape), *arguments(p))
-        found = matrix if issparse(matrix) else np.asarray(matrix, dtype=float)
+        found = matrix if is_sparse(matrix) else np.asarray(matrix, dtype=float)
         if found.shape != (n, n):
             raise ValueError(f"`jac` is expected to have shape {(n, n)}, but actually has {found.shape}")
         return found
@@ -130,7 +136,7 @@ def interpreted_model(
     def jacobian(t, y, p):
         if jac is not None:
             found = given(t, y, p)
-            return (found.toarray() if issparse(found) else found,)
+            return (found.toarray() if is_sparse(found) else found,)
         rows, size = products(t, y, p, np.eye(n))
         return ((rows / size[:, None]).T,)
 
@@ -159,6 +165,12 @@ def interpreted_model(
     return model
 
 
+def is_sparse(matrix) -> bool:
+    """Whether this is one of SciPy's sparse arrays; without them, SciPy is not imported."""
+    sparse = sys.modules.get("scipy.sparse")
+    return sparse is not None and sparse.issparse(matrix)
+
+
 class _Seeds:
     """Directions that find all entries of a pattern."""
 
@@ -175,7 +187,7 @@ class _Seeds:
     def entries(self, matrix, t: float) -> np.ndarray:
         """Of a dense or sparse matrix; refused where others than these are not zero."""
         found = np.asarray(
-            (csc_array(matrix) if issparse(matrix) else matrix)[self.rows, self.column], dtype=float
+            (matrix.tocsc() if is_sparse(matrix) else matrix)[self.rows, self.column], dtype=float
         )
         whole = abs(matrix).sum()
         if not abs(whole - np.abs(found).sum()) <= 1e-12 * whole and np.isfinite(whole):

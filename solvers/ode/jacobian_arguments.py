@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from scipy.sparse import csc_array, issparse
 
 from sciad.solvers.model.arguments import contiguous, flat, untraced, untraced_args
+from sciad.solvers.model.interpreted import is_sparse
 from sciad.solvers.model.models import CompiledModel, Model
+
+if TYPE_CHECKING:
+    from scipy.sparse import csc_array
 
 __all__ = ["check_jac", "pattern_given", "with_pattern"]
 
@@ -19,7 +24,9 @@ def pattern_given(sparsity, n: int) -> csc_array:
     ValueError
         If it is not n by n.
     """
-    pattern = csc_array(sparsity if issparse(sparsity) else np.atleast_2d(np.asarray(sparsity)))
+    from scipy.sparse import csc_array
+
+    pattern = csc_array(sparsity if is_sparse(sparsity) else np.atleast_2d(np.asarray(sparsity)))
     if pattern.shape != (n, n):
         raise ValueError(
             f"jac_sparsity has shape {pattern.shape}, but y0 has {n} components: give one of ({n}, {n})"
@@ -35,7 +42,7 @@ def check_jac(jac, t0, y0, args: tuple) -> None:
     """Refuse a ``jac`` of the wrong shape, as SciPy does; the other arguments may be traced."""
     if callable(jac):
         jac = jac(untraced(t0), untraced(y0), *untraced_args(args))
-    found = jac.shape if issparse(jac) else np.shape(jac)
+    found = jac.shape if is_sparse(jac) else np.shape(jac)
     if found != (np.size(y0), np.size(y0)) and not (np.size(y0) == 1 and found == ()):
         raise ValueError(
             f"`jac` is expected to have shape {(np.size(y0), np.size(y0))}, but actually has {found}"
@@ -66,6 +73,8 @@ def with_pattern(model: Model, pattern: csc_array, t0, y0, p) -> Model:
 
 def _check_pattern(model: CompiledModel, t0: float, y0: np.ndarray, p: np.ndarray) -> None:
     """Compare the compressed Jacobian with a product of the whole one."""
+    from scipy.sparse import csc_array
+
     direction = np.random.default_rng(0).uniform(0.5, 1.5, model.n)
     whole = model.call("pushforward", t0, y0, p, 0.0, direction, np.zeros(model.m))[1]
     status, values = model.sparse_jacobian().values(t0, y0, p)

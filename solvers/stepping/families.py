@@ -118,7 +118,9 @@ def linked(method, propose, n: int):
     """The loop, linked for this method and, where ``n`` is not 0, for this number of unknowns."""
     key = (method, propose, n)
     if key not in _kernels:
-        _kernels[key] = native.link(loop.run_loop, loop.SIGNATURE, loop_constants(method, propose, n), unrolled=n > 0)
+        _kernels[key] = native.link(
+            loop.run_loop, loop.SIGNATURE, loop_constants(method, propose, n), unrolled=n > 0
+        )
     return _kernels[key]
 
 

@@ -239,11 +239,11 @@ def loss(p):
     return np.sum(solve_ivp(model, (0, 3), [1.0, 2.0], t_eval=[1.0, 3.0], args=(p,), method="Tsit5").y ** 2)
 g = ad.grad(loss)(np.array([1.5, 1.0]))
 assert np.all(np.isfinite(g)) and not np.any(g == 0.0)
-print([name for name in ("numba", "matplotlib") if name in sys.modules])
+print([name for name in ("numba", "scipy", "matplotlib") if name in sys.modules])
 """
 
 
-def test_numba_is_not_needed(tmp_path):
+def test_neither_numba_nor_scipy_is_needed(tmp_path):
     """With an empty cache, up to a gradient."""
     import os
 

@@ -151,9 +151,10 @@ def test_an_unmarked_function_and_a_missing_constant_are_named():
 
 def test_damaged_entries_are_rebuilt(fresh_cache):
     x = np.array([1.5, -2.0])
-    kernels.link(stage_sum, SIGNATURE, CONSTANTS)
+    kernels.link(stage_sum, SIGNATURE, CONSTANTS)(native_model.address, x, np.zeros(4))
     folder = cache.cache_folder()
-    files = [next(folder.glob(pattern)) for pattern in ("stage_sum_*.o", "stage_sum_*.py", "known_*.txt")]
+    patterns = ("stage_sum_*.o", "stage_sum_*.bc", "stage_sum_*.py", "known_*.txt")
+    files = [next(folder.glob(pattern)) for pattern in patterns]
     for path in files:
         whole = path.read_bytes()
         for damaged in (b"", whole[: len(whole) // 2], bytes(len(whole))):
@@ -214,7 +215,7 @@ def test_a_folder_that_cannot_be_written_gives_a_temporary_one(tmp_path, monkeyp
 
 
 def test_two_processes_share_one_cold_cache(tmp_path):
-    link = "t.kernels.link(t.stage_sum, t.SIGNATURE, t.CONSTANTS)"
+    link = "t.kernels.link(t.stage_sum, t.SIGNATURE, t.CONSTANTS).enter"
     script = f"import tests.native.test_kernels as t; {link}; print('ok')"
     environment = {**os.environ, "SCIAD_CACHE_DIR": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)}
     runs = [
