@@ -31,3 +31,12 @@ def one_name_for_each_file():
         if name != "__main__" and file and Path(file).is_relative_to(ROOT):
             names.setdefault(file, []).append(name)
     assert not [found for found in names.values() if len(found) > 1]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def translated_by_ourselves():
+    """Nothing that the tests compile is left to numba."""
+    yield
+    from sciad.native.backend import fallbacks
+
+    assert not fallbacks

@@ -1,6 +1,7 @@
 """Which translator makes LLVM of generated Python: this package's own one, or numba as a second opinion.
 
-``SCIAD_BACKEND=own`` or ``SCIAD_BACKEND=numba`` chooses.
+``SCIAD_BACKEND=own`` or ``SCIAD_BACKEND=numba`` chooses. What the own one does not know goes to numba; with
+``SCIAD_BACKEND_STRICT=1`` it is an error.
 """
 
 from __future__ import annotations

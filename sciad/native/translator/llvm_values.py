@@ -19,6 +19,7 @@ __all__ = [
     "constant",
     "double",
     "llvm_types",
+    "result_type",
     "split",
     "unify",
 ]
@@ -152,3 +153,11 @@ def unify(a: str, b: str) -> str | None:
         if len(split(a)) == len(split(b)) and all(items):
             return f"({''.join(items)})"
     return None
+
+
+def result_type(type: str) -> str:
+    """LLVM type of what a function returns."""
+    types = llvm_types(type)
+    if len(types) > 1:
+        return "{ " + ", ".join(types) + " }"
+    return types[0] if types else "void"
