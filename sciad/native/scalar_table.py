@@ -37,6 +37,11 @@ def _special(name):
     return call
 
 
+def _times(a, b):
+    """A product in which a factor 0 wins, whatever the other is."""
+    return 0.0 if a == 0 or b == 0 else a * b
+
+
 FUNCTIONS: dict[str, ScalarFunction] = {}
 
 for _name in ("sqrt", "floor", "ceil", "trunc", "rint", "log2", "log10", "exp2", "fabs"):
@@ -62,6 +67,7 @@ for _name in ("isnan", "isinf", "isfinite", "signbit"):
     FUNCTIONS[_name] = ScalarFunction(getattr(np, _name), 1, own=getattr(elementary, _name), boolean=True)
 FUNCTIONS["plus"] = ScalarFunction(np.add, 2, own=elementary.plus)
 FUNCTIONS["minus"] = ScalarFunction(np.subtract, 2, own=elementary.minus)
+FUNCTIONS["times"] = ScalarFunction(_times, 2, own=elementary.times)
 FUNCTIONS["expit"] = ScalarFunction(_special("expit"), 1, own=elementary.expit)
 for _name in ("tan", "sinh", "cosh", "cbrt"):
     FUNCTIONS[_name] = ScalarFunction(getattr(np, _name), 1, _name)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from sciad.compiler.ir.builder import times
 from sciad.compiler.ir.nodes import Alloc, Block, Call, Check, If, Load, Loop, Node, Op, Program, Store, Value
 from sciad.compiler.ir.walking import accesses, blocks, inner_definitions, is_arena, key_of, operands, results
 from sciad.rule_table import lookup, missing
@@ -16,6 +17,8 @@ def partials_of(fn) -> tuple:
     function."""
     if isinstance(fn, str) or fn in _CONSTANT:
         return ()
+    if fn is times:
+        return lookup(np.multiply).partials
     record = lookup(fn)
     if record is None:
         raise missing(fn, None, "compiled")

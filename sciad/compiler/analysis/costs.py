@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from sciad.compiler.ir.builder import times
 from sciad.compiler.ir.nodes import Op
 
 __all__ = ["cost"]
@@ -20,6 +21,7 @@ _CHEAP = {
     np.add,
     np.subtract,
     np.multiply,
+    times,
     np.negative,
     np.absolute,
     np.maximum,

@@ -18,6 +18,7 @@ import numpy as np
 
 from sciad.compiler.analysis.activity import active, differentiated, partials_of, remove_dead
 from sciad.compiler.derivatives.array_call_rules import emit_pullback
+from sciad.compiler.analysis.finiteness import Finiteness, multiply
 from sciad.compiler.derivatives.loop_tape import Tape
 from sciad.compiler.derivatives.save_or_recompute import Stability, choose
 from sciad.compiler.derivatives.sum_loops import reverse_at_once
@@ -62,6 +63,7 @@ class _Reverse:
         self.program = program
         self.builder = Builder(reciprocals=True)
         self.active = active(program, {g.name for g in program.inputs}, {"out"})
+        self.finiteness = Finiteness(program, self.active)
         self.stability = Stability(program)
         self.arenas = sorted(
             {mem for node in walk(program.body) for _, mem, _, _ in accesses(node) if is_arena(mem)}
@@ -144,7 +146,9 @@ class _Reverse:
         for k in differentiated(node):
             x = node.args[k]
             if isinstance(x, Value) and x in self.active:
-                self.add(bar, x, b.op(np.multiply, g, partials[k](node.out, *node.args)))
+                partial = partials[k](node.out, *node.args)
+                careful = node.out in self.finiteness.cotangents or self.finiteness.wild(partial, b)
+                self.add(bar, x, multiply(b, g, partial, careful))
 
     def Load(self, node, bar):
         g = self.take(bar, node.out)
@@ -289,12 +293,12 @@ class _Reverse:
             partial = r.next if x is c.param else local.get(x)
             if isinstance(partial, Value):
                 partial.name = f"d{c.param.name or 'z'}_d{x.name or 'x'}"
+            careful = c.next in self.finiteness.cotangents or x in self.finiteness.cotangents
             if x is c.param:
-                r.next = b.op(np.multiply, r.param, partial)
+                r.next = multiply(b, r.param, partial, careful)
             else:
-                local[x] = (
-                    sums[x] if partial is None else b.op(np.add, sums[x], b.op(np.multiply, r.param, partial))
-                )
+                term = None if partial is None else multiply(b, r.param, partial, careful)
+                local[x] = sums[x] if term is None else b.op(np.add, sums[x], term)
 
     def touches_active_memory(self, block: Block) -> bool:
         for node in walk(block):

@@ -13,6 +13,7 @@ import numpy as np
 
 from sciad.compiler.analysis.activity import differentiated, partials_of, remove_dead, varied
 from sciad.compiler.derivatives.array_call_rules import emit_pushforward
+from sciad.compiler.analysis.finiteness import Finiteness, multiply
 from sciad.compiler.ir.builder import Builder
 from sciad.compiler.ir.nodes import Block, Carried, If, Input, Load, Operand, Phi, Program, Store, Value
 from sciad.compiler.ir.simple_loops import fill
@@ -60,6 +61,7 @@ class Forward:
     def __init__(self, program: Program, active, directions: int = 1):
         self.program, self.active = program, active
         self.builder = Builder(reciprocals=True)
+        self.finiteness = Finiteness(program, active)
         self.dots: list[dict[Value, Operand]] = [{} for _ in range(directions)]
 
     def run(self) -> Block:
@@ -103,7 +105,9 @@ class Forward:
             return b.select(node.args[0], tangents.get(1, 0.0), tangents.get(2, 0.0))
         total, partials = None, partials_of(node.fn)
         for k, dx in tangents.items():
-            term = b.op(np.multiply, partials[k](node.out, *node.args), dx)
+            partial = partials[k](node.out, *node.args)
+            careful = node.args[k] in self.finiteness.tangents or self.finiteness.wild(partial, b)
+            term = multiply(b, partial, dx, careful)
             total = term if total is None else b.op(np.add, total, term)
         return total
 

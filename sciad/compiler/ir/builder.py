@@ -19,6 +19,11 @@ _INT_CLOSED = {np.add, np.subtract, np.multiply, np.floor_divide, np.remainder, 
 _INT_CLOSED |= {np.maximum, np.minimum, np.sign, np.square, np.fmax, np.fmin, np.positive}
 
 
+def times(a, b):
+    """``a*b`` in which a factor 0 wins, whatever the other is: an op that derivatives are written in."""
+    return 0.0 if a == 0 or b == 0 else a * b
+
+
 def type_of(x: Operand) -> str:
     if isinstance(x, Value):
         return x.type
@@ -119,7 +124,7 @@ class Builder:
         """
         if fn is np.negative:
             return self._negated(args[0])
-        if fn not in (np.add, np.subtract, np.multiply, np.divide):
+        if fn not in (np.add, np.subtract, np.multiply, np.divide, times):
             return None
         a, b = args
         minus_a, minus_b = self._negated(a), self._negated(b)
@@ -127,7 +132,7 @@ class Builder:
             return self.op(np.subtract if fn is np.add else np.add, a, minus_b)
         if minus_a is not None and fn is np.add:
             return self.op(np.subtract, b, minus_a)
-        if fn in (np.multiply, np.divide) and (minus_a is not None or minus_b is not None):
+        if fn in (np.multiply, np.divide, times) and (minus_a is not None or minus_b is not None):
             if minus_a is not None and minus_b is not None:
                 return self.op(fn, minus_a, minus_b)
             for x, k in ((minus_a, 0), (minus_b, 1)):
@@ -142,6 +147,10 @@ class Builder:
         is_num = [constant(a) for a in args]
         if fn in (np.positive, np.conjugate):
             return args[0]
+        if fn is times:
+            for x, other in (args, args[::-1]):
+                if constant(x) and math.isfinite(x):
+                    return self.op(np.multiply, float(x), self.to_float(other)) if x != 0 else 0.0
         if self.reciprocals and fn is np.divide and not is_num[1] and not (is_num[0] and abs(args[0]) == 1):
             return self.op(np.multiply, args[0], self.op(np.divide, 1.0, args[1]))
         signs = self._signs(fn, args)
