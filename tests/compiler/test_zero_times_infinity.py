@@ -1,4 +1,4 @@
-"""A path on which one factor of the derivative is 0 contributes nothing: the same in compiled code and outside."""
+"""A path with a factor 0 in its derivative contributes nothing: in compiled code as outside."""
 
 import numpy as np
 import pytest

@@ -17,8 +17,8 @@ import itertools
 import numpy as np
 
 from sciad.compiler.analysis.activity import active, differentiated, partials_of, remove_dead
-from sciad.compiler.derivatives.array_call_rules import emit_pullback
 from sciad.compiler.analysis.finiteness import Finiteness, multiply
+from sciad.compiler.derivatives.array_call_rules import emit_pullback
 from sciad.compiler.derivatives.loop_tape import Tape
 from sciad.compiler.derivatives.save_or_recompute import Stability, choose
 from sciad.compiler.derivatives.sum_loops import reverse_at_once

@@ -12,8 +12,8 @@ import dataclasses
 import numpy as np
 
 from sciad.compiler.analysis.activity import differentiated, partials_of, remove_dead, varied
-from sciad.compiler.derivatives.array_call_rules import emit_pushforward
 from sciad.compiler.analysis.finiteness import Finiteness, multiply
+from sciad.compiler.derivatives.array_call_rules import emit_pushforward
 from sciad.compiler.ir.builder import Builder
 from sciad.compiler.ir.nodes import Block, Carried, If, Input, Load, Operand, Phi, Program, Store, Value
 from sciad.compiler.ir.simple_loops import fill
