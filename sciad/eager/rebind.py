@@ -98,6 +98,17 @@ class _View(dict):
             return default
 
 
+def own_globals(f):
+    """The globals of f as a dictionary of its own, which sees those of the module where it has no entry."""
+    namespace = f.__globals__
+    if namespace.__class__ is not _View:
+        return dict(namespace)
+    view = _View(namespace.home)
+    view.update(namespace)
+    view.seen = namespace.seen
+    return view
+
+
 def _translate(value):
     """What a rebound function finds where the user's has `value`."""
     cls = value.__class__

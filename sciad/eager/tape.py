@@ -29,9 +29,10 @@ _OBJECT = np.dtype(object)
 class Tape(list):
     """The record of one reverse transform."""
 
-    __slots__ = ("kept", "level", "record")
+    __slots__ = ("kept", "level", "record", "replayed")
 
-    def __init__(self):
+    def __init__(self, replayed=False):
+        self.replayed = replayed  # swept forwards, after the program has gone on
         self.level = next_level()
         self.record = self.append
         self.kept = []
@@ -127,7 +128,7 @@ def backward(tape, seeds, wanted):
         Indices whose cotangents are returned (None where zero).
     """
     if tape.kept:
-        _check_kept(tape)
+        check_kept(tape.kept)
     grads = [None] * (max(seeds, default=-1) + 1)
     for index, g in seeds.items():
         grads[index] = g
@@ -222,7 +223,7 @@ def forward(tape, tangents, wanted):
 
 def _forward(tape, tangents, wanted, scalar_tangent, version):
     if tape.kept:
-        _check_kept(tape)
+        check_kept(tape.kept)
     moved = [None] * len(tape)
     for i, (rule, y, args, parents) in enumerate(tape):
         if rule is None:
@@ -343,7 +344,7 @@ def keep(a, tape):
     cls = a.__class__
     if cls is _ndarray:
         if a.size > 4096 and a.dtype is _F64 and a.flags.c_contiguous:
-            tape.kept.append((a, _fingerprint(a)))
+            tape.kept.append((a, fingerprint(a)))
             return a
         return a.copy(order="K")
     if cls is tuple or cls is list:
@@ -351,8 +352,10 @@ def keep(a, tape):
     return private(a)
 
 
-def _fingerprint(a):
+def fingerprint(a):
     """A few random combinations of the entries and of their bits, at the speed of memory."""
+    if a.dtype is not _F64 or not a.flags.c_contiguous:
+        a = np.frombuffer(a.tobytes().ljust(-(-a.nbytes // 8) * 8, b"\0"))
     a = a.reshape(-1)
     whole = a.size // 512 * 512
     rows = a[:whole].reshape(-1, 512)
@@ -364,9 +367,10 @@ def _fingerprint(a):
 _WEIGHTS = np.modf(np.arange(1, 513) * 0.6180339887498949)[0] + 0.5
 
 
-def _check_kept(tape):
-    for a, fingerprint in tape.kept:
-        if _fingerprint(a) != fingerprint:
+def check_kept(kept):
+    """Refuse if an array of those ``(array, fingerprint)`` is no longer what it was."""
+    for a, before in kept:
+        if fingerprint(a) != before:
             raise UnsupportedWrite(
                 f"an array of shape {a.shape} was changed in place after it had been used in a function "
                 "that is differentiated; the gradient needs its old content. Write into a copy: a = a.copy()"

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import wraps
 
-from sciad.eager.rebind import rebind
-from sciad.transforms.captured import lift
 from sciad.transforms.custom import custom
 from sciad.transforms.gradients import jvp, vjp
+from sciad.transforms.later_calls import LaterCall, Witness
 
 
 def checkpoint(f: Callable) -> Callable:
@@ -31,22 +30,28 @@ def checkpoint(f: Callable) -> Callable:
 
     @wraps(f)
     def wrapped(*args, **kwargs):
-        captured, rebuild = lift(rebind(f))
+        call = LaterCall(f, args, kwargs)
 
-        def run(values, given, named):
-            return rebuild(values)(*given, **named)
+        def run(*inputs):
+            return call.run(inputs)
 
         def pullback(inputs):
-            def pull(g):
-                return vjp(run, *inputs)[1](g)
+            out = run(*inputs)
+            before = Witness(out)
 
-            return run(*inputs), pull
+            def pull(g):
+                again, back = vjp(run, *inputs)
+                before.check(again, f)
+                return back(g)
+
+            return out, pull
 
         def pushforward(inputs, tangents):
             return jvp(run, inputs, tangents)
 
         recomputed = custom(run, pushforward, pullback)
         recomputed.whole = True  # under `vmap`: its rules are transforms, which take whole batches
-        return recomputed(captured, args, kwargs)
+        with call:
+            return recomputed(*call.inputs)
 
     return wrapped

@@ -15,6 +15,8 @@ from sciad.eager.tape import Var, accumulate, keep, new
 from sciad.eager.traced import PLAIN, Traced, next_level, operand
 from sciad.errors import NotDifferentiable
 from sciad.plain_numpy import np
+from sciad.transforms.captured import frozen
+from sciad.transforms.later_calls import Witness
 from sciad.transforms.vmap import batch_levels, map_elements
 from sciad.tree import LEAF, children, describe, flatten, unflatten
 
@@ -113,6 +115,13 @@ class Custom:
         self._pullback = rule
         return rule
 
+    def frozen(self) -> Custom:
+        """The same with functions that go on seeing what they capture as it is now."""
+        fn, *rules = [f and frozen(rebind(f)) for f in (self.fn, self._pushforward, self._pullback)]
+        same = Custom(fn, *rules, self.rules_from)
+        same.name, same.whole = self.name, self.whole
+        return same
+
     def _rule(self, name):
         rule = getattr(self, name)
         if rule is None and self.rules_from is not None:
@@ -171,13 +180,13 @@ class Delegated(Custom):
 class _Call:
     """One call of a custom function: what the levels ask of a record."""
 
-    __slots__ = ("prim", "structures")
+    __slots__ = ("before", "prim", "structures")
     kind = "custom"
     definition = None
     view = False
 
     def __init__(self, prim, structures):
-        self.prim, self.structures = prim, structures
+        self.prim, self.structures, self.before = prim, structures, None
 
     def fn(self, *leaves):
         return self.prim(*_rebuild(self.structures, leaves))
@@ -221,17 +230,24 @@ class _Call:
         values = [
             keep(v, var.tape) if j is None else private(v) for v, j in zip(values, parents, strict=True)
         ]
+        prim = self.prim
+        users = not (getattr(prim.fn, "__module__", None) or "").startswith("sciad.")
+        if users and (rule is None or var.tape.replayed):
+            self.prim = prim.frozen()  # its rules are called later
         args = _rebuild(self.structures, values)
         if rule is None:
             if self.prim._rule("_pushforward") is None:
                 raise table.missing(self.prim.fn, None, "reverse")
-            rule = _Pushes(self, parents).pullback
+            rule = _Pushes(self, prim, parents).pullback
         levels = self.batch_levels(values)
         for level, length in levels.items():
             rule = _each_pullback(rule, level, length)
         out, pull = rule(args)
+        if users:
+            pull = frozen(pull)
         if not self.prim.whole:
             pull = _each_pull(pull, set(levels))
+        self.before = Witness(out) if var.tape.replayed else None
         if out.__class__ is np.ndarray or out.__class__ is np.float64:
             return var.wrap(private(out), _Pull(self, pull, LEAF), tuple(values), tuple(parents))
         outs, structure = flatten(out)
@@ -246,6 +262,8 @@ class _Call:
         """Return the tangents of the leaves of the output: what `linearize` asks."""
         dual = Dual(None, None, next_level())
         outs = flatten(self.forward(dual, values, tangents))[0]
+        if self.before is not None:
+            self.before.check(outs, self.prim.fn)
         mine = [o.__class__ is Dual and o.level == dual.level for o in outs]
         return [o.tangent if m else None for o, m in zip(outs, mine, strict=True)]
 
@@ -366,11 +384,11 @@ class _DelegatedPull(_Pull):
 class _Pushes:
     """Reverse mode of a function that has a pushforward only: one push per entry of the active arguments."""
 
-    def __init__(self, call, parents):
-        self.call, self.parents = call, parents
+    def __init__(self, call, prim, parents):
+        self.call, self.prim, self.parents = call, prim, parents
 
     def pullback(self, args):
-        return self.call.prim(*args), lambda g: self.pull(args, g)
+        return self.prim(*args), lambda g: self.pull(args, g)
 
     def pull(self, args, gout):
         gs = flatten(gout)[0]
@@ -450,15 +468,10 @@ def _match(who, c, structure):
     if structure is LEAF:
         return [c]
     parts = structure[2]
-    found = [None] * len(parts) if c is None else _children(c)
+    found = [None] * len(parts) if c is None else [child for _, child in children(c) or ()]
     if len(found) != len(parts):
         raise TypeError(f"{who} returned another structure than {describe(structure)}: {c!r}")
     return [leaf for child, part in zip(found, parts, strict=True) for leaf in _match(who, child, part)]
-
-
-def _children(c):
-    named = children(c)
-    return [] if named is None else [child for _, child in named]
 
 
 def _is_float(x):

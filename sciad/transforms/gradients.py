@@ -158,7 +158,7 @@ def linearize(f: Callable, *primals: Any) -> tuple[Any, Callable]:
     >>> pushforward(1.0), pushforward(2.0)
     (np.float64(1.0), np.float64(2.0))
     """
-    tape = Tape()
+    tape = Tape(replayed=True)
     args, inputs = _lift(f, primals, tuple(range(len(primals))), tape.variable)
     try:
         leaves, structure = flatten(_run(f, args, {}))

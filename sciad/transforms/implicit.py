@@ -11,14 +11,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from sciad.eager.rebind import rebind
 from sciad.eager.traced import strip
 from sciad.errors import SciadError
 from sciad.plain_numpy import np
-from sciad.transforms.captured import lift
 from sciad.transforms.custom import custom
 from sciad.transforms.gradients import jvp, vjp
 from sciad.transforms.jacobians import jacobian
+from sciad.transforms.later_calls import LaterCall
 from sciad.tree import flatten, unflatten
 
 
@@ -138,26 +137,25 @@ def _implicit(f, x0, args, solve, residual):
     leaves, structure = flatten(x0)
     shapes = [np.shape(x) for x in leaves]
     start = _ravel([strip(x) for x in leaves])
-    captured, rebuild = lift(rebind(f))
+    call = LaterCall(f, args, {})
+    fun = call.run
 
-    def fun(x, values, given):
-        return _ravel(flatten(rebuild(values)(unflatten(structure, _split(x, shapes)), *given))[0])
+    def flat(x, inputs):
+        begin = unflatten(structure, _split(x, shapes))
+        return _ravel(flatten(fun(inputs, begin))[0])
 
-    def gap(x, values, given):
-        return residual(fun(x, values, given), x)
+    def gap(x, *inputs):
+        return residual(flat(x, inputs), x)
 
-    def solution(values, given):
-        return solve(lambda x: fun(x, values, given), start)
+    def solution(*inputs):
+        return solve(lambda x: flat(x, inputs), start)
 
     def pullback(inputs):
         x = primitive(*inputs)
         matrix = jacobian(gap)(x, *inputs)
-
-        def pull(g):
-            w = np.linalg.solve(matrix.T, g)
-            return vjp(lambda *a: gap(x, *a), *inputs)[1](-w)
-
-        return x, pull
+        # written down now: nothing of the user's is called when the sweep comes
+        back = vjp(lambda *a: gap(x, *a), *inputs)[1]
+        return x, lambda g: back(-np.linalg.solve(matrix.T, g))
 
     def pushforward(inputs, tangents):
         x = primitive(*inputs)
@@ -165,7 +163,9 @@ def _implicit(f, x0, args, solve, residual):
         return x, -np.linalg.solve(jacobian(gap)(x, *inputs), moved)
 
     primitive = custom(solution, pushforward, pullback)
-    return unflatten(structure, _split(primitive(captured, args), shapes))
+    with call:
+        found = primitive(*call.inputs)
+    return unflatten(structure, _split(found, shapes))
 
 
 def _ravel(leaves):
