@@ -8,6 +8,7 @@ import math
 
 import scipy.special as sp
 
+import sciad.rules.more_special  # noqa: F401  enters its rules, too
 from sciad.eager.traced import operand, strip
 from sciad.plain_numpy import np
 from sciad.private_interfaces import hurwitz_zeta, lambertw_ufunc
@@ -113,7 +114,7 @@ array(
     sp.fresnel,
     Push(lambda y, dx, x: (np.sin(0.5 * math.pi * x * x) * dx, np.cos(0.5 * math.pi * x * x) * dx)),
 )
-array(sp.sici, Push(lambda y, dx, x: (np.sin(x) / x * dx, np.cos(x) / x * dx)))
+array(sp.sici, Push(lambda y, dx, x: (np.sinc(x / math.pi) * dx, np.cos(x) / x * dx)))
 
 
 # written in functions that have a rule
