@@ -20,9 +20,7 @@ _DEGREE = math.pi / 180.0
 # hypergeometric functions, in the argument
 scalar(sp.hyp0f1, None, lambda y, b, x: sp.hyp0f1(b + 1.0, x) / b)
 scalar(sp.hyp1f1, None, None, lambda y, a, b, x: a / b * sp.hyp1f1(a + 1.0, b + 1.0, x))
-scalar(
-    sp.hyp2f1, None, None, None, lambda y, a, b, c, x: a * b / c * sp.hyp2f1(a + 1.0, b + 1.0, c + 1.0, x)
-)
+scalar(sp.hyp2f1, None, None, None, lambda y, a, b, c, x: a * b / c * sp.hyp2f1(a + 1.0, b + 1.0, c + 1.0, x))
 scalar(sp.exprel, lambda y, x: 0.5 * sp.hyp1f1(2.0, 3.0, x))
 array(sp.shichi, Push(lambda y, dx, x: (sp.hyp0f1(1.5, 0.25 * x * x) * dx, np.cosh(x) / x * dx)))
 
@@ -55,7 +53,9 @@ scalar(sp.kerp, lambda y, x: -sp.kei(x) - y / x)
 scalar(sp.keip, lambda y, x: sp.ker(x) - y / x)
 
 # Struve functions in the argument, and integrals of theirs
-scalar(sp.struve, None, lambda y, v, x: 0.5 * (sp.struve(v - 1.0, x) - sp.struve(v + 1.0, x) + _between(v, x)))
+scalar(
+    sp.struve, None, lambda y, v, x: 0.5 * (sp.struve(v - 1.0, x) - sp.struve(v + 1.0, x) + _between(v, x))
+)
 scalar(
     sp.modstruve,
     None,

@@ -19,14 +19,27 @@ from sciad.solvers.warn import InterpretedModel, warn
 if TYPE_CHECKING:
     from scipy.sparse import csc_array
 
-__all__ = ["InterpretedModel", "check_shape", "interpreted_model", "is_sparse", "wrong_size"]
+__all__ = [
+    "InterpretedModel",
+    "check_shape",
+    "interpreted_model",
+    "is_sparse",
+    "with_differences",
+    "wrong_size",
+]
 
 
 ROOT = math.sqrt(np.finfo(float).eps)
 
 
 def interpreted_model(
-    fun: Callable, shape, arguments: Callable, m: int, jac=None, sparsity: csc_array | None = None
+    fun: Callable,
+    shape,
+    arguments: Callable,
+    m: int,
+    jac=None,
+    sparsity: csc_array | None = None,
+    differences: list | None = None,
 ) -> CallbackModel:
     """The model of ``fun(t, y, *arguments(p))`` with derivatives by the eager transforms.
 
@@ -39,9 +52,11 @@ def interpreted_model(
         either, implicit methods take differences of it, with a warning, as SciPy does.
     sparsity : csc_array of bool (n, n), optional
         Where the Jacobian may have entries.
+    differences : list, optional
+        Holds a reason where ``fun`` is known not to be differentiable.
     """
     n = math.prod(shape)
-    differences: list = []  # holds a reason once fun has been found not to be differentiable
+    differences = [] if differences is None else differences  # gets its reason once that is found
     constant = None if jac is None or callable(jac) else jac.copy() if is_sparse(jac) else np.array(jac)
     if sparsity is None and is_sparse(constant):
         from scipy.sparse import csc_array
@@ -81,7 +96,7 @@ def interpreted_model(
                 primal(t, y, p)  # the model's own errors are raised here
                 _warn(fun, error)
                 differences.append(error)
-        return _by_difference(primal, t, y, p, dt)
+        return _by_difference(primal, t, y, p, dt, model.time_scale)
 
     def pullback(t, y, p, gout):
         out, pull = sciad.vjp(flat, t, y, p)
@@ -121,7 +136,8 @@ def interpreted_model(
                 differences.append(error)
         base = primal(t, y, p)[0]
         size = ROOT * np.maximum(np.abs(y), 1e-5 * np.abs(y).max(initial=0.0))
-        size[size == 0.0] = ROOT
+        change = np.abs(base).max(initial=0.0) * model.time_scale
+        size[size == 0.0] = ROOT * (change if 0.0 < change < 1.0 else 1.0)
         size = (y + size) - y
         rows = [primal(t, y + size * d, p)[0] - base for d in directions]
         return np.reshape(rows, (-1, n)), size
@@ -171,6 +187,31 @@ def is_sparse(matrix) -> bool:
     return sparse is not None and sparse.issparse(matrix)
 
 
+def with_differences(model, error: Exception) -> CallbackModel:
+    """The model with a Jacobian by differences, for implicit methods; only for the forward solve.
+
+    Parameters
+    ----------
+    model : sciad.solvers.model.models.CompiledModel
+        Some of its functions have no derivative.
+    error : MissingRule
+        Says which.
+    """
+    warn(
+        f"the Jacobian of the right-hand side is taken by differences, for {error}",
+        InterpretedModel,
+    )
+    pattern = model.pattern() if model.n > SMALL else None
+
+    def fun(t, y, p):
+        return model.evaluate(t, y, p)
+
+    return interpreted_model(fun, (model.n,), lambda p: (p,), model.m, None, pattern, [error])
+
+
+SMALL = 32  # unknowns, for which the pattern of the Jacobian is not asked for
+
+
 class _Seeds:
     """Directions that find all entries of a pattern."""
 
@@ -204,10 +245,10 @@ def _strict_jvp(f: Callable, primals, tangents):
         return sciad.jvp(f, primals, tangents)
 
 
-def _by_difference(primal: Callable, t: float, y, p, dt: float):
+def _by_difference(primal: Callable, t: float, y, p, dt: float, scale: float):
     """f and dt times its time derivative, where the model cannot be differentiated."""
     out = primal(t, y, p)[0]
-    step = ROOT * max(abs(t), 1e-3)
+    step = ROOT * max(abs(t), 1e-3 * scale)
     step = (t + step) - t
     return out, dt * (primal(t + step, y, p)[0] - out) / step
 

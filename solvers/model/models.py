@@ -154,6 +154,7 @@ class CallbackModel(CallbackEntries, Model):
         Model.__init__(self, shape, m)
         CallbackEntries.__init__(self, kinds)
         self.numbers: NumbersOfPattern | None = None  # of a sparse Jacobian
+        self.time_scale = 1.0  # of the solve, for differences
 
     def sparse_jacobian(self):
         return self.numbers

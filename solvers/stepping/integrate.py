@@ -11,9 +11,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from sciad.errors import SolverError
+from sciad.errors import MissingRule, SolverError
 from sciad.private_interfaces import count_references
 from sciad.solvers.model.arguments import refuse_times
+from sciad.solvers.model.interpreted import with_differences
 from sciad.solvers.model.models import Model
 from sciad.solvers.stepping import controllers as control
 from sciad.solvers.stepping import dense_output
@@ -77,7 +78,14 @@ def integrate(
     key = (method, options.controller, None if options.mass is None else options.mass.tobytes())
     plan = model.plans.get(key)
     if plan is None:
-        plan = model.plans[key] = Plan(model, method, options.controller, options.mass)
+        try:
+            plan = Plan(model, method, options.controller, options.mass)
+        except MissingRule as error:
+            # What the step needs to know of the Jacobian need not be exact; the model's own serves derivatives.
+            plan = Plan(with_differences(model, error), method, options.controller, options.mass)
+        model.plans[key] = plan
+    if plan.model.changeable and span[0] != span[1] and math.isfinite(span[1]):
+        plan.model.time_scale = abs(span[1] - span[0])
     try:
         desk = plan.desks.pop()
     except IndexError:

@@ -5,10 +5,12 @@ import warnings
 import numpy as np
 import pytest
 import scipy.integrate
+from scipy import special
 from scipy.sparse import csc_array, csr_matrix, diags_array
 
 import sciad as ad
 from sciad.solvers import solve_ivp
+from sciad.solvers.model import build_model
 from sciad.solvers.model.interpreted import InterpretedModel
 from tests.problems.ode_models import MODELS
 
@@ -169,3 +171,37 @@ def test_gradients_with_a_given_pattern():
     assert compiled == pytest.approx(difference, rel=1e-6)
     for options in ({"jac_sparsity": BAND}, {"jac": jacobian, "jac_sparsity": BAND}, {"jac": jacobian}):
         assert ad.grad(loss)(RATE, diffusion_in_python, options) == pytest.approx(compiled, rel=1e-7)
+
+
+def profile(t, y, k, scale):
+    """Its first term has no derivative here; stiff, and pulled by something that moves."""
+    slow = -k * special.voigt_profile(y[0], 1.0, 1.0) + np.sin(3.0 * t / scale)
+    return np.array([slow, 200.0 * (np.cos(t / scale) - y[1])]) / scale
+
+
+@pytest.mark.parametrize("called", [False, True])
+@pytest.mark.parametrize("scale", [1e-12, 1.0, 1e9])
+@pytest.mark.parametrize("method", ["Rodas5P", "KenCarp4", "auto"])
+def test_jacobian_by_differences_where_a_rule_is_missing(method, scale, called):
+    """The compiled model goes on serving; derivatives of the solve are refused by the name of the function."""
+
+    def model(t, y, k, scale):
+        return profile(t, y, k, scale)
+
+    model.interpreted = called
+    keywords = {"args": (2.0, scale), "t_eval": [scale], "rtol": 1e-6, "atol": 1e-8}
+    expected = scipy.integrate.solve_ivp(
+        profile, (0, scale), np.zeros(2), "Radau", args=(2.0, scale), rtol=1e-10, atol=1e-12
+    )
+    with pytest.warns(InterpretedModel, match="differences"):
+        build_model._models.clear()
+        sol = solve_ivp(model, (0, scale), np.zeros(2), method, **keywords)
+    assert sol.success and sol.accepted < 600
+    assert not np.abs(sol.y[:, 0] - expected.y[:, -1]).max() > 2e-5
+
+    def loss(k):
+        return solve_ivp(model, (0, scale), np.zeros(2), method, **{**keywords, "args": (k, scale)}).y[0, 0]
+
+    with warnings.catch_warnings(), pytest.raises(ad.MissingRule, match="voigt_profile"):
+        warnings.simplefilter("ignore")
+        ad.grad(loss)(2.0)
