@@ -1,9 +1,9 @@
 """Rules of the rarer functions of scipy.special: elliptic and hypergeometric ones, Kelvin, Struve and Airy
 functions with their integrals, Kolmogorov's distribution, degrees.
 
-Entered together with ``scipy_special``. Derivatives from the NIST Digital Library of Mathematical Functions:
-hypergeometric 13.3, 15.5; elliptic 19.4 (written so that nothing cancels at m = 0); Kelvin 10.63; Struve 11.4;
-Airy 9.2.
+Entered together with ``scipy_special``. From the NIST Digital Library of Mathematical Functions:
+hypergeometric 13.3, 15.5; elliptic 19.4 (written so that nothing cancels at m = 0); Kelvin 10.63; Struve
+11.4; Airy 9.2.
 """
 
 import math

@@ -81,7 +81,7 @@ def integrate(
         try:
             plan = Plan(model, method, options.controller, options.mass)
         except MissingRule as error:
-            # What the step needs to know of the Jacobian need not be exact; the model's own serves derivatives.
+            # The Jacobian of a step need not be exact; derivatives of the solve ask the model itself.
             plan = Plan(with_differences(model, error), method, options.controller, options.mass)
         model.plans[key] = plan
     if plan.model.changeable and span[0] != span[1] and math.isfinite(span[1]):

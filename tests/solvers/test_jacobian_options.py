@@ -183,7 +183,7 @@ def profile(t, y, k, scale):
 @pytest.mark.parametrize("scale", [1e-12, 1.0, 1e9])
 @pytest.mark.parametrize("method", ["Rodas5P", "KenCarp4", "auto"])
 def test_jacobian_by_differences_where_a_rule_is_missing(method, scale, called):
-    """The compiled model goes on serving; derivatives of the solve are refused by the name of the function."""
+    """The compiled model goes on serving; derivatives are refused by the name of the function."""
 
     def model(t, y, k, scale):
         return profile(t, y, k, scale)
