@@ -47,8 +47,32 @@ def _solve(a, b):
 
 composite(_linalg.solve, _solve)
 array(_linalg.inv, Push(lambda y, dx, x: -np.matmul(np.matmul(y, dx), y)))
-array(_linalg.det, Push(lambda y, dx, x: y * np.sum(_mT(np.linalg.inv(x)) * dx, axis=(-2, -1))))
+array(_linalg.det, Push(lambda y, dx, x: np.sum(_cofactors(y, x) * dx, axis=(-2, -1))))
 array(_linalg.slogdet, Push(lambda y, dx, x: (None, _log_det(dx, x))))
+
+
+def _cofactors(y, x):
+    """The derivative of a determinant: from the inverse where that is accurate, otherwise from the minors.
+
+    Minors make sense of singular matrices and of their second derivatives, but are n*n determinants.
+    """
+    n = x.shape[-1]
+    if n == 1:
+        return np.ones(x.shape)
+    if n > 3 and _well_conditioned(strip(x)):
+        return y[..., None, None] * _mT(np.linalg.inv(x))
+    keep = np.array([[k for k in range(n) if k != skip] for skip in range(n)])
+    minors = x[..., keep[:, None, :, None], keep[None, :, None, :]]
+    return (-1.0) ** np.add.outer(np.arange(n), np.arange(n)) * np.linalg.det(minors)
+
+
+def _well_conditioned(x):
+    try:
+        inverse = plainly(np.linalg.inv, x)
+    except np.linalg.LinAlgError:
+        return False
+    size = [plainly(np.linalg.norm, a, axis=(-2, -1)) for a in (x, inverse)]
+    return bool(np.all(size[0] * size[1] < 1e6))
 
 
 def _log_det(dx, x):

@@ -59,14 +59,14 @@ scalar(
 constant(sp.gammasgn)
 
 # logistic and entropy-like functions
-scalar(sp.expit, lambda y, x: y * (1.0 - y))
+scalar(sp.expit, lambda y, x: y * sp.expit(-x))
 scalar(sp.logit, lambda y, x: 1 / (x * (1.0 - x)))
 scalar(sp.log_expit, lambda y, x: sp.expit(-x))
 scalar(sp.xlogy, lambda y, a, b: np.log(b + (b == 0)), lambda y, a, b: a / (b + (b == 0)))
 scalar(sp.xlog1py, lambda y, a, b: np.log1p(b), lambda y, a, b: a / (1.0 + b))
 scalar(sp.entr, lambda y, x: -np.log(x) - 1.0)
 scalar(sp.rel_entr, lambda y, a, b: np.log(a / b) + 1.0, lambda y, a, b: -a / b)
-scalar(sp.kl_div, lambda y, a, b: np.log(a / b), lambda y, a, b: 1.0 - a / b)
+scalar(sp.kl_div, lambda y, a, b: np.log(a / b), lambda y, a, b: (b - a) / b)
 scalar(sp.boxcox, lambda y, x, k: x ** (k - 1.0), lambda y, x, k: _boxcox_order(y, x, k))
 scalar(sp.cosm1, lambda y, x: -np.sin(x))
 scalar(sp.exp10, lambda y, x: math.log(10.0) * y)
@@ -77,9 +77,14 @@ alias(TABLE[np.cbrt], sp.cbrt)
 
 
 def _boxcox_order(y, x, k):
-    """Derivative of (x^k - 1)/k in k; its limit log(x)^2/2 at k = 0."""
-    zero = k == 0
-    return (1.0 - zero) * ((y * k + 1.0) * np.log(x) - y) / (k + zero) + zero * 0.5 * np.log(x) ** 2
+    """Derivative of (x^k - 1)/k in k; near k = 0 by its series in ``z = k log(x)``."""
+    z = k * np.log(x)
+    near = np.absolute(z) < 0.5
+    w, series = np.fmax(np.fmin(z, 0.5), -0.5), 0.0
+    for n in range(16, -1, -1):
+        series = series * w + 1.0 / (math.factorial(n) * (n + 2))
+    apart = ((y * k + 1.0) * np.log(x) - y) / (k * (1.0 - near) + near)
+    return near * series * np.log(x) ** 2 + (1.0 - near) * apart
 
 
 # exponential integrals
@@ -87,7 +92,17 @@ scalar(sp.exp1, lambda y, x: -np.exp(-x) / x)
 scalar(sp.expi, lambda y, x: np.exp(x) / x)
 scalar(sp.expn, None, lambda y, n, x: -sp.expn(n - 1, x))
 scalar(lambertw_ufunc, lambda y, x, k, tol: 1 / (x + np.exp(y)), None, None)
-scalar(sp.spence, lambda y, x: np.log(x) / (1.0 - x))
+scalar(sp.spence, lambda y, x: _spence_slope(x))
+
+
+def _spence_slope(x):
+    """``log(x)/(1 - x)``; near 1 by its series."""
+    near = np.absolute(x - 1.0) < 0.1
+    w, series = np.fmax(np.fmin(x - 1.0, 0.1), -0.1), 0.0
+    for n in range(20, -1, -1):
+        series = (-1.0) ** (n + 1) / (n + 1) + series * w
+    return near * series + (1.0 - near) * np.log(x) / (1.0 - x + near)
+
 
 # Bessel functions, in the argument; their derivative in the order has no rule
 scalar(sp.j0, lambda y, x: -sp.j1(x))

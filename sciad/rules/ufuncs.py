@@ -35,35 +35,55 @@ scalar(np.fmod, lambda y, a, b: 1, lambda y, a, b: -np.trunc(a / b), also=[math.
 # exponentials, logarithms, roots
 scalar(np.exp, lambda y, x: y, also=[math.exp])
 scalar(np.exp2, lambda y, x: math.log(2) * y, also=[math.exp2] if hasattr(math, "exp2") else [])
-scalar(np.expm1, lambda y, x: y + 1.0, also=[math.expm1])
+scalar(np.expm1, lambda y, x: np.exp(x), also=[math.expm1])
 scalar(np.log, lambda y, x: 1 / x, also=[math.log])
 scalar(np.log2, lambda y, x: 1 / (math.log(2) * x), also=[math.log2])
 scalar(np.log10, lambda y, x: 1 / (math.log(10) * x), also=[math.log10])
 scalar(np.log1p, lambda y, x: 1 / (1.0 + x), also=[math.log1p])
 scalar(np.sqrt, lambda y, x: 0.5 / y, also=[math.sqrt])
 scalar(np.cbrt, lambda y, x: 1 / (3.0 * y * y), also=[math.cbrt] if hasattr(math, "cbrt") else [])
-scalar(np.logaddexp, lambda y, a, b: np.exp(a - y), lambda y, a, b: np.exp(b - y))
-scalar(np.logaddexp2, lambda y, a, b: np.exp2(a - y), lambda y, a, b: np.exp2(b - y))
+scalar(
+    np.logaddexp,
+    lambda y, a, b: 1 / (1.0 + np.exp(_gap(b, a))),
+    lambda y, a, b: 1 / (1.0 + np.exp(_gap(a, b))),
+)
+scalar(
+    np.logaddexp2,
+    lambda y, a, b: 1 / (1.0 + np.exp2(_gap(b, a))),
+    lambda y, a, b: 1 / (1.0 + np.exp2(_gap(a, b))),
+)
+
+
+def _one_minus_square(x):
+    """``1 - x*x`` without loss near 1, nor in its derivative near 0."""
+    near = np.absolute(x) < 0.5
+    return near * (1.0 - x * x) + (1.0 - near) * ((1.0 - x) * (1.0 + x))
+
+
+def _gap(a, b):
+    """``a - b``, and 0 for two infinities of one sign: half of the derivative for each."""
+    return np.fmax(a - b, 0.0) + np.fmin(a - b, 0.0)
+
 
 # trigonometric and hyperbolic functions
 scalar(np.sin, lambda y, x: np.cos(x), also=[math.sin])
 scalar(np.cos, lambda y, x: -np.sin(x), also=[math.cos])
 scalar(np.tan, lambda y, x: 1.0 + y * y, also=[math.tan])
-scalar(np.arcsin, lambda y, x: 1 / np.sqrt(1.0 - x * x), also=[math.asin])
-scalar(np.arccos, lambda y, x: -1 / np.sqrt(1.0 - x * x), also=[math.acos])
+scalar(np.arcsin, lambda y, x: 1 / np.sqrt(_one_minus_square(x)), also=[math.asin])
+scalar(np.arccos, lambda y, x: -1 / np.sqrt(_one_minus_square(x)), also=[math.acos])
 scalar(np.arctan, lambda y, x: 1 / (1.0 + x * x), also=[math.atan])
 scalar(
     np.arctan2,
-    lambda y, a, b: b / (a * a + b * b),
-    lambda y, a, b: -a / (a * a + b * b),
+    lambda y, a, b: b / np.hypot(a, b) / np.hypot(a, b),  # squares would overflow and underflow
+    lambda y, a, b: -a / np.hypot(a, b) / np.hypot(a, b),
     also=[math.atan2],
 )
 scalar(np.sinh, lambda y, x: np.cosh(x), also=[math.sinh])
 scalar(np.cosh, lambda y, x: np.sinh(x), also=[math.cosh])
 scalar(np.tanh, lambda y, x: 1.0 - y * y, also=[math.tanh])
-scalar(np.arcsinh, lambda y, x: 1 / np.sqrt(x * x + 1.0), also=[math.asinh])
-scalar(np.arccosh, lambda y, x: 1 / np.sqrt((x - 1.0) * (x + 1.0)), also=[math.acosh])
-scalar(np.arctanh, lambda y, x: 1 / (1.0 - x * x), also=[math.atanh])
+scalar(np.arcsinh, lambda y, x: 1 / np.hypot(x, 1.0), also=[math.asinh])
+scalar(np.arccosh, lambda y, x: 1 / (np.sqrt(x - 1.0) * np.sqrt(x + 1.0)), also=[math.acosh])
+scalar(np.arctanh, lambda y, x: 1 / _one_minus_square(x), also=[math.atanh])
 scalar(
     np.hypot,
     lambda y, a, b: a / (y + (y == 0)),

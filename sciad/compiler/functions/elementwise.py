@@ -298,8 +298,12 @@ def isclose(t, a, b, rtol=1e-05, atol=1e-08):
 def _sinc(t, x):
     def one(v):
         v = t.apply(np.multiply, [math.pi, t.builder.to_float(v)])
-        zero = t.apply(np.equal, [v, 0.0])
-        safe = t.builder.select(zero, 1.0, v)
-        return t.builder.select(zero, 1.0, t.apply(np.divide, [t.apply(np.sin, [safe]), safe]))
+        small = t.apply(np.less, [t.apply(np.absolute, [v]), 0.1])
+        square, series = t.apply(np.multiply, [v, v]), 1.0
+        for k in (110.0, 72.0, 42.0, 20.0, 6.0):
+            ratio = t.apply(np.divide, [square, k])
+            series = t.apply(np.subtract, [1.0, t.apply(np.multiply, [ratio, series])])
+        safe = t.builder.select(small, 1.0, v)
+        return t.builder.select(small, series, t.apply(np.divide, [t.apply(np.sin, [safe]), safe]))
 
     return elementwise(t, one, x, kind="f") if is_array(x) else one(x)
