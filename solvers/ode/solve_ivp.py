@@ -73,7 +73,8 @@ def solve_ivp(
     t_span : (t0, t1)
         Integrates backwards if t1 < t0.
     y0 : array_like
-        Of any shape; time is the last axis of the result. Complex values work with the explicit methods.
+        Of any shape; time is the last axis of the result. Complex values work with the explicit methods;
+        the model is then called in Python.
     method : str or tableau
         See ``sciad.solvers.methods.names.NAMES``.
     t_eval : array_like, optional
@@ -139,7 +140,7 @@ def solve_ivp(
     if y0.__class__ is tuple and t_span.__class__ is np.ndarray:
         warn(f"t_span = {t_span!r} and y0 = {y0!r} look swapped: the order is solve_ivp(fun, t_span, y0)")
     if y0.__class__ is not np.ndarray or y0.dtype is not _FLOAT:
-        if np.iscomplexobj(y0):
+        if np.iscomplexobj(y0) or _complex_list(y0):
             if method == "auto":
                 method = "Tsit5"
             options = {
@@ -149,9 +150,10 @@ def solve_ivp(
                 "tstops": tstops,
             }
             options |= {"controller": controller, "progress": progress, "dense_output": dense_output}
+            options |= {"adjoint": adjoint}
             options |= {"t_span": t_span, "method": method, "t_eval": t_eval, "mass_matrix": mass_matrix}
             tolerances = {"rtol": rtol, "atol": atol}
-            return solve_complex(solve_ivp, fun, np.asarray(y0), args, events, tolerances, **options)
+            return solve_complex(solve_ivp, fun, y0, args, events, tolerances, **options)
         y0 = array(y0, "y0")
     tableau = LOADED.get(method) if method.__class__ is str else None
     if tableau is None:
@@ -263,6 +265,12 @@ def _solution(segments, shape, timed: bool, dense_output: bool, watch) -> Soluti
 
 
 # -- arguments -----------------------------------------------------------------------------------------
+
+
+def _complex_list(y0) -> bool:
+    """Whether a list holds complex traced values."""
+    return isinstance(y0, (list, tuple)) and any(np.iscomplexobj(raw(operand(y))) for y in y0)
+
 
 _FLOAT = np.dtype(float)
 _NO_TIMES = np.empty(0)
