@@ -7,7 +7,7 @@ import numpy as np
 from sciad.compiler.fence import Refusal
 from sciad.compiler.functions.lowerings import METHODS, call
 from sciad.compiler.objects.arrays import element, elementwise
-from sciad.compiler.objects.kinds import DictBox, Host, ListBox, is_array
+from sciad.compiler.objects.kinds import DictBox, DictView, Host, ListBox, is_array
 
 
 def method(kind: str, name: str):
@@ -71,17 +71,17 @@ def _reverse(t, x):
 
 @method("dict", "items")
 def _items(t, x):
-    return tuple((k, t.get_item(x, k)) for k in t.keys(x))
+    return DictView(x, lambda k: (k, t.get_item(x, k)))
 
 
 @method("dict", "keys")
 def _keys(t, x):
-    return tuple(t.keys(x))
+    return DictView(x, lambda k: k)
 
 
 @method("dict", "values")
 def _values(t, x):
-    return tuple(t.get_item(x, k) for k in t.keys(x))
+    return DictView(x, lambda k: t.get_item(x, k))
 
 
 @method("dict", "get")

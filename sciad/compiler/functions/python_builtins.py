@@ -66,7 +66,12 @@ def _len(t, x):
 @lower(enumerate)
 def _enumerate(t, iterable, start=0):
     source = t.iteration(iterable)
-    return Iteration(source.count, lambda k: (t.builder.op(np.add, k, start), source.item(k)), source.static)
+    return Iteration(
+        source.count,
+        lambda k: (t.builder.op(np.add, k, start), source.item(k)),
+        source.static,
+        source.changes,
+    )
 
 
 @lower(zip)
@@ -76,14 +81,30 @@ def _zip(t, *iterables, strict=False):
     for s in sources[1:]:
         if t.affine(count).key() != t.affine(s.count).key():
             count = t.builder.op(np.minimum, count, s.count)
-    return Iteration(count, lambda k: tuple(s.item(k) for s in sources), any(s.static for s in sources))
+    changes = None
+    if any(s.changes for s in sources):
+
+        def changes(k):
+            return all(s.more(k) for s in sources)
+
+    static = any(s.static for s in sources)
+    return Iteration(count, lambda k: tuple(s.item(k) for s in sources), static, changes)
 
 
 @lower(reversed)
 def _reversed(t, x):
     source = t.iteration(x)
     last = t.builder.op(np.subtract, source.count, 1)
-    return Iteration(source.count, lambda k: source.item(t.builder.op(np.subtract, last, k)), source.static)
+    changes = None
+    if source.changes:
+
+        def changes(k):
+            return k < source.count and source.more(last - k)
+
+    def item(k):
+        return source.item(t.builder.op(np.subtract, last, k))
+
+    return Iteration(source.count, item, source.static, changes)
 
 
 @lower(list)
@@ -269,4 +290,6 @@ def _str(t, x=""):
 @lower(map)
 def _map(t, fn, *iterables):
     zipped = _zip(t, *iterables)
-    return Iteration(zipped.count, lambda k: t.call(fn, list(zipped.item(k)), {}), zipped.static)
+    return Iteration(
+        zipped.count, lambda k: t.call(fn, list(zipped.item(k)), {}), zipped.static, zipped.changes
+    )

@@ -65,6 +65,31 @@ class ListBox(Box):
         return [self.slots[k] for k in range(self.slots["len"])]
 
 
+class FrameBox(Box):
+    """The names of a function; beside a name that may not be bound stands, under ``flag(name)``, whether
+    it is."""
+
+    __slots__ = ()
+
+    @staticmethod
+    def flag(name: str) -> str:
+        return "?" + name
+
+    @staticmethod
+    def flagged(key: str) -> str:
+        """The name of a flag's key; other keys as they are."""
+        return key.removeprefix("?")
+
+
+def is_flag(box: Box, key) -> bool:
+    return isinstance(box, FrameBox) and FrameBox.flagged(key) != key
+
+
+def is_name(box: Box, key) -> bool:
+    """Whether this is a name of the user's."""
+    return isinstance(box, FrameBox) and not key.startswith("#")
+
+
 class DictBox(Box):
     """A Python dict with keys known while compiling."""
 
@@ -152,11 +177,28 @@ class Range:
 
 @dataclass(eq=False)
 class Iteration:
-    """Something a `for` can run over: `count` items, ``item(k)`` the k-th; `static` if k must be known."""
+    """Something a `for` can run over: `count` items, ``item(k)`` the k-th; `static` if k must be known.
+
+    What `changes` while it is looped over tells by ``changes(k)`` whether there is a k-th item now.
+    """
 
     count: Operand
     item: Callable[[Operand], Any]
     static: bool = False
+    changes: Callable[[int], bool] | None = None
+
+    def more(self, k: int) -> bool:
+        """Whether the loop goes on with the k-th item, `count` being known."""
+        return k < self.count if self.changes is None else self.changes(k)
+
+
+@dataclass(eq=False)
+class DictView:
+    """What ``d.keys()``, ``d.values()`` or ``d.items()`` of a dict is: it shows the dict as it is when
+    looked at."""
+
+    owner: Any
+    item: Callable[[Any], Any]  # of a key
 
 
 @dataclass(eq=False)

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 from sciad.compiler import functions
 from sciad.compiler.fence import Refusal, located
-from sciad.compiler.objects.kinds import UNDEFINED, Bound, Closure, Function, Host, RecordBox
+from sciad.compiler.objects.kinds import UNDEFINED, Bound, Closure, FrameBox, Function, Host, RecordBox
 from sciad.compiler.tracing.jumps import RETURNED, VALUE
 from sciad.compiler.tracing.source import Source, function_source
 
@@ -129,7 +129,7 @@ class Calls:
     def scope(self):
         """A frame of its own for the names of a comprehension."""
         outer = self.frame
-        self.frame = Frame(self.box({}), outer.source, None, len(self._journals), outer)
+        self.frame = Frame(self.box({}, cls=FrameBox), outer.source, None, len(self._journals), outer)
         self.frames.append(self.frame)
         try:
             yield
@@ -148,7 +148,7 @@ class Calls:
         slots = {**dict.fromkeys(source.locals, UNDEFINED), **slots}
         slots |= {RETURNED: False, VALUE: UNDEFINED}
         caller, path, node, line = self.frame, self.path, self.node, self.builder.line
-        box = self.box(slots)
+        box = self.box(slots, cls=FrameBox)
         frame = Frame(box, source, fn, len(self._journals), fn.frame if isinstance(fn, Closure) else None)
         self.frame, self.path = frame, (*path, id(node))
         self.frames.append(frame)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import enum
+import itertools
 from types import ModuleType
 
 import numpy as np
@@ -18,6 +19,7 @@ from sciad.compiler.objects.kinds import (
     Closure,
     Conflict,
     DictBox,
+    DictView,
     Host,
     Iteration,
     ListBox,
@@ -80,7 +82,7 @@ class Containers:
 
     def _comprehended(self, generator, source, items):
         out = []
-        for k in range(source.count):
+        for k in itertools.takewhile(source.more, itertools.count()):
             self.bind(generator.target, source.item(k))
             conditions = [self.condition(c) for c in generator.ifs]
             if any(isinstance(c, Value) for c in conditions):
@@ -345,11 +347,15 @@ class Containers:
             x = arrays.force(self, x)
             return Iteration(x.shape[0], lambda k: subscripts.get_item(self, x, k))
         if isinstance(x, (ListBox, tuple)):
-            items = x.items() if isinstance(x, ListBox) else x
-            return Iteration(len(items), lambda k: self._item(items, k), static=True)
-        if isinstance(x, DictBox):
-            keys = list(x.slots)
-            return Iteration(len(keys), lambda k: self._item(keys, k), static=True)
+            count = len(x.items() if isinstance(x, ListBox) else x)
+            if isinstance(x, ListBox):
+                return Iteration(count, lambda k: self._item(x.items(), k), True, lambda k: self._holds(x, k))
+            return Iteration(count, lambda k: self._item(x, k), static=True)
+        if isinstance(x, (DictBox, DictView)):
+            owner = x.owner if isinstance(x, DictView) else x
+            of_key = x.item if isinstance(x, DictView) else lambda key: key
+            keys = self.keys(owner)
+            return Iteration(len(keys), lambda k: of_key(keys[k]), True, lambda k: self._kept(owner, keys, k))
         if isinstance(x, str):
             return Iteration(len(x), lambda k: x[k], static=True)
         if isinstance(x, Host) and isinstance(x.obj, dict):
@@ -360,6 +366,24 @@ class Containers:
         raise Refusal(
             f"a loop over {self.describe(x)}", "Loop over range(...), an array, a list, enumerate or zip."
         )
+
+    def _holds(self, x: ListBox, k: int) -> bool:
+        """Whether a list that is looped over has a k-th item now."""
+        length = x.slots["len"]
+        if isinstance(length, Value):
+            raise Refusal(
+                "a loop over a list whose length changes meanwhile by a condition on values",
+                "Loop over a copy, list(...), and collect what is new in another list.",
+            )
+        return k < length
+
+    def _kept(self, owner, keys: list, k: int) -> bool:
+        if self.keys(owner) != keys:
+            raise Refusal(
+                "a loop over a dict that gets or loses keys meanwhile (a RuntimeError of Python's)",
+                "Loop over list(...) of it.",
+            )
+        return k < len(keys)
 
     def _range_iteration(self, r: Range) -> Iteration:
         op = self.builder.op

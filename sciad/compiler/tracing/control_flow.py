@@ -37,9 +37,13 @@ from sciad.compiler.objects.kinds import (
     Box,
     Closure,
     Conflict,
+    DictView,
+    FrameBox,
     Lazy,
     ListBox,
     Small,
+    is_flag,
+    is_name,
     is_scalar,
 )
 from sciad.compiler.objects.merging import Merge, same
@@ -145,11 +149,15 @@ class State(Known):
         merged = []
         for k in written:
             box, key, _ = arms[0].new.get(k) or arms[1].new[k]
+            if is_flag(box, key):
+                continue
             if box is self.frame.box and live is not None and key not in live:
                 merged.append((box, key, UNDEFINED))
                 continue
             values = [UNDEFINED if arm.dead else arm.read(box, key) for arm in arms]
             merged.append((box, key, merge(*values, name=key)))
+            if is_name(box, key):
+                self._merge_flags(cond, arms, merge, box, key, merged)
         result = merge(*(UNDEFINED if arm.dead else arm.result for arm in arms), name="")
         if isinstance(result, Conflict):
             raise Refusal(result.message)
@@ -159,6 +167,31 @@ class State(Known):
             self.write(box, key, value)
         self.dead = arms[0].dead and arms[1].dead
         return result
+
+    def _merge_flags(self, cond, arms, merge, box, key, merged) -> None:
+        """Whether a name is bound after an `if`."""
+        flags = [UNDEFINED if arm.dead else self.bound(box, key, arm) for arm in arms]
+        known = [f for f in flags if f is not UNDEFINED]
+        flag = FrameBox.flag(key)
+        if all(f is True for f in known):
+            if flag in box.slots:
+                merged.append((box, flag, True))
+        elif all(f is False for f in known):
+            merged.append((box, flag, False))
+        elif flags[0] is True and flags[1] is False:
+            merged.append((box, flag, cond))
+        elif flags[0] is False and flags[1] is True:
+            merged.append((box, flag, self.builder.op(np.logical_not, cond)))
+        else:
+            merged.append((box, flag, merge(*flags, name="")))
+
+    def bound(self, box: Box, name: str, arm: Arm | None = None):
+        """Whether a name is bound, at the end of `arm` or here."""
+        if (box.slots.get(name, UNDEFINED) if arm is None else arm.read(box, name)) is UNDEFINED:
+            return False
+        flag = FrameBox.flag(name)
+        flag = box.slots.get(flag, UNDEFINED) if arm is None else arm.read(box, flag)
+        return True if flag is UNDEFINED else flag
 
     def _close(self, node: If) -> None:
         """Emit an `If`; where its arms compute nothing, its merges are selections."""
@@ -245,6 +278,7 @@ class State(Known):
             )
         if cond is False:
             return head()
+        trial.runs = cond is True if count is None else lowest(count) >= 1
         carried, outs = trial.carried(arm, inner)
         loop = Loop(inner, carried, index, count, line=line)
         if head:
@@ -253,7 +287,7 @@ class State(Known):
             loop.stop = stopped
         self.builder.emit(loop)
         for box, key, value in outs:
-            dead = box is self.frame.box and key not in live
+            dead = box is self.frame.box and FrameBox.flagged(key) not in live
             self.write(box, key, UNDEFINED if dead else value)
 
     @contextmanager
@@ -302,6 +336,8 @@ def _reach(x, seen: set[int]) -> None:
                 _reach(e, seen)
     elif isinstance(x, (Bound, Closure)):
         _reach(x.args if isinstance(x, Bound) else [x.frame.box, *x.kw_defaults.values()], seen)
+    elif isinstance(x, DictView):
+        _reach(x.owner, seen)
     elif isinstance(x, Lazy):
         _reach([r for r, _ in x.reads], seen)
 
@@ -316,6 +352,7 @@ class _Trial:
     def __init__(self, state: State, guesses: dict, live_head: set, peelable: bool):
         self.state, self.live_head, self.peelable = state, live_head, peelable
         self.params: dict[Value, None] = {}
+        self.runs = False  # at least once
         self.assumed: dict = {}
         box = state.frame.box
         for key, direction in guesses.items():
@@ -359,8 +396,15 @@ class _Trial:
             owner=self,
         )
         for k, (box, key, new) in arm.new.items():
-            if box.is_param is self or self.is_dead(box, key) or arm.dead:
+            if box.is_param is self or self.is_dead(box, key) or arm.dead or is_flag(box, key):
                 continue
+            if is_name(box, key):
+                flag = id(box), FrameBox.flag(key)
+                held = self.assumed[flag][2] if flag in self.assumed else self.state.bound(box, key)
+                merge.name = ""
+                wider = widen(held, self.state.bound(box, key, arm))
+                if wider is not held:
+                    self.assumed[flag] = (box, flag[1], wider)
             before = self.assumed[k][2] if k in self.assumed else box.slots.get(key, UNDEFINED)
             wider = merge(before, new, name=key)
             if wider is not before:
@@ -395,24 +439,30 @@ class _Trial:
         )
         end = Merge(state, (before, arm), collect(following), placed, mode="collect", owner=self)
         for k, (box, key, value) in self.assumed.items():
+            if is_flag(box, key):
+                start(value, state.bound(box, FrameBox.flagged(key)))
+                if not arm.dead:
+                    end(value, state.bound(box, FrameBox.flagged(key), arm))
+                continue
             start(value, box.slots.get(key, UNDEFINED), name=key)
             if k in arm.new and not arm.dead:
                 end(value, arm.new[k][2], name=key)
         used = [p for p in self.params if p in init]
         outs = {p: Value(p.type, p.name, p.low, p.high) for p in used}
         carried = []
+        after = dict(outs)
         for p in used:
             first = state._converted(init[p], p.type, state.builder.block)
-            after = following.get(p, UNDEFINED)
+            last = following.get(p, UNDEFINED)
+            if self.runs and p.type == "b" and last is True:
+                after[p] = True
             carried.append(
-                Carried(
-                    p, first, p if after is UNDEFINED else state._converted(after, p.type, inner), outs[p]
-                )
+                Carried(p, first, p if last is UNDEFINED else state._converted(last, p.type, inner), outs[p])
             )
         final = Merge(
             state,
             (before, before),
-            lambda a, b: outs.get(a, a) if isinstance(a, Value) else a,
+            lambda a, b: after.get(a, a) if isinstance(a, Value) else a,
             mode="final",
             owner=self,
         )
@@ -425,7 +475,7 @@ class _Trial:
         return carried, results
 
     def is_dead(self, box, key) -> bool:
-        return box is self.state.frame.box and key not in self.live_head
+        return box is self.state.frame.box and FrameBox.flagged(key) not in self.live_head
 
 
 def join_types(a, b) -> str:

@@ -15,6 +15,8 @@ from sciad.compiler.objects.kinds import (
     UNDEFINED,
     Conflict,
     DictBox,
+    DictView,
+    FrameBox,
     Host,
     Lazy,
     ListBox,
@@ -102,7 +104,21 @@ class Expressions(Containers, Comparisons, Arithmetic):
             )
         if isinstance(value, Conflict):
             raise Refusal(value.message, "Use different names, or the same kind of value on every path.")
+        bound = frame.box.slots.get(FrameBox.flag(name), True) if name in frame.box.slots else True
+        if bound is not True:
+            self._require_bound(frame, name, bound)
         return value
+
+    def _require_bound(self, frame, name: str, bound) -> None:
+        own = self.frame
+        while own.function is None and own.parent is not None:  # comprehensions
+            own = own.parent
+        if frame is own:
+            error, what, where = "UnboundLocalError", "local", ""
+        else:
+            error, what, where = "NameError", "free", " in enclosing scope"
+        text = f"cannot access {what} variable {name!r} where it is not associated with a value{where}"
+        self.require(bound, error, text)
 
     # ----------------------------------------------------------------------------------------------
 
@@ -218,9 +234,12 @@ class Expressions(Containers, Comparisons, Arithmetic):
         if isinstance(x, Value):
             return x if x.type == "b" else self.builder.op(np.not_equal, x, 0 if x.type == "i" else 0.0)
         if isinstance(x, ListBox):
-            return bool(x.slots["len"])
+            n = x.slots["len"]
+            return self.builder.op(np.greater, n, 0) if isinstance(n, Value) else bool(n)
         if isinstance(x, DictBox):
             return bool(x.slots)
+        if isinstance(x, DictView):
+            return bool(self.keys(x.owner))
         if isinstance(x, Range):
             return self.builder.op(np.greater, self.iteration(x).count, 0)
         cls = type(x.obj) if isinstance(x, Host) else x.type if isinstance(x, RecordBox) else None
@@ -281,7 +300,11 @@ class Expressions(Containers, Comparisons, Arithmetic):
 
     def _named(self, node):
         value = self.settled(self.eval(node.value))
+        here = self.frame
+        while self.frame.function is None and self.frame.parent is not None:  # not a comprehension's name
+            self.frame = self.frame.parent
         self.set_name(node.target.id, value)
+        self.frame = here
         return value
 
 

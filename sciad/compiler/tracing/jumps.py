@@ -87,8 +87,9 @@ class _Jumps:
                     return out
             elif isinstance(s, (ast.For, ast.While)):
                 self.loop(s, loop, out)
-                if ast.Return in _jumps([s]) and rest:
-                    out.append(_unless([RETURNED], self.block(rest, loop), s))
+                jumps = _jumps([s])  # out of it: `break` and `continue` of its `else` are the outer loop's
+                if jumps and rest:
+                    out.append(_unless(_flags(jumps, loop), self.block(rest, loop), s))
                     return out
             else:
                 out.append(s)
@@ -106,8 +107,7 @@ class _Jumps:
         if not jumps:
             return False
         if rest:
-            flags = [RETURNED if j is ast.Return else loop[j] for j in (*_JUMPS,) if j in jumps]
-            out.append(_unless(flags, self.block(rest, loop), s))
+            out.append(_unless(_flags(jumps, loop), self.block(rest, loop), s))
         return True
 
     def loop(self, s, outer, out):
@@ -128,6 +128,11 @@ class _Jumps:
         if s.orelse:
             orelse = self.block(s.orelse, outer)
             out.extend([_unless(new.stop, orelse, s)] if new.stop else orelse)
+
+
+def _flags(jumps, loop) -> list[str]:
+    """The flags that these jumps out of statements of `loop` set."""
+    return [RETURNED if j is ast.Return else loop[j] for j in _JUMPS if j in jumps]
 
 
 def _leaves(statements) -> bool:
@@ -162,6 +167,7 @@ def _unless(flags, body, where):
 
 
 _SCOPES = (ast.FunctionDef, ast.Lambda, ast.AsyncFunctionDef, ast.ClassDef)
+_COMPREHENSIONS = (ast.ListComp, ast.GeneratorExp, ast.DictComp, ast.SetComp)
 
 
 class _Liveness:
@@ -233,7 +239,7 @@ def local_names(statements) -> frozenset[str]:
     found, outer = set(), set()
 
     def visit(node):
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, (ast.Store, ast.Del)):
             found.add(node.id)
         elif isinstance(node, (ast.Nonlocal, ast.Global)):
             outer.update(node.names)
@@ -241,10 +247,20 @@ def local_names(statements) -> frozenset[str]:
             found.update((a.asname or a.name).partition(".")[0] for a in node.names)
         elif isinstance(node, ast.FunctionDef):
             found.add(node.name)
-        if not isinstance(node, (*_SCOPES, ast.ListComp, ast.GeneratorExp, ast.DictComp, ast.SetComp)):
+        if isinstance(node, _COMPREHENSIONS):  # their own are forgotten, `:=` binds around them
+            found.update(n.target.id for n in _outside_scopes(node) if isinstance(n, ast.NamedExpr))
+        elif not isinstance(node, _SCOPES):
             for child in ast.iter_child_nodes(node):
                 visit(child)
 
     for s in statements:
         visit(s)
     return frozenset(found - outer)
+
+
+def _outside_scopes(node):
+    """The nodes below this one, without those of functions."""
+    for child in ast.iter_child_nodes(node):
+        if not isinstance(child, _SCOPES):
+            yield child
+            yield from _outside_scopes(child)

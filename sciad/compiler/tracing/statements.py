@@ -10,7 +10,16 @@ import numpy as np
 from sciad.compiler.fence import NeedPeel, NeedUnroll, Refusal, Unbound, located
 from sciad.compiler.ir.builder import type_of
 from sciad.compiler.ir.nodes import Value
-from sciad.compiler.objects.kinds import UNDEFINED, Array, DictBox, Iteration, ListBox, Small, is_array
+from sciad.compiler.objects.kinds import (
+    UNDEFINED,
+    Array,
+    DictBox,
+    FrameBox,
+    Iteration,
+    ListBox,
+    Small,
+    is_array,
+)
 from sciad.compiler.tracing.expressions import Expressions
 from sciad.compiler.tracing.jumps import VALUE
 
@@ -70,11 +79,23 @@ class Statements(Expressions):
     def set_name(self, name: str, value) -> None:
         if name != VALUE or len(self._journals) > self.frame.depth:
             value = self.settled(value)
-        frame = self.frame
-        while name in frame.outer_names:
-            frame = frame.parent
+        box = self._home(self.frame, name).box
         self.label(value, name)
-        self.write(frame.box, name, value)
+        self.write(box, name, value)
+        if box.slots.get(FrameBox.flag(name), True) is not True:
+            self.write(box, FrameBox.flag(name), True)
+
+    def _home(self, frame, name: str):
+        """The frame whose name this is, when it is bound in `frame`."""
+        if name not in frame.outer_names:
+            return frame
+        while name in frame.outer_names or name not in frame.box.slots:
+            frame = frame.parent
+            if frame is None:
+                raise Refusal(
+                    "`nonlocal` writing outside of the compiled function", "Return the new value instead."
+                )
+        return frame
 
     def label(self, value, name: str) -> None:
         """Give new scalars the name the user gives them."""
@@ -217,7 +238,9 @@ class Statements(Expressions):
             raise Refusal("a loop over this needs a length known while compiling")
 
         def iterations(k):
-            while k < source.count:
+            while source.more(k):
+                if k >= source.count + FORCED_TRIPS:
+                    raise Refusal("a list that grows without end while it is looped over")
                 self.bind(s.target, source.item(k))
                 self.run(s.body)
                 if self.dead:
@@ -226,7 +249,7 @@ class Statements(Expressions):
                 k += 1
                 if flag is True:
                     return
-                if isinstance(flag, Value) and k < source.count:
+                if isinstance(flag, Value) and source.more(k):
                     self.branch(flag, lambda: None, lambda k=k: iterations(k), s.live | s.live_head)
                     return
 
@@ -313,7 +336,10 @@ class Statements(Expressions):
         for target in s.targets:
             if not isinstance(target, ast.Name):
                 raise Refusal("`del` of anything but a name")
-            self.write(self.frame.box, target.id, UNDEFINED)
+            self.name(target.id)
+            box = self._home(self.frame, target.id).box
+            self.write(box, target.id, UNDEFINED)
+            self.write(box, FrameBox.flag(target.id), False)
 
     def _ann_assign(self, s: ast.AnnAssign):
         if s.value is not None:

@@ -11,7 +11,7 @@ from sciad.compiler.functions.reductions import Reductions
 from sciad.compiler.ir.builder import Builder
 from sciad.compiler.ir.nodes import Block, Line, Program, Site, Value
 from sciad.compiler.objects import arrays
-from sciad.compiler.objects.kinds import Array, Deferred, Lazy, Small
+from sciad.compiler.objects.kinds import Array, Deferred, FrameBox, Lazy, Small
 from sciad.compiler.tracing.calls import Calls, Frame
 from sciad.compiler.tracing.control_flow import State
 from sciad.compiler.tracing.source import Source
@@ -39,7 +39,8 @@ class Tracer(Statements, Calls, Creation, Reductions, State):
 
     def enter_root(self) -> None:
         """The caller of the function to trace."""
-        self.frame = Frame(self.box({}), Source("<caller>", "<unknown>", None, None, [], True), None, 0)
+        source = Source("<caller>", "<unknown>", None, None, [], True)
+        self.frame = Frame(self.box({}, cls=FrameBox), source, None, 0)
 
     # ----------------------------------------------------------------------------------------------
 
