@@ -3,8 +3,9 @@ wanted."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -64,7 +65,7 @@ def compile_function(fun: Callable, groups: list[Group]) -> CompiledFunction:
 def compiled_before(fun: Callable) -> CompiledFunction | None:
     """The version of a function compiled last, for any arguments."""
     fun = original(fun)
-    found = [v for (code, _), variants in _compiled.items() if code is _code(fun) for v in variants]
+    found = [v for (code, _), variants in _compiled.items() if code == _code(fun) for v in variants]
     return next((v for v in reversed(found) if v.matches(fun)), None)
 
 
@@ -229,12 +230,15 @@ class _Code:
 
 
 def _code(fun):
-    return getattr(fun, "__code__", None) or getattr(getattr(fun, "py_func", None), "__code__", None) or fun
+    """What function objects of one text share; equality of code objects leaves out their file."""
+    code = getattr(fun, "__code__", None) or getattr(getattr(fun, "py_func", None), "__code__", None)
+    return fun if code is None else (code, code.co_filename)
 
 
 def _structure(group: Group):
     leaves, structure = flatten(group.template)
-    return group.name, group.scalar, group.spread, structure, tuple(_leaf(x) for x in leaves)
+    kinds = tuple(_leaf(x) for x in leaves)
+    return group.name, group.scalar, group.spread, group.keywords, structure, kinds
 
 
 def _leaf(x):
@@ -244,4 +248,19 @@ def _leaf(x):
         return x.shape, x.dtype.str, type(x), None if x.dtype.kind == "f" else x.tobytes()
     if isinstance(x, bool | int | str | np.integer | np.bool_):
         return type(x), x
-    return type(x), np.shape(x)
+    if isinstance(x, np.floating) or (type(x).__module__.startswith("sciad.") and hasattr(x, "shape")):
+        return type(x), np.shape(x)
+    return type(x), x if isinstance(x, Hashable) else _Same(x)  # compiled in: functions, enumerations
+
+
+@dataclass(frozen=True)
+class _Same:
+    """An object that is equal to itself only."""
+
+    of: Any
+
+    def __eq__(self, other) -> bool:
+        return isinstance(other, _Same) and self.of is other.of
+
+    def __hash__(self) -> int:
+        return id(self.of)

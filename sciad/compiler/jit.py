@@ -99,28 +99,44 @@ class Jitted:
     def __init__(self, fun: Callable):
         functools.update_wrapper(self, fun)
         self._entries: dict = {}
+        self._signature: inspect.Signature | None = None  # once it is wanted
 
     def __repr__(self) -> str:
-        return f"<jitted {self.__name__}>"
+        return f"<jitted {_name(self.__wrapped__)}>"
 
     def __get__(self, instance, owner=None):
         return self if instance is None else Jitted(self.__wrapped__.__get__(instance, owner))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        names: tuple[str, ...] = ()
         if kwargs:
-            bound = inspect.signature(self.__wrapped__).bind(*args, **kwargs)
-            bound.apply_defaults()
-            args = bound.args
+            args, names = self._bound(args, kwargs)
         leaves, structure = flatten(args)
         kinds = tuple(map(_kind, leaves))
-        entry = self._entries.get((structure, kinds))
+        key = (structure, kinds, names) if names else (structure, kinds)
+        entry = self._entries.get(key)
         if entry is None or not entry.matches(self.__wrapped__):
+            if not names:
+                self._bound(args, {})  # errors of Python's own
             template = unflatten(structure, [_example(x, k) for x, k in zip(leaves, kinds, strict=True)])
-            function = compile_function(self.__wrapped__, [Group("x", template, spread=True)])
+            group = Group("x", template, spread=True, keywords=names)
+            function = compile_function(self.__wrapped__, [group])
             entry = function.once(("jit",), functools.partial(_Entry, function))
-            self._entries[structure, kinds] = entry
+            self._entries[key] = entry
         numbers = [x for x, k in zip(leaves, kinds, strict=True) if k[0] == "f"]
         return entry(numbers + list(entry.gather(self.__wrapped__)))
+
+    def _bound(self, args: tuple, kwargs: dict) -> tuple[tuple, tuple[str, ...]]:
+        """All arguments, those passed by name last, and the names: by name only what has to be."""
+        try:
+            if self._signature is None:
+                self._signature = inspect.signature(self.__wrapped__, follow_wrapped=False)
+            bound = self._signature.bind(*args, **kwargs)
+        except TypeError as error:
+            raise TypeError(f"{_name(self.__wrapped__)}(): {error}") from None
+        except ValueError:  # a builtin that does not tell
+            return (*args, *kwargs.values()), tuple(kwargs)
+        return (*bound.args, *bound.kwargs.values()), tuple(bound.kwargs)
 
 
 class _Entry:
@@ -131,9 +147,7 @@ class _Entry:
         self.out_tree = function.out_tree
         self.primitive = Primitive(function.program())
         self.call = custom(self.value, self.push, self.pull)
-        self.call.name = self.call.__name__ = (
-            function.fun.__name__ if hasattr(function.fun, "__name__") else "jitted"
-        )
+        self.call.name = self.call.__name__ = _name(function.fun)
         self.call.whole = True
 
     def __call__(self, leaves: list):
@@ -187,6 +201,12 @@ def _kind(x):
     if isinstance(x, np.floating):
         return _SCALAR
     return ("static", type(x), x)
+
+
+def _name(fun: Callable) -> str:
+    while isinstance(fun, functools.partial):
+        fun = fun.func
+    return getattr(fun, "__name__", type(fun).__name__)
 
 
 def _plain(x) -> bool:

@@ -54,10 +54,11 @@ _guard = threading.RLock()
 def function_source(fn: FunctionType) -> Source:
     """The source of a Python function; `Refusal` if it cannot be had."""
     code = fn.__code__
-    found = _sources.get(code)
+    key = code, code.co_filename  # which equality of code objects leaves out
+    found = _sources.get(key)
     if found is None:
         with _guard:  # places of a program are known by the nodes of one tree
-            found = _sources.get(code) or _sources.setdefault(code, _read(fn))
+            found = _sources.get(key) or _sources.setdefault(key, _read(fn))
     return found
 
 

@@ -40,12 +40,15 @@ class Group:
     spread : bool
         `template` is a tuple that fills all remaining positional parameters, as the ``args`` of an ODE's
         right-hand side.
+    keywords : tuple of str
+        Of a `spread` group: the names by which its last entries are passed.
     """
 
     name: str
     template: Any
     scalar: bool = False
     spread: bool = False
+    keywords: tuple[str, ...] = ()
 
 
 @dataclass
@@ -143,7 +146,9 @@ class _Trace:
                 if isinstance(inner, Function):
                     self.program.name, filename = inner.fn.__name__, inner.fn.__code__.co_filename
                     node = _Place(inner.fn.__code__.co_firstlineno)
-                out_tree = self._results(t.call(fn, args, {}))
+                names = self.groups[-1].keywords
+                kwargs = dict(zip(names, args[len(args) - len(names) :], strict=True))
+                out_tree = self._results(t.call(fn, args[: len(args) - len(names)], kwargs))
             except Refusal as refusal:
                 raise located(refusal, filename, t.node or node) from refusal
             except NeedUnroll as need:
