@@ -13,6 +13,7 @@ import scipy.linalg
 import scipy.special
 
 from sciad import rule_table as table
+from sciad.compiler.functions.absent import REASONS
 from sciad.eager.traced import Primitive
 from sciad.transforms.custom import Custom
 from sciad.transforms.vmap import WHOLE
@@ -72,6 +73,9 @@ def render() -> str:
         parts.append("")
     parts += [
         CREATING,
+        COMPILING,
+        *(f"- `{name}`: {reason}." for name, reason in sorted(REASONS.items())),
+        "",
         "## Beside autograd",
         "",
         "Everything autograd has a rule for, under the same name:",
@@ -165,6 +169,13 @@ Inside of a differentiated function `np.zeros`, `np.empty`, `np.ones`, `np.full`
 `zeros_like` and their like give arrays into which differentiated values can be written: by item, slice,
 mask or integer places, through views and augmented assignment, by `np.copyto`, `np.put`,
 `np.fill_diagonal`, `np.add.at` or `out=`. A write into an array from outside raises `UnsupportedWrite`.
+"""
+
+COMPILING = """## In compiled functions
+
+`ad.jit` and the models of solvers read a function that is "written in differentiable functions" as they read
+yours: what is above compiles, with the same value and derivative (`tests/rules/test_compiled_rules.py`),
+your own `sciad.rule_table.composite` too. Refused, for some arguments at least, each for a reason:
 """
 
 if __name__ == "__main__":

@@ -161,6 +161,7 @@ _LATER = {
     "lambertw_ufunc": "scipy.special:_ufuncs._lambertw",
     "EighResult": "numpy.linalg:_linalg.EighResult",
     "QRResult": "numpy.linalg:_linalg.QRResult",
+    "SlogdetResult": "numpy.linalg:_linalg.SlogdetResult",
     "SVDResult": "numpy.linalg:_linalg.SVDResult",
     "Intrinsic": "numba.core.extending:_Intrinsic",
     "cgutils": "numba.core:cgutils",

@@ -82,7 +82,7 @@ def _watch(node: ir.Node, values: list) -> None:
         arose = not any(math.isnan(v) for v in numbers)
         if not math.isnan(result):
             arose = all(math.isfinite(v) for v in numbers)
-        if arose and node.fn not in ("select", "float"):
+        if arose and node.fn not in ("select", "float", "stop"):
             shown = ", ".join(_shown(a, v) for a, v in zip(node.args, operands, strict=True))
             name = node.fn if isinstance(node.fn, str) else node.fn.__name__
             raise FloatingPointError(f"{result} in {_place(node.line)}\n    {name}({shown}) = {result}")

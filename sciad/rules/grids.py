@@ -3,7 +3,7 @@ polynomials.
 """
 
 from sciad.eager.indexing import fetch
-from sciad.eager.traced import Primitive, operand, plainly, raw, strip
+from sciad.eager.traced import Primitive, operand, raw, strip
 from sciad.plain_numpy import np
 from sciad.private_interfaces import NO_VALUE
 from sciad.rule_table import composite, linear
@@ -213,8 +213,13 @@ def _angle(z, deg=False):
 
 
 def _unwrap(p, discont=None, axis=-1, *, period=2 * np.pi):
-    jumps = plainly(lambda v: np.unwrap(v, discont, axis, period=period) - v, p)
-    return operand(p) + jumps
+    p = operand(p)
+    first = fetch(strip(p), (slice(None),) * (axis % np.ndim(p)) + (slice(0, 1),))
+    steps = np.diff(strip(p), axis=axis, prepend=first)
+    turned = np.mod(steps + period / 2, period) - period / 2
+    turned = np.where((turned == -period / 2) & (steps > 0), period / 2, turned)
+    jumps = np.where(np.abs(steps) < (period / 2 if discont is None else discont), 0.0, turned - steps)
+    return p + np.cumsum(jumps, axis=axis)
 
 
 def _apply_along_axis(func1d, axis, arr, *args, **kwargs):

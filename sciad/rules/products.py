@@ -175,7 +175,7 @@ def _einsum(*operands, optimize=False):
         output = output.replace("...", dots) if arrow else dots
     if not arrow:
         joined = "".join(inputs)
-        output += "".join(sorted(c for c in set(joined) - set(output) if joined.count(c) == 1))
+        output += "".join(sorted(c for c in joined if joined.count(c) == 1 and c not in output))
     view = len(arrays) == 1 and np.ndim(arrays[0]) and set(output) == set(inputs[0])
     for i, term in enumerate(inputs):
         for c in dict.fromkeys(term):

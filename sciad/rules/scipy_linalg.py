@@ -7,6 +7,7 @@ The exponential's derivative is the upper right block of the exponential of a bl
 import scipy.linalg as sl
 
 from sciad.eager.traced import Primitive, operand
+from sciad.errors import NotDifferentiable
 from sciad.plain_numpy import np
 from sciad.rule_table import Push, array, composite
 from sciad.rules.numpy_linalg import _cholesky, _eigh, _lstsq, _mH, _mT, _norm, _qr, _solve, _svd, solve_
@@ -146,7 +147,20 @@ def _block_diag(*arrays):
 def _scipy_svd(
     a, full_matrices=True, compute_uv=True, overwrite_a=False, check_finite=True, lapack_driver="gesdd"
 ):
-    return _svd(a, full_matrices, compute_uv)
+    made = _svd(a, full_matrices, compute_uv)
+    return tuple(made) if compute_uv else made
+
+
+def _scipy_qr(a, overwrite_a=False, lwork=None, mode="full", pivoting=False, check_finite=True):
+    if pivoting or mode == "raw":
+        raise NotDifferentiable(
+            "scipy.linalg.qr is differentiable without pivoting, in modes 'full', 'economic' and 'r'"
+        )
+    if mode != "r":
+        return tuple(_qr(a, "complete" if mode == "full" else "reduced"))
+    r = _qr(a, "r")
+    below = np.zeros((np.shape(a)[0] - np.shape(r)[0], np.shape(r)[1]))
+    return (np.concatenate([r, below], axis=0),)
 
 
 def _scipy_eigh(a, b=None, *, lower=True, eigvals_only=False, **kwargs):
@@ -185,7 +199,6 @@ composite(sl.eigh, _scipy_eigh)
 composite(sl.eigvalsh, lambda a, b=None, **kw: _scipy_eigh(a, b, eigvals_only=True, **kw))
 composite(sl.svd, _scipy_svd)
 composite(sl.svdvals, lambda a, *args, **kwargs: _svd(a, compute_uv=False))
-composite(sl.qr, lambda a, overwrite_a=False, lwork=None, mode="full", pivoting=False, check_finite=True: _qr(
-    a, {"full": "complete", "economic": "reduced", "r": "r"}[mode]))  # fmt: skip
+composite(sl.qr, _scipy_qr)
 composite(sl.lstsq, lambda a, b, *args, **kwargs: _scipy_lstsq(a, b))
 composite(sl.block_diag, _block_diag)

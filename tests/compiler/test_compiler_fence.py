@@ -87,7 +87,7 @@ def refused_truth(t, y):
 
 
 def refused_keyword(t, y):
-    return np.sum(y, where=y > 0)
+    return np.sum(y, colour=y > 0)
 
 
 def refused_unbound(t, y):
@@ -135,7 +135,7 @@ REFUSED = {
     refused_string: "arithmetic",
     refused_complex: "complex",
     refused_truth: "truth of an array",
-    refused_keyword: "where",
+    refused_keyword: "colour",
     refused_unbound: "z",
     refused_generator: "generator",
     refused_result: "returns",

@@ -91,6 +91,17 @@ def test_a_jitted_function_calls_another():
     close(ad.grad(outer)(0.7), np.sin(0.7) + 0.7 * np.cos(0.7) + 2 * np.sin(1.4) + 2.8 * np.cos(1.4))
 
 
+def test_variables_may_have_the_names_of_functions_that_are_called():
+    def f(x):
+        sign, tanh, where, maximum = x * np.sign(x), 2 * x, 3 * x, 0.5 * x
+        plus = np.where(sign > 1.0, np.tanh(tanh), where)
+        return np.sum(plus * np.maximum(maximum, sign)) + np.sum(np.sin(where)) * tanh[0]
+
+    x = np.array([0.7, -1.3, 1.9])
+    close(ad.jit(f)(x), f(x))
+    close(ad.grad(ad.jit(f))(x), ad.grad(f)(x))
+
+
 def test_ints_are_static_and_keywords_are_accepted():
     f = ad.jit(lambda x, n: x**n)
     assert f(2.0, 3) == 8.0 and f(2.0, n=5) == 32.0

@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import itertools
+import linecache
+
 import numpy as np
 import scipy.linalg as sl
 import scipy.special as sp
@@ -278,7 +281,7 @@ _ARRAY = {
     sl.cho_solve: [], sl.cho_factor: [], sl.cholesky: [(A33,), (A33, {"lower": True})], sl.solve: [(A33, v3), (A33, v3, {"assume_a": "pos"})],
     sl.solve_banded: [(S((1, 1)), np.abs(real(3, 4)) + np.array([[0.0], [3.0], [0.0]]), real(4))],
     sl.inv: [(A33,)], sl.det: [(A33,)], sl.pinv: [(real(3, 2),)], sl.norm: [(B33,)], sl.eigh: [], sl.svd: [],
-    sl.eigvalsh: [(A33,), (A33, spd(3))], sl.svdvals: [(B33,)], sl.qr: [(real(3, 2), {"mode": "economic"})],
+    sl.eigvalsh: [(A33,), (A33, spd(3))], sl.svdvals: [(B33,)], sl.qr: [(real(3, 2), {"mode": "economic"}), (B33 + 2 * np.eye(3),), (real(3, 2), {"mode": "r"})],
     sl.lstsq: [(real(4, 2), real(4))], sl.block_diag: [(real(2, 2), real(1, 3))],
     rules_scipy_linalg.expm_: [(B33,)], rules_scipy_linalg.frechet_: [(B33, real(3, 3))],
     rules_scipy_linalg.sylvester_: [(A33, spd(2), real(3, 2))], rules_scipy_linalg.sqrtm_: [(A33,)],
@@ -346,6 +349,54 @@ def cases(fn, kind):
     if calls is None and kind == "scalar":
         calls = BINARY if getattr(fn, "nin", 1) == 2 else [(x,) for x in UNARY]
     return [_split(fn, call) for call in calls or ()]
+
+
+def written_calls(fn, kind):
+    """The same calls as ``(function, arguments)`` with a source text, as the compiler wants them: real arguments only."""
+    if fn in _WRITTEN:
+        return [(_WRITTEN[fn], (A33 + 0.3 * B33,))]
+    calls = _ARRAY.get(fn, _DOMAIN.get(fn))
+    if calls is None and kind == "scalar":
+        calls = BINARY if getattr(fn, "nin", 1) == 2 else [(x,) for x in UNARY]
+    return [_spelled(fn, call) for call in calls or () if not _has_complex(call)]
+
+
+def _has_complex(x):
+    if isinstance(x, (tuple, list)):
+        return any(map(_has_complex, x))
+    return _has_complex(x.value) if isinstance(x, Static) else x is complex or np.iscomplexobj(x)
+
+
+def _spelled(fn, call):
+    """A function whose text is the call, with its constants written out."""
+    kwargs = call[-1] if isinstance(call[-1], dict) else {}
+    args = call[:-1] if isinstance(call[-1], dict) else call
+    names, known = [], {"np": np, "fn": fn[0] if isinstance(fn, tuple) else fn, "dtype": np.dtype}
+
+    def word(x):
+        if isinstance(x, np.ndarray) or callable(x) or type(x).__module__.startswith(("sciad", "scipy")):
+            name = f"array_{len(known)}"
+            known[name] = x
+            return name
+        if type(x) in (list, tuple) and x:
+            inner = ", ".join(map(word, x))
+            return f"[{inner}]" if type(x) is list else f"({inner},)"
+        return "np.inf" if x is np.inf else "-np.inf" if type(x) is float and x == -np.inf else repr(x)
+
+    words = []
+    for k, a in enumerate(args):
+        words.append(word(a.value) if isinstance(a, Static) else f"x{k}")
+        names += [] if isinstance(a, Static) else [f"x{k}"]
+    words += [f"{k}={word(v)}" for k, v in kwargs.items()]
+    run = f"fn.{fn[1]}" if isinstance(fn, tuple) else "fn"
+    text = f"def call({', '.join(names)}):\n    return {run}({', '.join(words)})\n"
+    place = f"<case {next(_COUNT)} of {getattr(fn, '__name__', fn)}>"
+    linecache.cache[place] = (len(text), None, text.splitlines(True), place)
+    exec(compile(text, place, "exec"), known)
+    return known["call"], tuple(a for a in args if not isinstance(a, Static))
+
+
+_COUNT = itertools.count()
 
 
 def _split(fn, call):

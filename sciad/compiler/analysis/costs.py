@@ -39,7 +39,7 @@ _CHEAP |= {
     np.isnan,
     np.isfinite,
 }
-_CHEAP |= {np.logical_and, np.logical_or, np.logical_not, np.floor, np.ceil, "select", "int", "float"}
+_CHEAP |= {np.logical_and, np.logical_or, np.logical_not, np.floor, np.ceil, "select", "int", "float", "stop"}
 
 
 def cost(node: Op) -> float:

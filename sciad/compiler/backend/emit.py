@@ -41,7 +41,7 @@ _BINARY = {
 _NEGATE, _NOT, _ATOM = 12, 5, 20
 _OF_INTS = {np.maximum: "max", np.minimum: "min", np.fmax: "max", np.fmin: "min"}
 _RESERVED = set("w C range abs int float max min inf nan stop".split()) | {f"{a}_mark" for a in ARENAS}
-_CALLED = {"select": "where", "int": "int", "float": "float", np.absolute: "abs"}
+_CALLED = {"select": "where", "int": "int", "float": "float", "stop": "float", np.absolute: "abs"}
 
 
 @dataclass
@@ -62,18 +62,22 @@ class Text:
 
 def emit(program: Program) -> Text:
     """Write a program as the body of a function of its parameters and the workspace ``w``."""
-    return _Emitter(program).run()
+    emitter = _Emitter(program)
+    text = emitter.run()
+    if emitter.functions.isdisjoint(emitter.names.values()):
+        return text
+    return _Emitter(program, emitter.functions).run()  # a variable has the name of a function called here
 
 
 class _Emitter:
-    def __init__(self, program: Program):
+    def __init__(self, program: Program, reserved: set[str] = frozenset()):
         self.program = program
         self.layout = lay_out(program)
         self.lines: list[str] = []
         self.depth = 1
         self.functions: set[str] = set()
         self.scalars = {g.name for g in program.parameters if g.scalar}
-        self.taken = {g.name for g in program.parameters} | _RESERVED
+        self.taken = {g.name for g in program.parameters} | _RESERVED | reserved
         self.names: dict[Value, str] = {}
         self.folded: dict[Value, tuple[str, int]] = {}
         self.place = None

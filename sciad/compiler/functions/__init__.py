@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from sciad.compiler.functions import (  # noqa: F401  (they enter the table)
     array_methods,
+    core_services,
     creation,
     elementwise,
     matrices,
@@ -14,6 +15,7 @@ from sciad.compiler.functions import (  # noqa: F401  (they enter the table)
     reductions,
     shaping,
 )
+from sciad.compiler.functions.definitions import structural
 from sciad.compiler.functions.lowerings import attribute, call, call_method
 
-__all__ = ["attribute", "call", "call_method"]
+__all__ = ["attribute", "call", "call_method", "structural"]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from sciad.compiler.fence import Refusal
-from sciad.compiler.functions.lowerings import METHODS, call
+from sciad.compiler.functions.lowerings import METHODS, Beyond, call
 from sciad.compiler.objects.arrays import element, elementwise
 from sciad.compiler.objects.kinds import DictBox, DictView, Host, ListBox, is_array
+from sciad.compiler.objects.subscripts import add_at
 
 
 def method(kind: str, name: str):
@@ -132,15 +133,22 @@ _REDUCE = {np.add: np.sum, np.multiply: np.prod, np.maximum: np.max, np.minimum:
 @method("ufunc", "reduce")
 def _reduce(t, fn, a, axis=0):
     if fn not in _REDUCE:
-        raise Refusal(f"{fn.__name__}.reduce")
+        raise Beyond(f"{fn.__name__}.reduce")
     return call(t, _REDUCE[fn], [a, axis], {})
 
 
 @method("ufunc", "accumulate")
-def _accumulate(t, fn, a):
+def _accumulate(t, fn, a, axis=0):
     if fn not in (np.add, np.multiply):
-        raise Refusal(f"{fn.__name__}.accumulate", "Write a loop.")
-    return call(t, np.cumsum if fn is np.add else np.cumprod, [a], {})
+        raise Beyond(f"{fn.__name__}.accumulate", "Write a loop.")
+    return call(t, np.cumsum if fn is np.add else np.cumprod, [a, axis], {})
+
+
+@method("ufunc", "at")
+def _at(t, fn, a, indices, b=None):
+    if fn is not np.add:
+        raise Refusal(f"{fn.__name__}.at", "Write a loop.")
+    add_at(t, a, indices, t.as_array(b))
 
 
 @method("array", "item")

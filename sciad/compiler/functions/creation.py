@@ -7,7 +7,7 @@ import ast
 import numpy as np
 
 from sciad.compiler.fence import Refusal
-from sciad.compiler.functions.lowerings import METHODS, lower
+from sciad.compiler.functions.lowerings import METHODS, Beyond, lower
 from sciad.compiler.ir.builder import type_of
 from sciad.compiler.ir.nodes import Value
 from sciad.compiler.objects.arrays import (
@@ -41,7 +41,8 @@ from sciad.compiler.objects.kinds import (
     is_scalar,
 )
 from sciad.compiler.objects.memory_order import contiguous, result_order
-from sciad.compiler.objects.subscripts import Slice, view
+from sciad.compiler.objects.subscripts import Slice, transposed, view
+from sciad.rules import array_functions
 
 
 @lower(np.array)
@@ -178,6 +179,8 @@ def arange(t, start, stop=None, step=1, dtype=None):
 
 @lower(np.linspace)
 def linspace(t, start, stop, num=50, endpoint=True):
+    if not (is_scalar(start) and is_scalar(stop)):
+        raise Beyond("np.linspace between arrays")
     if type(num) is not int:
         raise Refusal("np.linspace with a length not known while compiling")
     start, stop = t.builder.to_float(start), t.builder.to_float(stop)
@@ -227,18 +230,22 @@ def diag(t, v, k=0):
     return made
 
 
-@lower(np.diagonal, method="diagonal")
-def diagonal(t, a, offset=0):
-    a = t.settled(a)
-    rows, columns = a.shape[-2:]
-    if not static_shape(a.shape) or len(a.shape) != 2:
+@lower(np.diagonal, array_functions.diagonal_, method="diagonal")
+def diagonal(t, a, offset=0, axis1=0, axis2=1, writeable=False):
+    a = t.settled(t.as_array(a))
+    ndim = len(a.shape)
+    if ndim < 2 or not static_shape(a.shape):
         raise Refusal("the diagonal of this array")
-    n = min(rows + min(offset, 0), columns - max(offset, 0))
-    i, j = max(-offset, 0), max(offset, 0)
+    axes = [axis1 % ndim, axis2 % ndim]
+    a = transposed(t, a, [k for k in range(ndim) if k not in axes] + axes)
     if isinstance(a, Small):
-        return Small(a.box, (n,), tuple(a.cells[(i + k) * columns + j + k] for k in range(n)), a.kind)
-    at = a.address + (t.affine(i) * a.strides[0] + t.affine(j) * a.strides[1])
-    return Array(a.mem, at, (n,), (a.strides[0] + a.strides[1],), a.alias, a.kind, a.site)
+        cells = np.diagonal(np.array(a.cells).reshape(a.shape), offset, -2, -1)
+        return Small(a.box, cells.shape, tuple(cells.ravel().tolist()), a.kind)
+    rows, columns = a.shape[-2:]
+    n = max(min(rows + min(offset, 0), columns - max(offset, 0)), 0)
+    at = a.address + t.affine(max(-offset, 0)) * a.strides[-2] + t.affine(max(offset, 0)) * a.strides[-1]
+    strides = (*a.strides[:-2], a.strides[-2] + a.strides[-1])
+    return Array(a.mem, at, (*a.shape[:-2], n), strides, a.alias, a.kind, a.site)
 
 
 @lower(np.broadcast_to)
@@ -350,7 +357,7 @@ def append(t, arr, values, axis=None):
 def tile(t, A, reps):
     a = _atleast_1d(t, A)
     if type(reps) is not int or len(a.shape) != 1:
-        raise Refusal("np.tile of anything but a vector, a known number of times")
+        raise Beyond("np.tile of anything but a vector, a known number of times")
     return concatenate(t, [a] * reps, 0)
 
 
@@ -358,25 +365,13 @@ def tile(t, A, reps):
 def repeat(t, a, repeats):
     a = t.settled(_atleast_1d(t, a))
     if type(repeats) is not int or len(a.shape) != 1:
-        raise Refusal("np.repeat of anything but a vector, a known number of times")
+        raise Beyond("np.repeat of anything but a vector, a known number of times")
     length = t.builder.op(np.multiply, a.shape[0], repeats)
     return Lazy(
         (length,),
         lambda idx: element(t, a, (t.builder.op(np.floor_divide, idx[0], repeats),)),
         a.kind,
         reads_of(a),
-    )
-
-
-@lower(np.meshgrid)
-def meshgrid(t, x, y, indexing="xy"):
-    x, y = t.settled(x), t.settled(y)
-    rows, columns = (y, x) if indexing == "xy" else (x, y)
-    shape = (rows.shape[0], columns.shape[0])
-    along = Lazy(shape, lambda idx: element(t, columns, (idx[1],)), columns.kind, reads_of(columns))
-    down = Lazy(shape, lambda idx: element(t, rows, (idx[0],)), rows.kind, reads_of(rows))
-    return t.list(
-        [t.settled(along), t.settled(down)] if indexing == "xy" else [t.settled(down), t.settled(along)]
     )
 
 

@@ -8,7 +8,7 @@ import operator
 import numpy as np
 
 from sciad.compiler.fence import Refusal
-from sciad.compiler.functions.lowerings import METHODS, lower
+from sciad.compiler.functions.lowerings import METHODS, Beyond, lower
 from sciad.compiler.ir.builder import type_of
 from sciad.compiler.ir.nodes import Value
 from sciad.compiler.objects.arrays import broadcast_shape, cast, element, elementwise, getter, reads_of
@@ -20,7 +20,7 @@ add subtract multiply divide power negative positive absolute exp exp2 expm1 log
 square sin cos tan arcsin arccos arctan arctan2 sinh cosh tanh arcsinh arccosh arctanh hypot maximum minimum
 fmax fmin sign floor ceil trunc rint floor_divide remainder copysign less less_equal greater greater_equal
 equal not_equal logical_and logical_or logical_not logical_xor isnan isinf isfinite logaddexp logaddexp2
-fabs reciprocal deg2rad rad2deg float_power fmod heaviside"""
+fabs conjugate reciprocal deg2rad rad2deg float_power fmod heaviside"""
 
 
 def _enter(fn):
@@ -61,6 +61,7 @@ _LOGICAL = {np.logical_and, np.logical_or, np.logical_not, np.logical_xor}
 _MEANING = {
     np.fabs: lambda t, x: elementwise(t, np.absolute, x),
     np.float_power: lambda t, x, y: elementwise(t, np.power, _float(t, x), y),
+    np.conjugate: lambda t, x: x,
     np.reciprocal: lambda t, x: elementwise(t, np.divide, 1.0, x),
     np.deg2rad: lambda t, x: elementwise(t, np.multiply, x, math.pi / 180),
     np.rad2deg: lambda t, x: elementwise(t, np.multiply, x, 180 / math.pi),
@@ -245,7 +246,7 @@ def _interp(t, x, xp, fp):
     xp, fp = t.settled(t.as_array(xp)), t.settled(t.as_array(fp))
     n = xp.shape[0]
     if isinstance(n, Value) or n < 2:
-        raise Refusal("np.interp on a table of unknown length or of one point")
+        raise Beyond("np.interp on a table of unknown length or of one point")
 
     def one(value):
         count = t.sum_of(
@@ -277,7 +278,7 @@ def _cast_method(t, x, dtype, copy=True):
 
 
 METHODS["array", "astype"] = _cast_method
-lower(np.real, np.real_if_close)(lambda t, x: x)
+lower(np.real, np.real_if_close)(lambda t, x: t.as_array(x))
 lower(np.abs)(lambda t, x: elementwise(t, np.absolute, t.as_array(x)))
 
 

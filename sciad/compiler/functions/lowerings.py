@@ -9,6 +9,7 @@ import numpy as np
 
 from sciad import rule_table as rules
 from sciad.compiler.fence import Refusal
+from sciad.compiler.functions import absent
 from sciad.compiler.objects.arrays import elementwise
 from sciad.compiler.objects.kinds import DictBox, Host, ListBox, is_array, is_scalar
 
@@ -16,6 +17,11 @@ TABLE: dict = {}  # function -> lowering(t, *args, **kwargs)
 METHODS: dict = {}  # (kind of owner, name) -> lowering(t, owner, *args, **kwargs)
 ATTRIBUTES: dict = {}  # name -> lowering(t, array)
 _signatures: dict = {}
+_WRITING = {"fill", "sort", "put", "partition", "resize"}
+
+
+class Beyond(Refusal):
+    """A lowering does not know these arguments; the definition of the function, if it has one, is traced."""
 
 
 def lower(*fns, method: str | None = None):
@@ -33,6 +39,14 @@ def lower(*fns, method: str | None = None):
 
 def call(t, fn, args, kwargs):
     """``fn(*args, **kwargs)`` for a function that is not the user's."""
+    from sciad.compiler.functions import definitions
+
+    name, beyond = rules.name_of(fn), None
+    if t.in_definition():
+        try:
+            return definitions.early(t, fn, args, kwargs)
+        except definitions.Dynamic:
+            pass
     try:
         lowering = TABLE.get(fn)
     except TypeError:
@@ -43,21 +57,42 @@ def call(t, fn, args, kwargs):
         from sciad.compiler.functions import special_functions as special
 
         lowering = special.find(fn)
-    if lowering is None:
-        name = rules.name_of(fn)
-        raise Refusal(
-            f"the function {name} is not known to the compiler",
-            "Write it in functions that are (NumPy, math, scipy.special, your own), or call it outside.",
-        )
-    return _apply(t, lowering, rules.name_of(fn), args, kwargs)
+    if lowering is not None:
+        try:
+            return _apply(t, lowering, name, args, kwargs)
+        except Beyond as refusal:
+            beyond = refusal
+    primitive = beyond is not None and isinstance(fn, definitions.traced.Primitive)
+    found = None if primitive else definitions.late(t, fn, args, kwargs)
+    if found is not None:
+        return found[0]
+    raise beyond or Refusal(
+        absent.refused(name),
+        "Write it in functions that are (NumPy, math, scipy.special, your own), or call it outside.",
+    )
 
 
 def call_method(t, owner, name, args, kwargs):
+    from sciad.compiler.functions import definitions
+
     kind = kind_of(owner)
+    if kind == "str" or (t.in_definition() and is_array(owner) and name not in _WRITING):
+        try:
+            return definitions.computed(t, getattr(definitions.static(t, owner), name), args, kwargs)
+        except definitions.Dynamic:
+            pass
     lowering = METHODS.get((kind, name))
-    if lowering is None:
-        raise Refusal(f"{t.describe(owner)} has no method {name!r} in compiled functions")
-    return _apply(t, lowering, name, [owner, *args], kwargs)
+    refusal = Refusal(f"{t.describe(owner)} has no method {name!r} in compiled functions")
+    if lowering is not None:
+        try:
+            return _apply(t, lowering, name, [owner, *args], kwargs)
+        except Beyond as beyond:
+            refusal = beyond
+    fn = (owner, name) if kind == "ufunc" else getattr(np, name, None) if kind == "array" else None
+    record = rules.lookup(fn) if fn is not None else None
+    if record is None or record.definition is None:
+        raise refusal
+    return call(t, fn, args if kind == "ufunc" else [owner, *args], kwargs)
 
 
 def attribute(t, owner, name):
@@ -90,7 +125,7 @@ def _apply(t, lowering, name, args, kwargs):
     try:
         signature.bind(t, *args, **kwargs)
     except TypeError as error:
-        raise Refusal(f"{name}: {error} (of the arguments compiled functions know)") from None
+        raise Beyond(f"{name}: {error} (of the arguments compiled functions know)") from None
     return lowering(t, *args, **kwargs)
 
 

@@ -8,9 +8,9 @@ import numpy as np
 
 from sciad.compiler.fence import Refusal
 from sciad.compiler.functions.creation import eye
-from sciad.compiler.functions.lowerings import METHODS, lower
+from sciad.compiler.functions.lowerings import METHODS, Beyond, lower
 from sciad.compiler.functions.reductions import fold, sum_
-from sciad.compiler.functions.shaping import ravel, transpose
+from sciad.compiler.ir.builder import type_of
 from sciad.compiler.ir.nodes import Call, Value, View
 from sciad.compiler.objects.arrays import (
     SHORT,
@@ -32,6 +32,7 @@ from sciad.compiler.objects.arrays import (
     store,
 )
 from sciad.compiler.objects.kinds import Array, Deferred, Lazy, Small, is_array, is_scalar
+from sciad.rules import products
 
 BLAS = 16  # matrices with all dimensions above this are multiplied by BLAS
 
@@ -49,24 +50,15 @@ def dot(t, a, b):
     a, b = t.as_array(a), t.as_array(b)
     if is_scalar(a) or is_scalar(b):
         return elementwise(t, np.multiply, a, b)
+    if len(a.shape) > 2 or len(b.shape) > 2:
+        raise Beyond("a product of stacks of matrices")
     return product(t, a, b)
 
 
-@lower(np.vdot)
-def vdot(t, a, b):
-    return product(t, ravel(t, a), ravel(t, b))
-
-
-@lower(np.inner)
-def inner(t, a, b):
-    a, b = t.as_array(a), t.as_array(b)
-    return product(t, a, transpose(t, b) if len(b.shape) == 2 else b)
-
-
 def product(t, a, b):
-    """Matrix product of operands of one or two dimensions."""
+    """Matrix product."""
     if len(a.shape) > 2 or len(b.shape) > 2:
-        raise Refusal("a product of stacks of matrices", "Write a loop over the leading dimension.")
+        return _stacked(t, a, b)
     length = same_length(t, a.shape[-1], b.shape[0], (a.shape, b.shape))
     shape = a.shape[:-1] + b.shape[1:]
     rows = len(a.shape) - 1
@@ -119,6 +111,60 @@ def product(t, a, b):
     )
 
 
+def _stacked(t, a, b):
+    """Products of stacks of matrices, written as sums over letters."""
+    left = "j" if len(a.shape) == 1 else "ij"
+    right = "j" if len(b.shape) == 1 else "jk"
+    stacks = "zyxwvutsrqponml"
+    depth = max(len(a.shape), len(b.shape)) - 2
+    a_lead, b_lead = (stacks[depth - max(len(x.shape) - 2, 0) : depth] for x in (a, b))
+    out = stacks[:depth] + left.replace("j", "") + right.replace("j", "")
+    return sum_of_products(t, f"{a_lead}{left},{b_lead}{right}->{out}", a, b)
+
+
+@lower(products.einsum_)
+def sum_of_products(t, subscripts, *arrays):
+    """``np.einsum`` with explicit letters, each at most once in a factor; lengths of 1 are broadcast."""
+    terms, out = subscripts.split("->")
+    terms = terms.split(",")
+    arrays = [t.as_array(x) for x in arrays]
+    arrays = [force(t, x) if isinstance(x, (Deferred, Lazy)) else x for x in arrays]
+    lengths: dict = {}
+    for term, x in zip(terms, arrays, strict=True):
+        for letter, n in zip(term, x.shape if is_array(x) else (), strict=True):
+            known = lengths.get(letter, 1)
+            lengths[letter] = n if type(known) is int and known == 1 else known
+            if not (type(n) is int and n == 1):
+                same_length(t, lengths[letter], n)
+    summed = [c for c in dict.fromkeys("".join(terms)) if c not in out]
+    kind = "f" if any((x.kind if is_array(x) else type_of(x)) == "f" for x in arrays) else "i"
+
+    def one(idx):
+        def step(carry, sub):
+            at = dict(zip([*out, *summed], (*idx, *sub), strict=True))
+            value = None
+            for term, x in zip(terms, arrays, strict=True):
+                place = tuple(
+                    0 if type(n) is int and n == 1 else at[c]
+                    for c, n in zip(term, x.shape if is_array(x) else (), strict=True)
+                )
+                factor = element(t, x, place)
+                value = factor if value is None else t.apply(np.multiply, [value, factor])
+            return (t.apply(np.add, [carry[0], value]),)
+
+        return fold(t, tuple(lengths[c] for c in summed), step, (0.0 if kind == "f" else 0,))[0]
+
+    shape = tuple(lengths[c] for c in out)
+    if not shape:
+        return one(())
+    if static_shape(shape) and math.prod(shape) <= UNROLL and all(isinstance(x, Small) for x in arrays):
+        return small(t, shape, [one(idx) for idx in indices(shape)], kind)
+    reads = tuple((r, False) for x in arrays for r, _ in reads_of(x))
+    return Deferred(
+        shape, lambda made, fresh: nest(t, shape, lambda i: store(t, made, i, one(i), fresh)), kind, reads
+    )
+
+
 def _operand(t, x, shape):
     """An operand whose elements are read several times is computed first."""
     if isinstance(x, Deferred) or (isinstance(x, Lazy) and x.work and shape):
@@ -164,7 +210,9 @@ def _window(x: Array) -> View:
 @lower(np.linalg.solve)
 def solve(t, a, b):
     a, b = t.settled(t.as_array(a)), t.settled(t.as_array(b))
-    if len(a.shape) != 2 or (a.shape[0] is not a.shape[1] and a.shape[0] != a.shape[1]):
+    if len(a.shape) != 2 or len(b.shape) > 2:
+        raise Beyond("np.linalg.solve of stacks of matrices")
+    if a.shape[0] is not a.shape[1] and a.shape[0] != a.shape[1]:
         raise Refusal("np.linalg.solve of a matrix that is not square")
     n = same_length(t, a.shape[0], b.shape[0], (a.shape, b.shape))
     if type(n) is int and n <= 3 and len(b.shape) == 1 and static_shape(a.shape):
@@ -199,7 +247,6 @@ def _determinant(t, m):
     return total
 
 
-@lower(np.linalg.det)
 def det(t, a):
     a = t.settled(t.as_array(a))
     n = a.shape[0]
@@ -208,7 +255,6 @@ def det(t, a):
     return _determinant(t, [[element(t, a, (i, j)) for j in range(n)] for i in range(n)])
 
 
-@lower(np.linalg.inv)
 def inv(t, a):
     a = t.settled(t.as_array(a))
     if len(a.shape) != 2 or type(a.shape[0]) is not int:
@@ -247,7 +293,7 @@ def norm(t, x, ord=None, axis=None, keepdims=False):
     if vector and type(ord) in (int, float) and ord not in (0, -np.inf):
         total = sum_(t, elementwise(t, np.power, magnitudes, ord), axis, keepdims)
         return elementwise(t, np.power, total, 1.0 / ord)
-    raise Refusal(f"np.linalg.norm with ord={ord}")
+    raise Beyond(f"np.linalg.norm with ord={ord}")
 
 
 @lower(np.trace, method="trace")
@@ -255,24 +301,6 @@ def trace(t, a):
     from sciad.compiler.functions.creation import diagonal
 
     return sum_(t, diagonal(t, a))
-
-
-@lower(np.cross)
-def cross(t, a, b):
-    a, b = t.settled(t.as_array(a)), t.settled(t.as_array(b))
-    if a.shape != (3,) or b.shape != (3,):
-        raise Refusal("np.cross of anything but two vectors of length 3")
-    p, q = ([element(t, x, (i,)) for i in range(3)] for x in (a, b))
-
-    def part(i, j):
-        return t.apply(np.subtract, [t.apply(np.multiply, [p[i], q[j]]), t.apply(np.multiply, [p[j], q[i]])])
-
-    return small(t, (3,), [part(1, 2), part(2, 0), part(0, 1)], "f")
-
-
-@lower(np.kron)
-def kron(t, a, b):
-    raise Refusal("np.kron", "Write two loops.")
 
 
 __all__ = ["METHODS", "Value", "address", "copy"]

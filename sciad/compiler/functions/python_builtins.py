@@ -260,6 +260,13 @@ def _type_of(t, x) -> type:
     return found.get(type(x), type(x))
 
 
+@lower(callable)
+def _callable(t, x):
+    return isinstance(x, (Bound, Closure, Function)) or (
+        not (is_array(x) or is_scalar(x)) and callable(x.obj if isinstance(x, Host) else x)
+    )
+
+
 @lower(np.errstate)
 def _errstate(t, **kwargs):
     return np.errstate(**kwargs)

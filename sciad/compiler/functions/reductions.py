@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from sciad.compiler.fence import Refusal
-from sciad.compiler.functions.lowerings import METHODS, lower
+from sciad.compiler.functions.lowerings import METHODS, Beyond, lower
 from sciad.compiler.ir.builder import type_of
 from sciad.compiler.ir.nodes import INF, Block, Carried, Loop, Value
 from sciad.compiler.objects.arrays import (
@@ -272,11 +272,17 @@ lower(np.argmin, method="argmin")(_where_extreme(np.less))
 
 
 def _logical(fn, start):
-    def lowering(t, a, axis=None):
+    def lowering(t, a, axis=None, keepdims=False):
         from sciad.compiler.functions.elementwise import truths
 
         return reduce(
-            t, truths(t, t.as_array(a)), axis, lambda c, v: (t.apply(fn, [c[0], v]),), (start,), kind="b"
+            t,
+            truths(t, t.as_array(a)),
+            axis,
+            lambda c, v: (t.apply(fn, [c[0], v]),),
+            (start,),
+            kind="b",
+            keepdims=keepdims,
         )
 
     return lowering
@@ -348,7 +354,7 @@ lower(np.cumprod, method="cumprod")(_cumulative(np.multiply, 1))
 def trapezoid(t, y, x=None, dx=1.0):
     y = t.settled(t.as_array(y))
     if len(y.shape) != 1:
-        raise Refusal("np.trapezoid of anything but a vector")
+        raise Beyond("np.trapezoid of anything but a vector")
     x = x if x is None else t.settled(t.as_array(x))
 
     def pair(a, i):

@@ -8,7 +8,7 @@ import numpy as np
 
 from sciad.compiler.fence import Refusal
 from sciad.compiler.functions.creation import concatenate, shape_argument
-from sciad.compiler.functions.lowerings import ATTRIBUTES, METHODS, lower
+from sciad.compiler.functions.lowerings import ATTRIBUTES, METHODS, Beyond, lower
 from sciad.compiler.ir.builder import type_of
 from sciad.compiler.ir.nodes import Value
 from sciad.compiler.objects.arrays import (
@@ -31,8 +31,13 @@ from sciad.compiler.objects.subscripts import Slice, get_item, transposed, view
 
 
 @lower(np.reshape)
-def reshape(t, a, shape):
+def reshape(t, a, shape, order="C"):
     a = t.settled(t.as_array(a))
+    if order not in ("C", "F"):
+        raise Beyond(f"reshape in the order {order!r}")
+    if order == "F":
+        back = shape_argument_free(t, shape)[::-1]
+        return transpose(t, reshape(t, transpose(t, a), back))
     if is_scalar(a):
         a = small(t, (1,), [a], type_of(a))
     shape = list(shape_argument_free(t, shape))
@@ -46,6 +51,8 @@ def reshape(t, a, shape):
         raise Refusal(f"cannot reshape an array of size {size} into shape {tuple(shape)}")
     if tuple(shape) == tuple(a.shape):
         return view(t, a, [Slice(None, None, None)] * len(shape))
+    if not shape:
+        return element(t, a, (0,) * len(a.shape))
     strides = strides_of(a)
     if strides is None:
         raise Refusal("reshaping an array whose place in memory is not known", "Copy it before.")
@@ -66,17 +73,17 @@ def shape_argument_free(t, shape):
 
 
 def _reshape_method(t, a, *shape, order="C"):
-    if order != "C":
-        raise Refusal("reshape in another order than C", "Transpose before.")
-    return reshape(t, a, shape[0] if len(shape) == 1 else tuple(shape))
+    return reshape(t, a, shape[0] if len(shape) == 1 else tuple(shape), order)
 
 
 METHODS["array", "reshape"] = _reshape_method
 
 
 @lower(np.ravel, method="ravel")
-def ravel(t, a):
+def ravel(t, a, order="C"):
     a = t.settled(t.as_array(a))
+    if order != "C":
+        return reshape(t, a, -1, order)
     if is_scalar(a):
         return small(t, (1,), [a], type_of(a))
     if len(a.shape) == 1 and isinstance(a, Array):  # of any length
@@ -119,14 +126,6 @@ def swapaxes(t, a, axis1, axis2):
     return transposed(t, a, order)
 
 
-@lower(np.moveaxis)
-def moveaxis(t, a, source, destination):
-    n = len(a.shape)
-    order = [k for k in range(n) if k != source % n]
-    order.insert(destination % n, source % n)
-    return transposed(t, a, order)
-
-
 @lower(np.squeeze, method="squeeze")
 def squeeze(t, a, axis=None):
     a = t.settled(a)
@@ -136,14 +135,6 @@ def squeeze(t, a, axis=None):
         else [axis % len(a.shape)]
     )
     return view(t, a, [0 if k in drop else Slice(None, None, None) for k in range(len(a.shape))])
-
-
-@lower(np.expand_dims)
-def expand_dims(t, a, axis):
-    a = t.settled(a)
-    keys = [Slice(None, None, None) for _ in a.shape]
-    keys.insert(axis % (len(a.shape) + 1), None)
-    return view(t, a, keys)
 
 
 @lower(np.flip)
@@ -160,7 +151,7 @@ lower(np.fliplr)(lambda t, m: flip(t, m, 1))
 def roll(t, a, shift, axis=None):
     a = t.settled(t.as_array(a))
     if type(shift) is not int:
-        raise Refusal(
+        raise Beyond(
             "np.roll by a number not known while compiling",
             "Use an index array: a[(np.arange(n) - shift) % n].",
         )
@@ -187,7 +178,7 @@ def split(t, ary, indices_or_sections, axis=0):
     n = a.shape[axis]
     if type(indices_or_sections) is int:
         if n % indices_or_sections:
-            raise Refusal("np.split does not result in an equal division")
+            raise Beyond("np.split does not result in an equal division")
         width = n // indices_or_sections
         cuts = list(range(width, n, width))
     else:
@@ -246,7 +237,7 @@ def _triangle(t, m, k, lower_part):
 def gradient(t, f, dx=1.0):
     f = t.settled(f)
     if len(f.shape) != 1 or not is_scalar(dx) or isinstance(f.shape[0], Value) or f.shape[0] < 2:
-        raise Refusal("np.gradient of anything but a vector with one spacing")
+        raise Beyond("np.gradient of anything but a vector with one spacing")
     n = f.shape[0]
 
     def difference(i, j, width):

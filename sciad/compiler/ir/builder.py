@@ -113,6 +113,10 @@ class Builder:
             return a if cond else b
         return self.op("select", cond, a, b)
 
+    def stop(self, x: Operand) -> Operand:
+        """The number `x` as one whose derivative is zero."""
+        return x if constant(x) or x.type != "f" else self.op("stop", x)
+
     def _negated(self, x: Operand) -> Operand | None:
         """What `x` is minus of, if it was computed as that."""
         fn, args = self._made.get(x, (None, ())) if isinstance(x, Value) else (None, ())
@@ -275,7 +279,7 @@ def fold(fn, args):
     """``fn`` of plain numbers, as the program would have computed it (no warnings, NaN and infinity kept)."""
     if fn == "int":
         return int(args[0])
-    if fn == "float":
+    if fn in ("float", "stop"):
         return float(args[0])
     if fn == "select":
         return args[1] if args[0] else args[2]

@@ -143,7 +143,7 @@ class _Machine:
 def _apply(fn, args):
     if fn == "int":
         return int(args[0]) if np.isfinite(args[0]) else 0
-    if fn == "float":
+    if fn in ("float", "stop"):
         return float(args[0])
     if fn == "select":
         return args[1] if args[0] else args[2]

@@ -200,7 +200,7 @@ class Node:
 @dataclass(eq=False)
 class Op(Node):
     """``out = fn(*args)``, pure.  `fn` is a ufunc (a key of the rule table) or one of "int", "float",
-    "select".
+    "stop" (the same number, without its derivative), "select".
     """
 
     out: Value

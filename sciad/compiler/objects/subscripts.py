@@ -18,6 +18,7 @@ from sciad.compiler.objects.arrays import (
     cast,
     copy,
     element,
+    elementwise,
     force,
     getter,
     indices,
@@ -399,6 +400,30 @@ def _scatter(t: TraceServices, x, keys, value):
             store(t, x, locate(idx), get(idx))
     else:
         _each(t, shape, lambda idx: store(t, x, locate(idx), get(idx)))
+
+
+def add_at(t: TraceServices, x, key, value) -> None:
+    """``np.add.at(x, key, value)``: what falls to one place is summed."""
+    x = force(t, x)
+    keys, advanced = _expand(t, x, key)
+    if not advanced:
+        old = view(t, x, keys)
+        set_item(t, x, key, elementwise(t, np.add, old, value))
+        return
+    if isinstance(x, Array) and x.mem not in ("T", "out"):
+        raise Restart({x.site: "copy"})
+    shape, locate = _plan(t, x, _without_masks(t, keys))
+    get = getter(t, force(t, value) if is_array(value) else value, shape)
+
+    def add(idx):
+        place = locate(idx)
+        store(t, x, place, t.apply(np.add, [element(t, x, place), get(idx)]))
+
+    if isinstance(x, Small) or (static_shape(shape) and math.prod(shape) <= UNROLL):
+        for idx in indices(shape):
+            add(idx)
+    else:
+        _each(t, shape, add)
 
 
 def transposed(t: TraceServices, x, axes):

@@ -132,5 +132,22 @@ class TraceServices(Protocol):
     def call(self, fn, args: list, kwargs: dict):
         """``fn(*args, **kwargs)``."""
 
+    def in_definition(self) -> bool:
+        """Whether a definition of ours is read: what it does with constants is done while compiling."""
+
+    def in_primitive(self) -> bool:
+        """Whether the function that is read is what a primitive of the eager core computes."""
+
+    def own_function(self, fn):
+        """A function of this package as one to trace."""
+
+    def defined(self, name: str, record, args: list, kwargs: dict):
+        """The definition of a function (or what a primitive computes) traced in place of its call; what it
+        refuses is refused there.
+        """
+
+    def static_array(self, values: np.ndarray, site):
+        """A small array of numbers known while compiling."""
+
     def describe(self, x) -> str:
         """`x` in words, for messages."""

@@ -11,9 +11,12 @@ from contextlib import contextmanager
 
 from sciad.compiler import functions
 from sciad.compiler.fence import Refusal, located
+from sciad.compiler.functions import written
 from sciad.compiler.objects.kinds import UNDEFINED, Bound, Closure, FrameBox, Function, Host, RecordBox
 from sciad.compiler.tracing.jumps import RETURNED, VALUE
 from sciad.compiler.tracing.source import Source, function_source
+from sciad.eager.traced import Primitive
+from sciad.errors import UnsupportedSyntax
 
 DEPTH = 24  # a function may stand this often in the stack of calls (recursion that ends while compiling)
 
@@ -64,6 +67,8 @@ class Calls:
                 return self.call_method(fn.args[0], fn.args[1], args, kwargs)
             return self.call(fn.fn, [*fn.args, *args], {**fn.kwargs, **kwargs})
         if isinstance(fn, Function):
+            if getattr(fn.fn, "structural", False):
+                return functions.structural(self, fn.fn, args, kwargs)
             return self.inline(function_source(fn.fn), fn, args, kwargs)
         if isinstance(fn, Closure):
             return self.inline(fn.source, fn, args, kwargs)
@@ -82,6 +87,38 @@ class Calls:
 
     def array_attribute(self, owner, name: str):
         return functions.attribute(self, owner, name)
+
+    def in_definition(self) -> bool:
+        frame = self.frame
+        while frame is not None:
+            path = getattr(frame.function, "path", None)
+            if path is not None:
+                return path.fixed and frame.function.fn.__module__ != written.__name__
+            frame = frame.parent
+        return False
+
+    def in_primitive(self) -> bool:
+        return getattr(self.frame.function, "fn", None) in self._primitives
+
+    def own_function(self, fn):
+        return self.captures.resolve(fn, self.captures.own(fn))
+
+    def defined(self, name: str, record, args: list, kwargs: dict):
+        if isinstance(record, Primitive):
+            self._primitives.add(record.fn)
+            definition = self.own_function(record.fn)
+        else:
+            definition = self.captures.definition(record)
+        node, frame, path, frames = self.node, self.frame, self.path, len(self.frames)
+        try:
+            return self.call(definition, args, kwargs)
+        except UnsupportedSyntax as error:
+            self.node, self.frame, self.path = node, frame, path
+            del self.frames[frames:]
+            message = error.message
+            if not isinstance(record, Primitive) and not message.startswith(name):
+                message = f"{name}: {message}"
+            raise Refusal(message, error.hint) from error
 
     def construct(self, cls, args, kwargs):
         """An instance of a dataclass or NamedTuple."""

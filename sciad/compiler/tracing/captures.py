@@ -21,7 +21,10 @@ from typing import Any
 
 import numpy as np
 
+from sciad import rule_table
 from sciad.compiler.fence import Refusal
+from sciad.compiler.functions.definitions import embedded
+from sciad.compiler.functions.lowerings import TABLE
 from sciad.compiler.objects.kinds import Bound, Function, Host
 from sciad.eager.rebind import original
 
@@ -40,9 +43,10 @@ class Path:
 
     expression: str = "f"
     parent: Path | None = None
+    fixed: bool = False  # leads into this package, which does not change: nothing is guarded or lifted
 
     def step(self, suffix: str) -> Path:
-        return Path(self.expression + suffix, self)
+        return Path(self.expression + suffix, self, self.fixed)
 
     def attr(self, name: str) -> Path:
         return self.step("." + name)
@@ -100,6 +104,8 @@ class Captures:
         if isinstance(obj, (np.integer, np.bool_)):
             self.guard(path, "item", obj.item())
             return obj.item()
+        if path.fixed and isinstance(obj, (float, np.floating, np.ndarray)):
+            return embedded(self.tracer, obj)
         if isinstance(obj, (float, np.floating)) or _is_traced(obj):
             return self.lift(path, np.shape(_primal(obj)), "f")
         if isinstance(obj, np.ndarray):
@@ -132,9 +138,13 @@ class Captures:
     def callable(self, obj, path: Path):
         """Functions of the user's, through the wrappers they come in; None for anything else."""
         if isinstance(obj, types.FunctionType):
-            if getattr(obj, "__module__", None) and obj.__module__.partition(".")[0] in _TRUSTED[:2]:
+            package = (getattr(obj, "__module__", None) or "").partition(".")[0]
+            if package in _TRUSTED[:2] or (package == "sciad" and obj in TABLE):
                 self.guard(path, "is", obj)
                 return original(obj)
+            if package == "sciad":
+                self.guard(path, "is", obj)
+                return Function(obj, self.own(obj))
             self.guard(path, "code", obj.__code__)
             return Function(obj, path)
         library = type(obj).__module__.partition(".")[0]
@@ -172,7 +182,8 @@ class Captures:
             return self.resolve(fn.__globals__[name], path.glob(name))
         if hasattr(builtins, name):
             self.guard(path.step(f".__globals__.get({name!r})"), "value", None)  # not shadowed meanwhile
-            return self.resolve(getattr(builtins, name), self.constant(builtins).attr(name))
+            home = self.own(builtins) if path.fixed else self.constant(builtins)
+            return self.resolve(getattr(builtins, name), home.attr(name))
         raise Refusal(f"name {name!r} is not defined")
 
     def attribute(self, host: Host, name: str):
@@ -234,8 +245,24 @@ class Captures:
         self.constants[id(obj)] = obj
         return Path(f"constants[{id(obj)}]")
 
+    def own(self, obj) -> Path:
+        """A path to what does not change while the package is loaded."""
+        self.constants[id(obj)] = obj
+        return Path(f"constants[{id(obj)}]", None, True)
+
+    def definition(self, record):
+        """The definition of a function in the rule table; the user's may be declared anew."""
+        definition = record.definition
+        if is_library(definition):
+            return self.resolve(definition, self.own(definition))
+        for obj in (rule_table, record.fn):
+            self.constants[id(obj)] = obj
+        known = f"constants[{id(rule_table)}].lookup(constants[{id(record.fn)}]).definition"
+        return self.resolve(definition, Path(known))
+
     def guard(self, path: Path, probe: str, expected) -> None:
-        self.guards[path, probe] = expected
+        if not path.fixed:
+            self.guards[path, probe] = expected
 
 
 _CACHED = type(functools.lru_cache(lambda: None))

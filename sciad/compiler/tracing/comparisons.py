@@ -55,6 +55,8 @@ class Comparisons:
         """``a is b``."""
         if a is None or b is None:
             return a is b
+        if _distinct(a, b) or _distinct(b, a):
+            return False
         if any(is_scalar(x) or isinstance(x, tuple) for x in (a, b)) and not all(
             isinstance(x, bool) for x in (a, b)
         ):
@@ -121,6 +123,13 @@ class Comparisons:
 
 def _is_host(x, cls) -> bool:
     return isinstance(x, Host) and isinstance(x.obj, cls)
+
+
+def _distinct(a, b) -> bool:
+    """Whether these cannot be one object: an array and a truth value, a number and something else."""
+    if is_array(a):
+        return not is_array(b)
+    return is_scalar(a) and not is_scalar(b) and not is_array(b)
 
 
 def _by_identity(x) -> bool:

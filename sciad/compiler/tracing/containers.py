@@ -166,6 +166,10 @@ class Containers:
 
     def get_item(self, owner, key):
         owner = self.unwrapped(owner)
+        keys = key if isinstance(key, tuple) else (key,)
+        if is_scalar(owner) and all(k is None or k is Ellipsis for k in keys):
+            added = sum(k is None for k in keys)
+            return arrays.small(self, (1,) * added, [owner], type_of(owner)) if added else owner
         if is_array(owner):
             return subscripts.get_item(self, owner, key)
         if isinstance(owner, (ListBox, tuple)):
@@ -187,8 +191,8 @@ class Containers:
             return self.captures.member(owner, key)
         if isinstance(owner, Range) and is_scalar(key):
             return self.builder.op(np.add, owner.start, self.builder.op(np.multiply, key, owner.step))
-        if isinstance(owner, str) and type(key) is int:
-            return owner[key]
+        if isinstance(owner, str) and isinstance(key, (int, subscripts.Slice)):
+            return owner[key if isinstance(key, int) else self._static_slice(key)]
         raise Refusal(f"{self.describe(owner)} cannot be indexed")
 
     def _item(self, items, key):

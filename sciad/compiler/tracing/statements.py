@@ -263,6 +263,8 @@ class Statements(Expressions):
         return result
 
     def _while(self, s: ast.While):
+        if self.in_definition() and self._while_known(s):
+            return
         line = self.builder.line
         self.loop(
             lambda _: self.run(s.body),
@@ -273,6 +275,19 @@ class Statements(Expressions):
             guesses=_assigned(s),
             line=line,
         )
+
+    def _while_known(self, s: ast.While) -> bool:
+        """Run a loop of a definition as long as constants tell it to go on; whether it came to its end."""
+        for _ in range(FORCED_TRIPS):
+            cond = self.scratch(lambda: self.condition(s.test))
+            if isinstance(cond, Value):
+                return False
+            if not cond:
+                return True
+            self.run(s.body)
+            if self.dead or self.flagged(s.stop) is True:
+                return True
+        return False
 
     def _expr(self, s: ast.Expr):
         if isinstance(s.value, ast.Constant):
@@ -307,8 +322,17 @@ class Statements(Expressions):
         if exc is not None:
             name = ast.unparse(exc)
         self.node = s
+        if self.in_definition() and len(self._journals) <= self.frame.depth:
+            raise Refusal(self._text(s, text))
         self.require(False, name, text)
         self.dead = True
+
+    def _text(self, s: ast.Raise, text: str) -> str:
+        """What an error of ours says, where it is known while compiling."""
+        try:
+            return str(self.eval(s.exc.args[0]))
+        except (Refusal, AttributeError, IndexError):
+            return text
 
     def _import(self, s):
         for alias in s.names:

@@ -36,6 +36,7 @@ class Tracer(Statements, Calls, Creation, Reductions, State):
         self.last_line: Line | None = None
         self._outside: dict[tuple, object] = {}
         self.auto_named: dict[Value, None] = {}
+        self._primitives: set = set()
 
     def enter_root(self) -> None:
         """The caller of the function to trace."""
