@@ -37,7 +37,7 @@ from sciad.compiler.objects.kinds import (
     is_scalar,
 )
 from sciad.compiler.objects.subscripts import add_at
-from sciad.eager import indexing, writing_functions, traced
+from sciad.eager import indexing, traced, writing_functions
 from sciad.private_interfaces import SlogdetResult
 from sciad.rules import array_functions, grids, numpy_linalg, samples, scipy_linalg
 
