@@ -71,6 +71,7 @@ def render() -> str:
         if constant:
             parts += ["", f"Derivative zero on purpose: {constant}."]
         parts.append("")
+    parts += _special_points(groups)
     parts += [
         CREATING,
         COMPILING,
@@ -85,6 +86,57 @@ def render() -> str:
         parts.append(f"- `{_module_name(module)}`: " + ", ".join(names.split()))
     parts += ["", f"Not here: {ABSENT}", ""]
     return "\n".join(parts)
+
+
+ZEROS = """## At kinks and singularities
+
+Elementwise functions at the points 0, 1 and -1, where these are no points of smoothness: the derivative a little to the left,
+the one that the rule gives, and the one a little to the right; of functions of two arguments in the first of them, the other
+being 0 or 1. A dash: the function is not defined there. At a kink the rule gives the mean of the two sides.
+
+In products of derivatives a factor 0 wins over an infinite one or NaN, in compiled code as outside: a path that is not taken
+contributes nothing, as in `np.where(x > 0, np.sqrt(x), 0)`. Where a zero stands for a limit and meets an infinite
+factor, this is the wrong finite number: `1/(1/x + 1/3)`, `np.cbrt(x)**3`, `np.arctan(1/x)` have derivative 0 at 0.
+Write such functions so that nothing infinite arises (`x/(1 + x/3)`, `x`).
+
+| function | at | left | rule | right |
+|---|---|---|---|---|"""
+
+
+def _special_points(groups) -> list[str]:
+    """The section on points where a rule had to choose, computed from the rules."""
+    rows = []
+    for record in (r for title in sorted(groups) for r in groups[title]):
+        if record.kind != "scalar" or not _native(record) or len(record.partials) > 2:
+            continue
+        if record.partials[0].__name__ == "partial":
+            continue
+        for others in [()] if len(record.partials) == 1 else [(0.0,), (1.0,)]:
+            for x in (-1.0, 0.0, 1.0):
+                rows += _special_point(record, x, others)
+    return [ZEROS, *rows, ""]
+
+
+def _special_point(record, x, others):
+    def slope(v):
+        args = [np.float64(a) for a in (v, *others)]
+        y = record.fn(*args)
+        return float(np.real(y)), float(np.real(record.partials[0](y, *args)))
+
+    with np.errstate(all="ignore"):
+        try:
+            (a, left), (_, here), (b, right) = (slope(x + h) for h in (-1e-9, 0.0, 1e-9))
+        except TypeError:  # integers only
+            return []
+    if not np.isfinite([a, b]).any():
+        return []
+    sides = [s for v, s in ((a, left), (b, right)) if np.isfinite(v)]
+    if np.isfinite(here) and all(abs(s - here) < 1e-3 * max(1.0, abs(here)) for s in sides):
+        return []
+    shown = [f"{s:.4g}" if np.isfinite(v) else "-" for v, s in ((a, left), (b, right))]
+    rule = f"{here:.4g}".replace("nan", "NaN")
+    place = f"{x:g}" if not others else f"{x:g}, {others[0]:g}"
+    return [f"| `{_short(record)}` | {place} | {shown[0]} | {rule} | {shown[1]} |"]
 
 
 def covered(module, name: str) -> bool:

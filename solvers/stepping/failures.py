@@ -11,8 +11,10 @@ from sciad.solvers.stepping import loop_state as state
 __all__ = ["failure_message"]
 
 
-def failure_message(code: int, t: float, y: np.ndarray, f: np.ndarray, whole, real, explicit=True) -> str:
-    """What happened, where, and what to do."""
+def failure_message(
+    code: int, t: float, y: np.ndarray, f: np.ndarray, whole, real, explicit=True, jacobian=None
+) -> str:
+    """What happened, where, and what to do; `jacobian` computes that of the model there."""
     if code == state.TOO_MANY_STEPS:
         attempts = int(whole[state.ACCEPTED] + whole[state.REJECTED])
         return (
@@ -25,6 +27,16 @@ def failure_message(code: int, t: float, y: np.ndarray, f: np.ndarray, whole, re
         if len(bad):
             k = bad[0]
             return f"{text}, where component {k} of {what} is {values[k]}; check the model near this time."
+    matrix = np.zeros((0, 0)) if jacobian is None else jacobian()
+    bad = np.argwhere(~np.isfinite(matrix))
+    if len(bad):
+        i, j = bad[0]
+        name = "NaN" if np.isnan(matrix[i, j]) else f"{matrix[i, j]}"
+        return (
+            f"The Jacobian of the model has {name} in row {i}, column {j} at t = {t:.6g}, where "
+            f"y[{j}] = {y[j]:.6g}: an implicit step cannot be made there. Rewrite component {i} of the model "
+            f"so that it is smooth in y[{j}], start beside it, or use an explicit method (such as Tsit5)."
+        )
     largest, fastest = np.abs(y).argmax(), np.abs(f).argmax()
     if not math.isfinite(real[state.ERROR]):
         return (

@@ -27,6 +27,7 @@ from sciad.solvers.stepping.trajectory import Options, Trajectory
 __all__ = ["Options", "Trajectory", "failure_message", "integrate", "loop_constants"]
 
 DEFAULT = Options()
+LOOKED_THROUGH = 500  # unknowns up to which a Jacobian is looked through for what is not finite
 
 
 def integrate(
@@ -242,6 +243,10 @@ class Desk:
         return solution
 
 
+def _jacobian(model: Model, t: float, y: np.ndarray, p: np.ndarray) -> np.ndarray:
+    return model.call("jacobian", t, y, p)[0].reshape(model.n, model.n)
+
+
 def _run(
     plan: Plan,
     desk: Desk,
@@ -314,9 +319,11 @@ def _run(
         ts, ys, place = ts[:count], ys[:count], place[:count]
     message = ""
     if code < 0:
-        message = failure_message(
-            code, float(real[state.T1]), desk.y1, desk.closing, whole, real, not method.implicit
+        t_end, explicit = float(real[state.T1]), not method.implicit
+        jacobian = (
+            None if explicit or n > LOOKED_THROUGH else lambda: _jacobian(plan.model, t_end, desk.y1, p)
         )
+        message = failure_message(code, t_end, desk.y1, desk.closing, whole, real, explicit, jacobian)
     elif code == state.DONE and end is not None:
         code = state.EVENT
         message = "A termination event occurred."

@@ -95,3 +95,14 @@ def test_stiff_solves_from_rest(method):
     for f, y0, end, want in cases:
         s = solve_ivp(f, (0.0, end), y0, method=method, rtol=1e-6, atol=1e-8)
         np.testing.assert_allclose(np.asarray(s.y)[..., -1], want, rtol=1e-4, atol=1e-5)
+
+
+def starts_at_a_root(t, y):
+    return np.array([-y[0], 1.0 - np.sqrt(y[1])])
+
+
+@pytest.mark.parametrize("method", ["Rodas5P", "KenCarp4"])
+def test_the_jacobian_is_named(method):
+    s = solve_ivp(starts_at_a_root, (0.0, 1.0), np.array([1.0, 0.0]), method=method)
+    assert not s.success
+    assert "The Jacobian of the model has -inf in row 1, column 1 at t = 0" in s.message
