@@ -90,14 +90,16 @@ def render() -> str:
 
 ZEROS = """## At kinks and singularities
 
-Elementwise functions at the points 0, 1 and -1, where these are no points of smoothness: the derivative a little to the left,
-the one that the rule gives, and the one a little to the right; of functions of two arguments in the first of them, the other
-being 0 or 1. A dash: the function is not defined there. At a kink the rule gives the mean of the two sides.
+Elementwise functions at the points 0, 1 and -1, where these are no points of smoothness: the derivative
+a little to the left, the one that the rule gives, and the one a little to the right; of functions of two
+arguments in the first of them, the other being 0 or 1. A dash: the function is not defined there. At a
+kink the rule gives the mean of the two sides.
 
-In products of derivatives a factor 0 wins over an infinite one or NaN, in compiled code as outside: a path that is not taken
-contributes nothing, as in `np.where(x > 0, np.sqrt(x), 0)`. Where a zero stands for a limit and meets an infinite
-factor, this is the wrong finite number: `1/(1/x + 1/3)`, `np.cbrt(x)**3`, `np.arctan(1/x)` have derivative 0 at 0.
-Write such functions so that nothing infinite arises (`x/(1 + x/3)`, `x`).
+In products of derivatives a factor 0 wins over an infinite one or NaN, in compiled code as outside: a
+path that is not taken contributes nothing, as in `np.where(x > 0, np.sqrt(x), 0)`. Where a zero stands
+for a limit and meets an infinite factor, this is the wrong finite number: `1/(1/x + 1/3)`,
+`np.cbrt(x)**3`, `np.arctan(1/x)` have derivative 0 at 0. Write such functions so that nothing infinite
+arises (`x/(1 + x/3)`, `x`).
 
 | function | at | left | rule | right |
 |---|---|---|---|---|"""
