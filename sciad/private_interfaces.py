@@ -22,11 +22,14 @@ numba    arrays in LLVM, intrinsics               views and stack arrays without
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import ctypes
 import dis
 import functools
 import importlib
+import inspect
+import linecache
 import opcode
 import sys
 from collections.abc import Callable
@@ -62,6 +65,44 @@ def formats_by_percent(frame) -> bool:
     """Whether the frame is at ``a % b``, such as ``"%.3f" % x``."""
     number, argument = frame.f_code.co_code[frame.f_lasti : frame.f_lasti + 2]
     return dis.opname[number].startswith("BINARY_OP") and argument == _REMAINDER
+
+
+def called(frame):
+    """What the call that a frame is at calls, if the source names it: a name, its attributes, items."""
+    line, end, column, stop = list(frame.f_code.co_positions())[frame.f_lasti // 2]
+    if None in (line, end, column, stop):
+        return None
+    lines = linecache.getlines(frame.f_code.co_filename, frame.f_globals)[line - 1 : end]
+    if not lines:
+        return None
+    lines = [text.encode() for text in lines]
+    lines[-1] = lines[-1][:stop]
+    lines[0] = lines[0][column:]
+    try:
+        call = ast.parse(b"".join(lines).decode().strip(), mode="eval").body
+        callee = _value_of(call.func, frame) if isinstance(call, ast.Call) else None
+    except Exception:
+        return None
+    while callee.__class__ is functools.partial:
+        callee = callee.func
+    return callee
+
+
+def _value_of(node, frame):
+    """The value of an expression that can be looked up without calling anything of the user's."""
+    if isinstance(node, ast.Name):
+        if node.id in frame.f_locals:
+            return frame.f_locals[node.id]
+        return frame.f_globals[node.id]
+    if isinstance(node, ast.Constant):
+        return node.value
+    if isinstance(node, ast.Attribute):
+        return inspect.getattr_static(_value_of(node.value, frame), node.attr)
+    if isinstance(node, ast.Subscript):
+        home = _value_of(node.value, frame)
+        if home.__class__ in (dict, list, tuple):
+            return home[_value_of(node.slice, frame)]
+    raise LookupError
 
 
 _REMAINDER = next(

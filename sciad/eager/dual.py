@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sciad import rule_table as table
 from sciad.eager.operators import BINARY
-from sciad.eager.traced import PLAIN, Traced, apply, linked, strip_nested
+from sciad.eager.traced import PLAIN, Level, Traced, apply, escaped, linked, strip_nested
 from sciad.plain_numpy import np
 from sciad.rule_table import TABLE, Push
 from sciad.tree import register_leaf
@@ -23,6 +23,8 @@ class Dual(Traced):
     def process(self, record, args, kwargs):
         """Apply a function of the table to arguments of this level and below."""
         level = self.level
+        if level.__class__ is Level and level.ended:
+            escaped()
         values, tangents = [], []
         for a in args:
             if a.__class__ is Dual and a.level == level:

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import warnings
 
-from sciad.eager.traced import raw, strip
+from sciad.eager.traced import check_alive, raw, strip
 from sciad.errors import PLAIN_TARGET, DerivativeDropped, NotDifferentiable, UnsupportedWrite
 from sciad.plain_numpy import np
-from sciad.private_interfaces import formats_by_percent, frame_above, stores_an_item
+from sciad.private_interfaces import called, formats_by_percent, frame_above, stores_an_item
 
 # code of these packages gets plain arrays: what it makes of them is its own affair
 LIBRARIES = frozenset({"numpy", "scipy", "numba", "sciad", "matplotlib", "pandas"})
@@ -25,6 +25,7 @@ def to_float(x):
     """``float(x)``: the number, with a warning that its derivative is dropped."""
     frame = frame_above(2)
     check_store(frame)
+    check_alive(x)
     value = strip(x)
     while _module(frame).startswith("sciad."):
         frame = frame.f_back
@@ -38,8 +39,30 @@ def to_float(x):
         )
     if formats_by_percent(frame):  # "%.3f" % x
         return float(raw(value))
+    if module in _STATISTICS:
+        raise NotDifferentiable(
+            f"a value being differentiated was turned into a plain number inside {module}, which does not "
+            "know it: write that in NumPy (np.mean, np.var, np.median)"
+        )
+    callee = called(frame)
+    if getattr(callee, "__module__", None) in ("math", "cmath"):
+        raise NotDifferentiable(
+            f"{callee.__module__}.{callee.__name__} of a value being differentiated ({_place(frame)}) would "
+            "drop its derivative: it was reached through an attribute, a container or a method, where it "
+            f"cannot be replaced. Write np.{_NUMPY.get(callee.__name__, callee.__name__)}, or "
+            f"ad.stop_gradient(x) to say that it is meant"
+        )
     warn_dropped("float() of a value", 4)
     return float(raw(value))
+
+
+_NUMPY = {"asin": "arcsin", "acos": "arccos", "atan": "arctan", "atan2": "arctan2", "pow": "power",
+          "asinh": "arcsinh", "acosh": "arccosh", "atanh": "arctanh", "fsum": "sum"}  # fmt: skip
+_STATISTICS = {"statistics", "fractions", "decimal", "colorsys"}
+
+
+def _place(frame):
+    return f"{frame.f_code.co_filename}, line {frame.f_lineno}"
 
 
 def warn_dropped(what, stacklevel):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sciad.eager.traced import Traced, raw
+from sciad.eager.traced import Traced, check_alive, raw
 from sciad.plain_numpy import np
 from sciad.private_interfaces import count_references
 
@@ -45,6 +45,7 @@ def fresh(leaves):
             elif a.base is not None or count_references(a) > _ALONE or not a.flags.writeable:
                 leaves[k] = np.array(a)
         elif isinstance(a, Traced):
+            check_alive(a)
             leaves[k] = snapshot(a) if writeable(a) else np.copy(a)
     return leaves
 

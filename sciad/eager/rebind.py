@@ -11,6 +11,7 @@ changed, so nobody else sees anything of it, in whatever thread.
 
 from __future__ import annotations
 
+import builtins
 import dis
 import functools
 import math
@@ -68,9 +69,10 @@ class _View(dict):
 
     def __init__(self, home):
         self.home, self.seen = home, {}
-        super().__init__(
-            {"__builtins__": home.get("__builtins__", __builtins__), "__name__": home.get("__name__")}
-        )
+        names = home.get("__builtins__", builtins)
+        names = dict(names if isinstance(names, dict) else vars(names))
+        names["__import__"] = _importing(names.get("__import__", builtins.__import__))
+        super().__init__({"__builtins__": names, "__name__": home.get("__name__")})
 
     def __missing__(self, name):
         value = self.home[name]
@@ -98,6 +100,17 @@ class _View(dict):
             return default
 
 
+def _importing(plain):
+    """What ``import`` does inside of a function: it gives the modules' stand-ins."""
+
+    def imported(name, globals=None, locals=None, fromlist=(), level=0):
+        home = globals.home if globals.__class__ is _View else globals
+        module = plain(name, home, locals, fromlist, level)
+        return _module(module) if module.__class__ is types.ModuleType else module
+
+    return imported
+
+
 def own_globals(f):
     """The globals of f as a dictionary of its own, which sees those of the module where it has no entry."""
     namespace = f.__globals__
@@ -119,6 +132,8 @@ def _translate(value):
         return _module(value)
     if cls in _BUILTIN:
         return _versions().get(value, value)
+    if cls is functools.partial:
+        return rebind(value)
     return value
 
 
@@ -150,8 +165,10 @@ def _copy(f, made=None):
                     cell, snapshot = types.CellType(new), True
             cells.append(cell)
         closure = tuple(cells)
-    copy = _Function(f.__code__, view, f.__name__, f.__defaults__, closure)
-    copy.__kwdefaults__, copy.__qualname__, copy.__doc__ = f.__kwdefaults__, f.__qualname__, f.__doc__
+    defaults = f.__defaults__ and tuple(map(_translate, f.__defaults__))
+    copy = _Function(f.__code__, view, f.__name__, defaults, closure)
+    copy.__kwdefaults__ = f.__kwdefaults__ and {k: _translate(v) for k, v in f.__kwdefaults__.items()}
+    copy.__qualname__, copy.__doc__ = f.__qualname__, f.__doc__
     copy.__dict__.update(f.__dict__)
     if later:
         made = {} if made is None else made
@@ -197,7 +214,7 @@ _originals: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 _rebindable: dict = {}
 _VIEWS: dict[int, _View] = {}
 _TRANSLATED = frozenset(
-    {_Function, types.ModuleType, types.BuiltinFunctionType, type(np.sum), type(np.array)}
+    {_Function, types.ModuleType, types.BuiltinFunctionType, type(np.sum), type(np.array), functools.partial}
 )
 _BUILTIN = (types.BuiltinFunctionType, type(np.sum), type(np.array))
 

@@ -14,8 +14,8 @@ from sciad import rule_table as table
 from sciad.eager.dual import add_results, array_tangent, careful_tangent, product, scalar_tangent
 from sciad.eager.operators import BINARY
 from sciad.eager.ownership import private
-from sciad.eager.traced import PLAIN, Primitive, Traced, apply, next_level, raw
-from sciad.errors import EscapedValue, NotFinite, UnsupportedWrite
+from sciad.eager.traced import PLAIN, Level, Primitive, Traced, apply, escaped, next_level, raw
+from sciad.errors import NotFinite, UnsupportedWrite
 from sciad.plain_numpy import np
 from sciad.rule_table import TABLE, Push, Repeat
 from sciad.tree import register_leaf
@@ -33,7 +33,7 @@ class Tape(list):
 
     def __init__(self, replayed=False):
         self.replayed = replayed  # swept forwards, after the program has gone on
-        self.level = next_level()
+        self.level = Level(next_level())
         self.record = self.append
         self.kept = []
 
@@ -47,14 +47,7 @@ class Tape(list):
     def close(self):
         """End the transform: using one of its values from now on is an error."""
         self.record = escaped
-
-
-def escaped(entry):
-    """Stands in for `record` when a transform has ended."""
-    raise EscapedValue(
-        "a value was used after the transform that differentiates it had ended (it was probably stored "
-        "outside the function). Return it from the function instead, or store ad.stop_gradient(x)"
-    )
+        self.level.ended = True
 
 
 class Var(Traced):

@@ -13,7 +13,7 @@ import itertools
 import operator
 
 from sciad import rule_table as table
-from sciad.errors import NotDifferentiable
+from sciad.errors import EscapedValue, NotDifferentiable
 from sciad.plain_numpy import np
 from sciad.rule_table import TABLE, Repeat, linear
 
@@ -152,6 +152,29 @@ def plainly(fn, *args, **kwargs):
 def is_traced(x) -> bool:
     """True for a value that carries a derivative."""
     return isinstance(x, Traced)
+
+
+class Level(int):
+    """The number of a transform, which knows when the transform has ended."""
+
+    ended = False
+
+
+def escaped(entry=None):
+    """Refuse to go on with a value of a transform that has ended; `entry` is what a tape would record."""
+    raise EscapedValue(
+        "a value was used after the transform that differentiates it had ended (it was probably stored "
+        "outside the function). Return it from the function instead, or store ad.stop_gradient(x)"
+    )
+
+
+def check_alive(x):
+    """Refuse a value of a transform that has ended: its derivative would be lost."""
+    while isinstance(x, Traced):
+        level = x.level
+        if level.__class__ is Level and level.ended:
+            escaped()
+        x = x.value
 
 
 def raw(x):

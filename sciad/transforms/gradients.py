@@ -8,8 +8,8 @@ from typing import Any
 from sciad.eager.dual import Dual
 from sciad.eager.ownership import fresh, private
 from sciad.eager.rebind import rebind
-from sciad.eager.tape import Tape, Var, escaped, forward, has_nan, sweep
-from sciad.eager.traced import Traced, next_level, operand
+from sciad.eager.tape import Tape, Var, forward, has_nan, sweep
+from sciad.eager.traced import Level, Traced, escaped, next_level, operand
 from sciad.errors import NotDifferentiable, NotScalar, SciadError
 from sciad.plain_numpy import np
 from sciad.tree import LEAF, describe, flatten, paths, unflatten
@@ -86,7 +86,7 @@ def value_and_grad(f: Callable, argnums: int | tuple[int, ...] = 0, has_aux: boo
             _unveil(error)
             raise
         finally:
-            tape.record = escaped  # as `Tape.close`
+            tape.record, tape.level.ended = escaped, True  # as `Tape.close`
         seeds, value = {}, loss
         if loss.__class__ is Var and loss.tape is tape:
             seeds, value = {loss.index: _ONE}, loss.value
@@ -208,7 +208,7 @@ def jvp(f: Callable, primals: tuple, tangents: tuple) -> tuple[Any, Any]:
     >>> ad.jvp(np.sin, (0.0,), (2.0,))
     (np.float64(0.0), np.float64(2.0))
     """
-    level = next_level()
+    level = Level(next_level())
     if len(primals) != len(tangents):
         raise ValueError(
             f"{len(primals)} primals and {len(tangents)} tangents: give one tangent (or None) per primal"
@@ -227,8 +227,11 @@ def jvp(f: Callable, primals: tuple, tangents: tuple) -> tuple[Any, Any]:
             x = _leaf(f, x, lambda i=i, k=k, tree=primal: f"{k}{paths(tree)[i]}")
             pairs.append(Dual(private(x), private(_like(t, x, "tangent")), level) if _is_number(x) else x)
         args.append(unflatten(structure, pairs))
-    leaves, structure = flatten(_run(f, args, {}))
-    leaves = [operand(leaf) for leaf in leaves]
+    try:
+        leaves, structure = flatten(_run(f, args, {}))
+        leaves = [operand(leaf) for leaf in leaves]
+    finally:
+        level.ended = True
     mine = [leaf.__class__ is Dual and leaf.level == level for leaf in leaves]
     values = [a.value if m else a for a, m in zip(leaves, mine, strict=True)]
     moved = [a.tangent if m else _zero(a) for a, m in zip(leaves, mine, strict=True)]
