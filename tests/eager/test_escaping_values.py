@@ -1,4 +1,4 @@
-"""Values that leave a transform, or reach functions that do not know them: refused, or rightly differentiated."""
+"""Values that leave a transform, and functions that do not know them: refused, or rightly differentiated."""
 
 import functools
 import math
