@@ -92,3 +92,15 @@ def test_the_error_says_why():
     with pytest.raises(UnsupportedSyntax, match=r"np.linalg.pinv.* is not compiled: .*LAPACK") as caught:
         check(lambda x: np.sum(np.linalg.pinv(x)), (np.eye(3),))
     assert "test_compiled_rules.py" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["trace", "repeat", "swapaxes", "take"])
+def test_methods_of_arrays_are_their_functions(name):
+    arguments = {"repeat": (2,), "swapaxes": (0, 1), "take": (2,)}.get(name, ())
+    check(lambda x: np.sum(np.sin(getattr(x, name)(*arguments))), (np.arange(12.0).reshape(3, 4),))
+
+
+@pytest.mark.parametrize("name", ["sort", "compress"])
+def test_methods_that_differ_from_their_functions_are_refused(name):
+    with pytest.raises(UnsupportedSyntax, match=f"no attribute '{name}'"):
+        check(lambda x: getattr(x, name)(), (np.arange(4.0),))

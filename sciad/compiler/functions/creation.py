@@ -326,33 +326,6 @@ def stack(t, arrays, axis=0):
     return concatenate(t, [view(t, force(t, a) if isinstance(a, Deferred) else a, keys) for a in items], axis)
 
 
-@lower(np.hstack)
-def hstack(t, tup):
-    items = [_atleast_1d(t, a) for a in t.items(tup)]
-    return concatenate(t, items, 0 if len(items[0].shape) == 1 else 1)
-
-
-@lower(np.vstack)
-def vstack(t, tup):
-    items = [_atleast_1d(t, a) for a in t.items(tup)]
-    rows = [view(t, force(t, a), [None, Slice(None, None, None)]) if len(a.shape) == 1 else a for a in items]
-    return concatenate(t, rows, 0)
-
-
-@lower(np.column_stack)
-def column_stack(t, tup):
-    items = [_atleast_1d(t, a) for a in t.items(tup)]
-    columns = [
-        view(t, force(t, a), [Slice(None, None, None), None]) if len(a.shape) == 1 else a for a in items
-    ]
-    return concatenate(t, columns, 1)
-
-
-@lower(np.append)
-def append(t, arr, values, axis=None):
-    return concatenate(t, [_atleast_1d(t, arr), _atleast_1d(t, values)], axis)
-
-
 @lower(np.tile)
 def tile(t, A, reps):
     a = _atleast_1d(t, A)

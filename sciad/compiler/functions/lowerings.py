@@ -88,11 +88,18 @@ def call_method(t, owner, name, args, kwargs):
             return _apply(t, lowering, name, [owner, *args], kwargs)
         except Beyond as beyond:
             refusal = beyond
-    fn = (owner, name) if kind == "ufunc" else getattr(np, name, None) if kind == "array" else None
+    fn = (owner, name) if kind == "ufunc" else _function_of_method(name) if kind == "array" else None
     record = rules.lookup(fn) if fn is not None else None
     if record is None or record.definition is None:
         raise refusal
     return call(t, fn, args if kind == "ufunc" else [owner, *args], kwargs)
+
+
+def _function_of_method(name: str):
+    """NumPy's function that does what an array's method of the same name does."""
+    if name in _WRITING or name == "compress" or not hasattr(np.ndarray, name):
+        return None  # methods that write where the function returns; np.compress takes the array second
+    return getattr(np, name, None)
 
 
 def attribute(t, owner, name):
@@ -100,7 +107,8 @@ def attribute(t, owner, name):
         return ATTRIBUTES[name](t, owner)
     from sciad.compiler.objects.kinds import Bound
 
-    if ("array", name) in METHODS:
+    record = rules.lookup(_function_of_method(name))
+    if ("array", name) in METHODS or (record is not None and record.definition is not None):
         return Bound("method", (owner, name))
     raise Refusal(f"{t.describe(owner)} has no attribute {name!r} in compiled functions")
 

@@ -296,11 +296,4 @@ def norm(t, x, ord=None, axis=None, keepdims=False):
     raise Beyond(f"np.linalg.norm with ord={ord}")
 
 
-@lower(np.trace, method="trace")
-def trace(t, a):
-    from sciad.compiler.functions.creation import diagonal
-
-    return sum_(t, diagonal(t, a))
-
-
 __all__ = ["METHODS", "Value", "address", "copy"]

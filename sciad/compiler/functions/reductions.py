@@ -191,7 +191,7 @@ def count_of(t, a, axis):
     return t.builder.to_float(total)
 
 
-@lower(np.mean, np.average, method="mean")
+@lower(np.mean, method="mean")
 def mean(t, a, axis=None, keepdims=False):
     a = t.as_array(a)
     return elementwise(t, np.divide, sum_(t, a, axis, keepdims), count_of(t, a, axis))

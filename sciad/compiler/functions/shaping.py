@@ -27,7 +27,7 @@ from sciad.compiler.objects.arrays import (
 )
 from sciad.compiler.objects.kinds import Array, Deferred, Lazy, Small, is_array, is_scalar
 from sciad.compiler.objects.memory_order import contiguous, reshaped, strides_of
-from sciad.compiler.objects.subscripts import Slice, get_item, transposed, view
+from sciad.compiler.objects.subscripts import Slice, transposed, view
 
 
 @lower(np.reshape)
@@ -137,16 +137,6 @@ def squeeze(t, a, axis=None):
     return view(t, a, [0 if k in drop else Slice(None, None, None) for k in range(len(a.shape))])
 
 
-@lower(np.flip)
-def flip(t, m, axis=None):
-    axes = range(len(m.shape)) if axis is None else [axis % len(m.shape)]
-    return get_item(t, m, tuple(Slice(None, None, -1 if k in axes else None) for k in range(len(m.shape))))
-
-
-lower(np.flipud)(lambda t, m: flip(t, m, 0))
-lower(np.fliplr)(lambda t, m: flip(t, m, 1))
-
-
 @lower(np.roll)
 def roll(t, a, shift, axis=None):
     a = t.settled(t.as_array(a))
@@ -172,25 +162,6 @@ def roll(t, a, shift, axis=None):
     return concatenate(t, [part(-shift, None), part(None, -shift)], axis)
 
 
-@lower(np.split, np.array_split)
-def split(t, ary, indices_or_sections, axis=0):
-    a = t.settled(ary)
-    n = a.shape[axis]
-    if type(indices_or_sections) is int:
-        if n % indices_or_sections:
-            raise Beyond("np.split does not result in an equal division")
-        width = n // indices_or_sections
-        cuts = list(range(width, n, width))
-    else:
-        cuts = t.items(indices_or_sections)
-    keys = [Slice(None, None, None)] * len(a.shape)
-    parts = []
-    for start, stop in zip([0, *cuts], [*cuts, None], strict=True):
-        keys[axis] = Slice(start, stop, None)
-        parts.append(view(t, a, list(keys)))
-    return t.list(parts)
-
-
 @lower(np.diff)
 def diff(t, a, n=1, axis=-1):
     a = t.settled(t.as_array(a))
@@ -202,13 +173,6 @@ def diff(t, a, n=1, axis=-1):
         a = elementwise(t, np.subtract, upper, view(t, a, list(keys)))
         a = t.settled(a) if n > 1 else a
     return a
-
-
-@lower(np.outer)
-def outer(t, a, b):
-    a, b = flattened(t, a), flattened(t, b)
-    everything = Slice(None, None, None)
-    return elementwise(t, np.multiply, view(t, a, [everything, None]), view(t, b, [None, everything]))
 
 
 @lower(np.tril)
