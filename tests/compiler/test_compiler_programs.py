@@ -10,6 +10,7 @@ from sciad.compiler.ir.verify import verify
 from sciad.compiler.tracing.trace import Group, trace
 from tests.compiler.agree import agree, copies, run, traced
 from tests.problems.ode_models import MODELS
+from tests.problems.random_language import LanguageWriter
 from tests.problems.random_programs import random_program
 from tests.problems.traced_programs import PROGRAMS
 
@@ -43,12 +44,34 @@ def test_many_random_programs():
         check_random(seed)
 
 
-def check_random(seed):
-    source, f, inputs = random_program(seed)
+@pytest.mark.parametrize("batch", range(2))
+def test_random_language(batch):
+    for seed in range(20 * batch, 20 * (batch + 1)):
+        check_random(seed, 6, LanguageWriter)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("batch", range(20))
+def test_much_random_language(batch):
+    for seed in range(1000 + 100 * batch, 1100 + 100 * batch):
+        check_random(seed, 9, LanguageWriter)
+
+
+def check_random(seed, size=9, writer=None):
+    """The value, or that a name is not bound, is Python's."""
+    source, f, inputs = random_program(seed, size, writer)
+    want, raised, got_raised = None, None, None
     with np.errstate(all="ignore"):
-        want = f(*copies(inputs))
+        try:
+            want = f(*copies(inputs))
+        except NameError as error:
+            raised = type(error).__name__
     found = trace(f, [Group("x", inputs[0]), Group("A", inputs[1]), Group("c", inputs[2], scalar=True)])
     verify(found.program)
-    got = found.out_tree.unflatten(interpret.run(found.program, *map(np.ravel, inputs)))
-    if np.all(np.isfinite(want)) and np.max(np.abs(want)) < 1e6:
+    try:
+        got = found.out_tree.unflatten(interpret.run(found.program, *map(np.ravel, inputs)))
+    except interpret.Left as left:
+        got_raised = found.program.sites[left.site - 1].exception
+    assert got_raised == raised, source
+    if raised is None and np.all(np.isfinite(want)) and np.max(np.abs(want)) < 1e6:
         assert np.all(np.abs(got - want) <= 1e-9 * (1 + np.max(np.abs(want)))), source

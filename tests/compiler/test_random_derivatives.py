@@ -11,6 +11,7 @@ from sciad.compiler.derivatives.pushforward import pushforward
 from sciad.compiler.ir.verify import verify
 from sciad.compiler.passes.pipeline import finish, optimize
 from sciad.compiler.tracing.trace import Group, trace
+from tests.problems.random_language import LanguageWriter
 from tests.problems.random_programs import random_program
 
 BATCH = 20
@@ -30,11 +31,14 @@ def close(a, b, tol, scale=0.0):
     return bool(np.all(np.abs(a - b) <= tol * (1.0 + scale + np.max(np.abs(b), initial=0.0))))
 
 
-def check(seed, size, compiled):
+def check(seed, size, compiled, writer=None):
     """True if everything agrees; None where the program itself is not finite or differences cannot judge."""
-    _, f, inputs = random_program(seed, size)
+    _, f, inputs = random_program(seed, size, writer)
     x = np.concatenate([np.ravel(a) for a in inputs])
-    expected = np.ravel(f(*[np.copy(a) if isinstance(a, np.ndarray) else a for a in inputs]))
+    try:
+        expected = np.ravel(f(*[np.copy(a) if isinstance(a, np.ndarray) else a for a in inputs]))
+    except NameError:
+        return None
     if not np.all(np.isfinite(expected)):
         return None
     primal = verify(optimize(trace(f, [Group("x", inputs, spread=True)]).program))
@@ -84,6 +88,11 @@ def check(seed, size, compiled):
 def test_random_programs(batch):
     results = [check(seed, 2 + seed % 4, python) for seed in range(BATCH * batch, BATCH * (batch + 1))]
     assert results.count(True) >= 0.9 * BATCH
+
+
+def test_random_language():
+    results = [check(seed, 2 + seed % 3, python, LanguageWriter) for seed in range(12)]
+    assert results.count(True) >= 9
 
 
 def test_random_programs_native():

@@ -17,10 +17,11 @@ import numpy as np
 LENGTHS = (3, 5, 12)  # of vectors: short ones may be kept as scalars by the compiler, long ones are not
 
 
-def random_program(seed: int, size: int = 9):
+def random_program(seed: int, size: int = 9, writer: type | None = None):
     """A program of about `size` top-level statements; the same for the same seed."""
-    source = _Writer(random.Random(seed), size).program()
-    filename = f"<random program {seed}.{size}>"
+    writer = writer or Writer
+    source = writer(random.Random(seed), size).program()
+    filename = f"<random program {writer.__name__} {seed}.{size}>"
     linecache.cache[filename] = (len(source), None, source.splitlines(True), filename)
     namespace: dict = {"np": np}
     exec(compile(source, filename, "exec"), namespace)
@@ -34,7 +35,7 @@ def _length(seed):
     return LENGTHS[seed % len(LENGTHS)]
 
 
-class _Writer:
+class Writer:
     """Writes one program; `scalars`, `vectors`, `matrices`, `lists`, `ints` are the names in scope."""
 
     def __init__(self, rng, size):
