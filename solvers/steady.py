@@ -9,7 +9,7 @@ import numpy as np
 from scipy.linalg import LinAlgError, lu_factor, lu_solve
 
 from sciad.errors import SolverError
-from sciad.solvers.model.arguments import array, contiguous, flat
+from sciad.solvers.model.arguments import contiguous, flat, float_array
 from sciad.solvers.model.build_model import build_model
 from sciad.solvers.model.models import Model
 from sciad.solvers.suggestions import check_adjoint
@@ -102,7 +102,7 @@ def steady_state(
         raise ValueError(f"method must be one of {', '.join(map(repr, _SEARCH))}, not {method!r}")
     check_adjoint(adjoint, "steady_state")
     args = () if args is None else tuple(args)
-    y0 = array(y0, "y0")
+    y0 = float_array(y0, "y0")
     model, p = build_model(fun, np.shape(y0), args, jac)
     problem = Steady(model, float(t), method, float(rtol), float(atol), int(max_steps), adjoint)
     y = steady_solve(problem, y0, p)

@@ -66,12 +66,12 @@ def _solve_pushforward(args, tangents):
         _refuse_times(dt0, dts, *filter(is_traced, (t0, ts)))
         return push_solve(problem, t0, t1, ts, y0, p, dy0, dp)
     trajectory = _recorded(problem, t0, t1, ts, y0, p)
-    moved = None if dts is None and dt0 is None else _plain(np.zeros(len(ts)) if dts is None else dts)
-    dy0, dt0 = _plain(dy0).reshape(-1), 0.0 if dt0 is None else float(dt0)
+    moved = None if dts is None and dt0 is None else contiguous(np.zeros(len(ts)) if dts is None else dts)
+    dy0, dt0 = contiguous(dy0).reshape(-1), 0.0 if dt0 is None else float(dt0)
     if trajectory.steps or moved is None:
-        dys = push(problem.model, trajectory, _plain(p), dy0, _plain(dp), moved, dt0)
+        dys = push(problem.model, trajectory, contiguous(p), dy0, contiguous(dp), moved, dt0)
     else:
-        dys = dy0 + np.outer(moved - dt0, slope_at(problem, trajectory.t, trajectory.y, _plain(p)))
+        dys = dy0 + np.outer(moved - dt0, slope_at(problem, trajectory.t, trajectory.y, contiguous(p)))
     return time_last(trajectory.ys, np.shape(y0)), time_last(dys, np.shape(y0))
 
 
@@ -98,7 +98,7 @@ def _cotangents(problem: Problem, adjoint, trajectory, p, gys, times: bool) -> C
     else:
         gys = _rows(gys)
     if p.__class__ is not np.ndarray or p.dtype is not _FLOAT or not p.flags.carray:
-        p = _plain(p)
+        p = contiguous(p)
     if not math.isfinite(np.vdot(gys, gys)) and not np.isfinite(gys).all():
         raise _loss_not_finite(trajectory, gys)
     if len(trajectory.record):
@@ -135,7 +135,7 @@ def _pull(problem: Problem, t0, t1, ts, y0, p, gys):
 def _push(problem: Problem, t0, t1, ts, y0, p, dy0, dp):
     """Outputs of a solve and their tangents along (dy0, dp); differentiable."""
     trajectory = _recorded(problem, t0, t1, ts, y0, p)
-    dys = push(problem.model, trajectory, _plain(p), _plain(dy0).reshape(-1), _plain(dp))
+    dys = push(problem.model, trajectory, contiguous(p), contiguous(dy0).reshape(-1), contiguous(dp))
     return time_last(trajectory.ys, np.shape(y0)), time_last(dys, np.shape(y0))
 
 
@@ -146,8 +146,8 @@ push_solve = sciad.custom(_push)
 def _pair(problem, trajectory, p, dy0, dp, gys, dgys):
     """`pull_pair` in the shapes that users see."""
     problem.check_model()
-    flat = _plain(dy0).reshape(-1)
-    c, dc = pull_pair(problem.model, trajectory, _plain(p), flat, _plain(dp), _rows(gys), _rows(dgys))
+    flat = contiguous(dy0).reshape(-1)
+    c, dc = pull_pair(problem.model, trajectory, contiguous(p), flat, contiguous(dp), _rows(gys), _rows(dgys))
     shape = np.shape(dy0)
     return (c.y0.reshape(shape), c.p), (dc.y0.reshape(shape), dc.p)
 
@@ -172,7 +172,7 @@ def _pull_pullback(args):
     def pull(bars):
         # <bar, J^T g> = <J bar, g>: linear in g, and in (y0, p) the mixed second derivative.
         dy0, dp = bars
-        dys = push(problem.model, trajectory, _plain(p), _plain(dy0).reshape(-1), _plain(dp))
+        dys = push(problem.model, trajectory, contiguous(p), contiguous(dy0).reshape(-1), contiguous(dp))
         _, (gy0, gp) = _pair(problem, trajectory, p, dy0, dp, gys, np.zeros_like(gys))
         return None, None, None, None, gy0, gp, time_last(dys, np.shape(y0))
 
@@ -219,4 +219,3 @@ def _rows(gys) -> np.ndarray:
 
 
 _FLOAT = np.dtype(float)
-_plain = contiguous

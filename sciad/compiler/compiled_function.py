@@ -73,9 +73,9 @@ _compiled = Recent(4096)  # by code and structure of the arguments: versions for
 
 
 class CompiledFunction:
-    """Native code of a function and its derivatives, with the calling convention
+    """Native code of a function and its derivatives.
 
-    ``primal(*inputs, out, w)``, ``pushforward(*inputs, *dots, out, out_dot, w)``,
+    The calling convention is ``primal(*inputs, out, w)``, ``pushforward(*inputs, *dots, out, out_dot, w)``,
     ``pullback(*inputs, out_bar, out, *bars, w)``, ``jacobian(*inputs, J, w)`` and
     ``second(*inputs, out_bar, *dots, out_bar_dot, out, out_dot, *bars, *bar_dots, w)``; ``along``, of the
     inputs t, y, p, s, u, is the derivative J u + f_t s, and ``pushforward_along`` (in t, y and p only),

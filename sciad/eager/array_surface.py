@@ -9,8 +9,18 @@ from sciad.eager import ufunc_protocol
 from sciad.eager.flat import Flat
 from sciad.eager.indexing import astype, getitem_, is_mapped
 from sciad.eager.leaving import Text, check_store, to_float, to_object_array
-from sciad.eager.mapped_views import row
-from sciad.eager.traced import Traced, apply, call, concrete, in_place, is_number, operand, raw, strip_nested
+from sciad.eager.mapped_views import mapped_item
+from sciad.eager.traced import (
+    Traced,
+    apply,
+    call,
+    concrete,
+    in_place,
+    operand,
+    raw,
+    stands_for_number,
+    strip_nested,
+)
 from sciad.eager.views import setitem
 from sciad.errors import NotDifferentiable
 from sciad.plain_numpy import np
@@ -117,7 +127,7 @@ class ArraySurface:
         if index.__class__ is not int and index.__class__ is not slice:
             index = strip_nested(index)
             if is_mapped(index):
-                return row(self, index)
+                return mapped_item(self, index)
         return apply(TABLE[getitem_], (self, index), {})
 
     def __setitem__(self, index, value):
@@ -171,7 +181,7 @@ class ArraySurface:
         return astype(self, dtype, copy)
 
     def copy(self, order="C"):
-        return np.copy(self, order) if self.shape or not is_number(self) else np.positive(self)
+        return np.copy(self, order) if self.shape or not stands_for_number(self) else np.positive(self)
 
     def __copy__(self):
         return self.copy()

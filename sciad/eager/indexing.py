@@ -100,7 +100,7 @@ def frozen(index):
     return index.copy() if isinstance(index, np.ndarray) else index
 
 
-def written(g, index, shape):
+def share_written(g, index, shape):
     """The share of a written value: what its places got; of a place written twice, the last value's only."""
     if isinstance(index, Traced):  # under `vmap`
         return np.where(plainly(_wins, index, shape), apply(TABLE[getitem_], (g, index), {}), 0.0)
@@ -130,7 +130,7 @@ def _take_part(g, k, axis, *parts):
 linear(getitem_, lambda g, x, index: scatter_(g, index, np.shape(x)))
 linear(scatter_, lambda g, x, index, shape: g[index])
 linear(setitem_, lambda g, x, value, index: setitem_(g, 0.0, index),
-       lambda g, x, value, index: written(g, index, np.shape(x)), joint=True)  # fmt: skip
+       lambda g, x, value, index: share_written(g, index, np.shape(x)), joint=True)  # fmt: skip
 linear(concatenate_, None, Repeat(_take_part), joint=True)
 linear(astype_, lambda g, x, dtype: g if g.dtype.kind == "c" else astype(g, x.dtype))
 

@@ -7,9 +7,9 @@ from functools import wraps
 from sciad.eager import ufunc_protocol as ufuncs
 from sciad.eager.flat import Flat
 from sciad.eager.indexing import is_mapped, is_mask, masked, places_of, scatter_
-from sciad.eager.mapped_views import row
+from sciad.eager.mapped_views import mapped_item
 from sciad.eager.ownership import snapshot
-from sciad.eager.traced import Traced, holds_traced, operand, owner, raw, strip_nested
+from sciad.eager.traced import Traced, holds_traced, memory_owner, operand, raw, strip_nested
 from sciad.eager.views import COMPLEX_INTO_REAL, READ_ONLY, Window, fitted, located, shown, written
 from sciad.errors import UnsupportedWrite
 from sciad.plain_numpy import np
@@ -30,7 +30,7 @@ class Buffer(np.ndarray):
         home = None
         if self.base is not None and isinstance(obj, Buffer):
             home = obj._root()
-            if owner(self) is not owner(home):  # a copy
+            if memory_owner(self) is not memory_owner(home):  # a copy
                 home = None
         self._home = home
 
@@ -116,7 +116,7 @@ class Buffer(np.ndarray):
     def __getitem__(self, index):
         index = strip_nested(index)
         if is_mapped(index):
-            return row(self, index)
+            return mapped_item(self, index)
         found = np.ndarray.__getitem__(self, index)
         if self._state() is None or _shares(found, self):
             return found  # reads and writes of a view go through the root
@@ -168,10 +168,10 @@ class Buffer(np.ndarray):
     def _tracked(self, found):
         """Let views of this array's memory in a result know that they are."""
         root = self._root()
-        home = owner(root)
+        home = memory_owner(root)
 
         def track(leaf):
-            if not isinstance(leaf, np.ndarray) or isinstance(leaf, Buffer) or owner(leaf) is not home:
+            if not isinstance(leaf, np.ndarray) or isinstance(leaf, Buffer) or memory_owner(leaf) is not home:
                 return leaf
             leaf = leaf.view(Buffer)
             leaf._home = root

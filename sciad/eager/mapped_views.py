@@ -12,7 +12,7 @@ from sciad.eager.views import Family, Places
 from sciad.plain_numpy import np
 
 
-def row(x, index):
+def mapped_item(x, index):
     """``x[index]`` of a traced value or a local array, for an index that is mapped."""
     if not _is_view(index, len(x.shape)):
         return getitem_mapped(x if isinstance(x, Traced) else x._current(), index)

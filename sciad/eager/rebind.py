@@ -24,7 +24,7 @@ from sciad.eager.flat import Flat
 from sciad.eager.leaving import LIBRARIES
 from sciad.eager.local_arrays import Buffer, buffer
 from sciad.eager.ownership import memory
-from sciad.eager.traced import Traced, call, holds_traced, operand, owner, stack_nested, strip
+from sciad.eager.traced import Traced, call, holds_traced, memory_owner, operand, stack_nested, strip
 from sciad.plain_numpy import np
 from sciad.rule_table import TABLE, load_lazy
 
@@ -318,7 +318,7 @@ def _creating(name, fn):
                 made = traced_version(*args, **kwargs)
                 return made if isinstance(made, (Buffer, Traced)) else buffer(made)
         made = fn(*args, **kwargs)
-        if args and isinstance(args[0], np.ndarray) and owner(made) is owner(args[0]):
+        if args and isinstance(args[0], np.ndarray) and memory_owner(made) is memory_owner(args[0]):
             return made  # shows memory that others know
         return buffer(made)
 

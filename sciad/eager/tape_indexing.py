@@ -7,7 +7,7 @@ the array each time, and its tape holds no copies of the array.
 from __future__ import annotations
 
 from sciad.eager.dual import Dual
-from sciad.eager.indexing import frozen, is_basic, same_layout, scatter_, setitem_, written
+from sciad.eager.indexing import frozen, is_basic, same_layout, scatter_, setitem_, share_written
 from sciad.eager.tape import Var, fit
 from sciad.eager.traced import Traced, linked, strip_nested
 from sciad.plain_numpy import np
@@ -79,7 +79,7 @@ class _Setitem:
         shape, index, value_shape, place = args
         old, new = parents
         if new is not None:
-            c = written(g, index, shape)
+            c = share_written(g, index, shape)
             if c.shape != value_shape:
                 c = fit(c, np.empty(value_shape))
             if c.__class__ is _ndarray:

@@ -117,14 +117,14 @@ def linked(view, parent):
     memory = raw(view)
     if memory.__class__ is not np.ndarray or memory.base is None or not isinstance(parent, Traced):
         return view
-    if owner(memory) is owner(raw(parent)):
+    if memory_owner(memory) is memory_owner(raw(parent)):
         if memory.ndim and not view.shape:
             return np.copy(view)  # under `vmap`: to the user a number, and numbers are copies
         view.link(parent)
     return view
 
 
-def owner(array):
+def memory_owner(array):
     """Return the object whose memory an array shows: itself, if it is no view."""
     while (base := getattr(array, "base", None)) is not None:
         array = base
@@ -293,7 +293,7 @@ def by_position(record, args, kwargs):
 _POSITIONS: dict = {}
 
 
-def is_number(x):
+def stands_for_number(x):
     """Whether a traced value without axes is a number to NumPy, not a 0-d array."""
     while isinstance(x, Traced):
         if x.batched:
@@ -304,14 +304,14 @@ def is_number(x):
 
 def number(y):
     """A result without axes as a number, where NumPy returns one though its rule makes a 0-d array."""
-    return np.positive(y) if isinstance(y, Traced) and not y.shape and not is_number(y) else y
+    return np.positive(y) if isinstance(y, Traced) and not y.shape and not stands_for_number(y) else y
 
 
 def in_place(target, result):
     """``x += y``: arrays, those of no axes too, change in place, so that every other name and view of them
     sees it; numbers do not.
     """
-    if not target.shape and is_number(target):
+    if not target.shape and stands_for_number(target):
         return result
     target[...] = result
     return target

@@ -219,7 +219,7 @@ class _Call:
         return unflatten(
             structure,
             [
-                Dual(private(_number(o)), private(_shaped(t, o)), dual.level) if _is_float(o) else o
+                Dual(private(_numpy_value(o)), private(_shaped(t, o)), dual.level) if _is_float(o) else o
                 for o, t in zip(outs, douts, strict=True)
             ],
         )
@@ -253,8 +253,10 @@ class _Call:
         outs, structure = flatten(out)
         self._check_captures(outs, var.level)
         if structure is LEAF and _is_float(out):
-            return var.wrap(private(_number(out)), _Pull(self, pull, LEAF), tuple(values), tuple(parents))
-        outs = tuple([private(_number(o)) if _is_float(o) else o for o in outs])
+            return var.wrap(
+                private(_numpy_value(out)), _Pull(self, pull, LEAF), tuple(values), tuple(parents)
+            )
+        outs = tuple([private(_numpy_value(o)) if _is_float(o) else o for o in outs])
         wrapped = var.wrap(outs, _Pull(self, pull, (structure,)), tuple(values), tuple(parents))
         return unflatten(structure, wrapped)
 
@@ -352,7 +354,7 @@ class _Pull:
         cotangents = _leaf_cotangents(self.call, self.pull_(g), args)
         for j, c, x in zip(parents, cotangents, args, strict=True):
             if j is not None and c is not None:
-                accumulate(grads, j, private(_number(c)), x)
+                accumulate(grads, j, private(_numpy_value(c)), x)
 
     def push(self, y, args, tangents):
         found = self.call.push(args, tangents)
@@ -480,14 +482,14 @@ def _is_float(x):
     )
 
 
-def _number(x):
+def _numpy_value(x):
     return np.float64(x) if x.__class__ in (float, int) else operand(x)
 
 
 def _shaped(t, o):
     if t is None:
         return np.zeros(np.shape(o))[()]
-    t = _number(t)
+    t = _numpy_value(t)
     if np.shape(t) != np.shape(o):
         raise ValueError(
             f"a pushforward returned a tangent of shape {np.shape(t)} for an output of shape {np.shape(o)}"

@@ -225,7 +225,9 @@ def jvp(f: Callable, primals: tuple, tangents: tuple) -> tuple[Any, Any]:
         pairs = []
         for i, (x, t) in enumerate(zip(leaves, moved, strict=True)):
             x = _leaf(f, x, lambda i=i, k=k, tree=primal: f"{k}{paths(tree)[i]}")
-            pairs.append(Dual(private(x), private(_like(t, x, "tangent")), level) if _is_number(x) else x)
+            pairs.append(
+                Dual(private(x), private(_like(t, x, "tangent")), level) if _is_differentiable(x) else x
+            )
         args.append(unflatten(structure, pairs))
     try:
         leaves, structure = flatten(_run(f, args, {}))
@@ -295,7 +297,7 @@ def _lift(f, args, argnums, variable):
         places = []
         for i, x in enumerate(leaves):
             value = _leaf(f, x, lambda i=i, n=n, arg=arg: f"{n}{paths(arg)[i]}")
-            if _is_number(value):
+            if _is_differentiable(value):
                 value = private(value)
                 leaves[i] = var = variable(value)
                 places.append((var.index, value))
@@ -333,7 +335,7 @@ def _leaf(f, x, where):
     )
 
 
-def _is_number(x) -> bool:
+def _is_differentiable(x) -> bool:
     return isinstance(x, Traced) or (x.__class__ is not bool and x.dtype.kind in "fc")
 
 

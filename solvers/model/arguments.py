@@ -13,11 +13,11 @@ from sciad.solvers.model.parameters import path_of
 
 __all__ = [
     "argument_tuple",
-    "array",
     "check_step_limits",
     "checked_start",
     "contiguous",
     "flat",
+    "float_array",
     "positive",
     "refuse_times",
     "time_span",
@@ -54,7 +54,7 @@ def untraced_args(args: tuple) -> tuple:
     return tree.tree_map(lambda leaf: untraced(operand(leaf)), args)
 
 
-def array(x, name: str):
+def float_array(x, name: str):
     """A float array, or a traced one of it."""
     x = operand(x)
     if isinstance(x, Traced):
@@ -165,7 +165,7 @@ def refuse_times(ts, t0: float, t1: float) -> None:
 
 def times_within(t_eval, t0: float, t1: float) -> np.ndarray:
     """Output times, checked."""
-    ts = array(t_eval, "t_eval")
+    ts = float_array(t_eval, "t_eval")
     if ts.ndim != 1:
         raise ValueError(f"t_eval must be one-dimensional, but has shape {ts.shape}")
     refuse_times(ts, t0, t1)
@@ -175,7 +175,7 @@ def times_within(t_eval, t0: float, t1: float) -> np.ndarray:
 def check_step_limits(rtol, atol, first_step, max_step, max_steps) -> None:
     """Refuse tolerances and limits of steps that make no sense."""
     if not (rtol.__class__ is atol.__class__ is float and rtol > 0.0 and atol >= 0.0):
-        _check_tolerances(array(rtol, "rtol"), array(atol, "atol"))
+        _check_tolerances(float_array(rtol, "rtol"), float_array(atol, "atol"))
     positive("max_step", max_step)
     if first_step is not None:
         positive("first_step", first_step)

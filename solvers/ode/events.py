@@ -11,7 +11,7 @@ from itertools import pairwise
 import numpy as np
 
 from sciad.eager.traced import Traced, operand
-from sciad.solvers.model.arguments import array, untraced, untraced_args
+from sciad.solvers.model.arguments import float_array, untraced, untraced_args
 from sciad.solvers.stepping import loop_state as state
 from sciad.tree import tree_leaves
 
@@ -178,7 +178,7 @@ class Events:
             args = new
         if result is None:
             raise ValueError(f"apply of event {k} returns nothing: it must return the state to go on with")
-        result = array(result, f"the state returned by apply of event {k}")
+        result = float_array(result, f"the state returned by apply of event {k}")
         if np.size(result) != np.size(y):
             raise ValueError(
                 f"apply of event {k} returns shape {np.shape(result)} at t = {untraced(t):.6g}, but y has "
@@ -188,7 +188,9 @@ class Events:
 
     def value(self, k: int, t, y, args: tuple):
         """Event function ``k`` as a number; plain or traced."""
-        return np.reshape(array(self.functions[k](t, np.reshape(y, self.shape), *args), f"event {k}"), ())
+        return np.reshape(
+            float_array(self.functions[k](t, np.reshape(y, self.shape), *args), f"event {k}"), ()
+        )
 
     def go_on(self, y: np.ndarray, t: float) -> tuple[np.ndarray, list[int]]:
         """The plain state after the first event that is due, and the events due after it."""

@@ -12,9 +12,9 @@ from sciad.eager.traced import Traced, operand, raw
 from sciad.solvers.methods.names import AUTO, LOADED, method_named
 from sciad.solvers.model.arguments import (
     argument_tuple,
-    array,
     check_step_limits,
     checked_start,
+    float_array,
     time_span,
     trial,
 )
@@ -154,7 +154,7 @@ def solve_ivp(
             options |= {"t_span": t_span, "method": method, "t_eval": t_eval, "mass_matrix": mass_matrix}
             tolerances = {"rtol": rtol, "atol": atol}
             return solve_complex(solve_ivp, fun, y0, args, events, tolerances, **options)
-        y0 = array(y0, "y0")
+        y0 = float_array(y0, "y0")
     tableau = LOADED.get(method) if method.__class__ is str else None
     if tableau is None:
         tableau = method_named(method)
@@ -172,14 +172,14 @@ def solve_ivp(
         return model if sparsity is None else with_pattern(model, sparsity, t0, y0, p), p
 
     model, p = build_model(
-        fun, shape, args, jac, lambda: trial(fun, raw(t0), raw(y0), _plain(args)), sparsity
+        fun, shape, args, jac, lambda: trial(fun, raw(t0), raw(y0), _raw_args(args)), sparsity
     )
     if sparsity is not None:
         model = with_pattern(model, sparsity, t0, y0, p)
     if t_eval.__class__ is np.ndarray and t_eval.dtype is _FLOAT:
         ts = t_eval.copy()
     else:
-        ts = None if t_eval is None else array(t_eval, "t_eval")
+        ts = None if t_eval is None else float_array(t_eval, "t_eval")
     options, key = None, None
     if rtol.__class__ is float and atol.__class__ is float and tstops is None:
         key = (rtol, atol, first_step, max_step, max_steps, controller, dense_output)
@@ -276,7 +276,7 @@ _FLOAT = np.dtype(float)
 _NO_TIMES = np.empty(0)
 
 
-def _plain(args) -> tuple:
+def _raw_args(args) -> tuple:
     """Arguments with the plain values inside traced ones, batches as they are."""
     return tree.tree_map(lambda leaf: raw(operand(leaf)), args)
 

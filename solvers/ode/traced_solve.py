@@ -50,8 +50,10 @@ def differentiable(
         problem.times = isinstance(ts, Traced) or isinstance(t0, Traced) or isinstance(t1, Traced)
         y = solve(problem, t0, t1, ts, y0, p)
         output = _Again(problem, t0, t1, y0, p) if dense_output else None
-        return _solution(ts, y, output, [problem.trajectory], [t0 if t0.__class__ is float else _number(t0)])
-    pieces, watch = _plain(problem, rebuild, t0, t1, ts, y0, p, args, events)
+        return _solution(
+            ts, y, output, [problem.trajectory], [t0 if t0.__class__ is float else _first_time(t0)]
+        )
+    pieces, watch = _plain_pieces(problem, rebuild, t0, t1, ts, y0, p, args, events)
     stretches, occurrences = _join(problem, rebuild, pieces, watch, t0, t1, ts, y0, p, args)
     if ts is None:
         times = [np.stack([s.t0, *s.inner]) for s in stretches if s.problem.known.steps]
@@ -185,7 +187,7 @@ class _Again:
 # -- plain: which steps are taken, and where the pieces end ---------------------------------------------
 
 
-def _plain(problem, rebuild, t0, t1, ts, y0, p, args, events) -> tuple[list[Piece], Events | None]:
+def _plain_pieces(problem, rebuild, t0, t1, ts, y0, p, args, events) -> tuple[list[Piece], Events | None]:
     """The pieces of the solve of the plain values."""
     options = replace(problem.options, dense_always=True)
     span, shape = (float(untraced(t0)), float(untraced(t1))), np.shape(y0)
@@ -388,7 +390,7 @@ def _solution(t, y, output, parts, starts, events=None, status=0, message="") ->
 SUCCESS = "The solver successfully reached the end of the integration interval."
 
 
-def _number(t) -> float:
+def _first_time(t) -> float:
     """A time, or that of the first element of a batch."""
     return t if t.__class__ is float else float(np.ravel(raw(t))[0])
 
