@@ -2,11 +2,16 @@
 
 A rule is declared once, in plain NumPy, and never again per mode::
 
-    scalar(np.tanh, lambda y, x: 1 - y * y)         # partials of an elementwise function; y is its output
-    linear(np.reshape, lambda g, x, shape: np.reshape(g, np.shape(x)))  # the transpose; forward is the function
-    constant(np.floor)                              # derivative zero on purpose: not "missing"
-    composite(np.var, lambda x, axis=None: ...)     # the same function, written in differentiable ones
-    array(np.linalg.inv, push(lambda y, dx, x: -(y @ dx @ y)))  # a linear map of tangents; reverse transposes it
+    # partials of an elementwise function; y is its output
+    scalar(np.tanh, lambda y, x: 1 - y * y)
+    # the transpose of a linear function; forward mode is the function itself
+    linear(np.reshape, lambda g, x, shape: np.reshape(g, np.shape(x)))
+    # derivative zero on purpose, not "missing"
+    constant(np.floor)
+    # the same function, written in differentiable ones
+    composite(np.var, lambda x, axis=None: ...)
+    # a linear map of tangents; reverse mode is its transpose
+    array(np.linalg.inv, push(lambda y, dx, x: -(y @ dx @ y)))
 
 Partials of `scalar` rules use only operators and NumPy ufuncs, so that they run on arrays, on traced
 values and on the compiler's scalars alike.  Rules are themselves differentiable, so orders nest.

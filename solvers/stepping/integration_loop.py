@@ -1,8 +1,8 @@
 """The integration loop: one kernel for every method, resumable at each step boundary.
 
 The linker puts in the method's family, the step controller and the constants of the tableau, see
-``linked_names``. Rows of ``z``: the stages (``ROWS`` of them), then ``Y`` (start of the step), ``Y1`` (its end),
-``U`` (argument of a stage), and ``DENSE_ROWS`` rows from ``D`` on, the vectors of the dense output
+``linked_names``. Rows of ``z``: the stages (``ROWS`` of them), then ``Y`` (start of the step), ``Y1`` (its
+end), ``U`` (argument of a stage), and ``DENSE_ROWS`` rows from ``D`` on, the vectors of the dense output
 (``sciad.solvers.stepping.dense_output``).
 """
 
