@@ -72,6 +72,11 @@ def trace(run):
     return calls
 
 
+def changes_of_file(calls):
+    """How often control passes from one file to another."""
+    return sum(a[0] != b[0] for a, b in itertools.pairwise(calls))
+
+
 def main():
     """Count, print, time."""
     gradient = ad.value_and_grad(loss)
@@ -81,11 +86,10 @@ def main():
     if "--list" in sys.argv:
         for file, line, name, depth in calls:
             print(f"{'  ' * depth}{name}  {file}:{line}")
-    files = [file for file, *_ in calls]
     print(f"calls               {len(calls)}")
     print(f"distinct functions  {len({call[:3] for call in calls})}")
-    print(f"files               {len(set(files))}")
-    print(f"changes of file     {sum(a != b for a, b in itertools.pairwise(files))}")
+    print(f"files               {len({call[0] for call in calls})}")
+    print(f"changes of file     {changes_of_file(calls)}")
     times = []
     for _ in range(300):
         start = time.perf_counter()

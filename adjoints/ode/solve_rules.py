@@ -95,6 +95,7 @@ def _cotangents(problem: Problem, adjoint, trajectory, p, gys, times: bool) -> C
     model = problem.model
     if gys.__class__ is np.ndarray and gys.ndim == 2:
         gys = np.ascontiguousarray(gys.T, dtype=float)
+        gys = gys if gys.flags.writeable else gys.copy()
     else:
         gys = _rows(gys)
     if p.__class__ is not np.ndarray or p.dtype is not _FLOAT or not p.flags.carray:

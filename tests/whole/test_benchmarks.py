@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import naive, timing
+import sciad as ad
+from benchmarks import naive, timing, warm_path
 from tests.problems.ode_models import MODELS
 
 ROOT = Path(__file__).parents[2]
@@ -100,3 +101,13 @@ def test_gradient_benchmark_runs(tmp_path):
     )
     assert all(row["same"] for row in content["memory"])
     assert (tmp_path / "gradients_scaling.png").stat().st_size > 10_000
+
+
+def test_the_warm_path_stays_short():
+    """Of 155 calls with 81 changes of file once; what is added to it must be worth it."""
+    gradient = ad.value_and_grad(warm_path.loss)
+    for _ in range(3):
+        gradient(warm_path.p0)
+    calls = warm_path.trace(lambda: gradient(warm_path.p0))
+    assert {call[2] for call in calls} >= {"solve_ivp", "integrate", "backward"}
+    assert len(calls) <= 65 and warm_path.changes_of_file(calls) <= 39
