@@ -13,7 +13,7 @@ from sciad.solvers.model.arguments import contiguous, flat, float_array
 from sciad.solvers.model.build_model import build_model
 from sciad.solvers.model.models import Model
 from sciad.solvers.suggestions import check_adjoint
-from sciad.transforms.custom import Delegated
+from sciad.transforms.delegated import Delegated
 
 __all__ = ["Steady", "SteadyState", "find", "steady_solve", "steady_state"]
 

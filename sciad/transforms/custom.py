@@ -11,7 +11,7 @@ from sciad import rule_table as table
 from sciad.eager.dual import Dual
 from sciad.eager.ownership import private
 from sciad.eager.rebind import rebind
-from sciad.eager.tape import Var, accumulate, keep, new
+from sciad.eager.tape import accumulate, keep
 from sciad.eager.traced import PLAIN, Traced, next_level, operand
 from sciad.errors import NotDifferentiable
 from sciad.plain_numpy import np
@@ -85,11 +85,11 @@ class Custom:
             cls = arg.__class__
             if cls in PLAIN or (cls is np.ndarray and arg.dtype is _F64):
                 leaves.append(arg)
-                structures.append(_ONE)
+                structures.append(ONE_LEAF)
                 continue
             if isinstance(arg, Traced):
                 leaves.append(arg)
-                structures.append(_ONE)
+                structures.append(ONE_LEAF)
                 if arg.level > level:
                     top, level = arg, arg.level
                 continue
@@ -103,7 +103,7 @@ class Custom:
             structures.append((structure, len(found)))
         if top is None:
             return self.fn(*_rebuild(structures, leaves))
-        return top.process(_Call(self, structures), leaves, {})
+        return top.process(Call(self, structures), leaves, {})
 
     def def_pushforward(self, rule: Callable) -> Callable:
         """Register the forward rule; also a decorator."""
@@ -139,45 +139,7 @@ class Custom:
         return bound.args
 
 
-class Delegated(Custom):
-    """A function of ours whose rules another package of ours registers: arguments and result are leaves, and
-    the rules call no function that has to be rebound and write into nothing they are given. So the commonest
-    call needs no structures and few copies. Not for users' rules, of which none of that is known.
-    """
-
-    def __call__(self, *args: Any) -> Any:
-        top, level = None, 0
-        for a in args:
-            if isinstance(a, Traced) and a.level > level:
-                top, level = a, a.level
-        if top is None:
-            return self.fn(*args)
-        if top.__class__ is not Var:
-            return super().__call__(*args)
-        tape, values, parents = top.tape, [], []
-        for a in args:
-            if isinstance(a, Traced):
-                if a.__class__ is not Var or a.tape is not tape or isinstance(a.value, Traced):
-                    return super().__call__(*args)
-                values.append(a.value)
-                parents.append(a.index)
-            else:
-                if a.__class__ is np.ndarray:
-                    a = keep(a, tape) if a.size > 4096 else a.copy(order="K")
-                values.append(a)
-                parents.append(None)
-        # rules of ours are not rebound; the result is copied, for users may write into it
-        out, pull = (self._pullback or self._rule("_pullback"))(values)
-        rule = _DelegatedPull(self, pull)
-        if out.__class__ is not np.ndarray:
-            return top.wrap(private(out), rule, values, parents)
-        made, out = new(Var), np.array(out)
-        made.value, made.tape, made.index = out, tape, len(tape)
-        tape.record((rule, out, values, parents))
-        return made
-
-
-class _Call:
+class Call:
     """One call of a custom function: what the levels ask of a record."""
 
     __slots__ = ("before", "prim", "structures")
@@ -246,18 +208,16 @@ class _Call:
         if users:
             pull = frozen(pull)
         if not self.prim.whole:
-            pull = _each_pull(pull, set(levels))
+            pull = each_pull(pull, set(levels))
         self.before = Witness(out) if var.tape.replayed else None
         if out.__class__ is np.ndarray or out.__class__ is np.float64:
-            return var.wrap(private(out), _Pull(self, pull, LEAF), tuple(values), tuple(parents))
+            return var.wrap(private(out), Pull(self, pull, LEAF), tuple(values), tuple(parents))
         outs, structure = flatten(out)
         self._check_captures(outs, var.level)
         if structure is LEAF and _is_float(out):
-            return var.wrap(
-                private(_numpy_value(out)), _Pull(self, pull, LEAF), tuple(values), tuple(parents)
-            )
+            return var.wrap(private(_numpy_value(out)), Pull(self, pull, LEAF), tuple(values), tuple(parents))
         outs = tuple([private(_numpy_value(o)) if _is_float(o) else o for o in outs])
-        wrapped = var.wrap(outs, _Pull(self, pull, (structure,)), tuple(values), tuple(parents))
+        wrapped = var.wrap(outs, Pull(self, pull, (structure,)), tuple(values), tuple(parents))
         return unflatten(structure, wrapped)
 
     def push(self, values, tangents):
@@ -323,20 +283,20 @@ def _each_pullback(rule, level, length):
     return pullback
 
 
-def _each_pull(pull, known):
+def each_pull(pull, known):
     """A pull for cotangents over which a `vmap` runs that does not run over the arguments."""
 
     def mapped(g):
         for level, length in batch_levels(flatten(g)[0]).items():
             if level not in known:
-                one = _each_pull(pull, known | {level})
+                one = each_pull(pull, known | {level})
                 return map_elements(level, length, lambda c, one=one: tuple(one(c)), g)
         return pull(g)
 
     return mapped
 
 
-class _Pull:
+class Pull:
     """Reverse rule of one call of a custom function."""
 
     __slots__ = ("call", "pull_", "structure")
@@ -359,28 +319,6 @@ class _Pull:
     def push(self, y, args, tangents):
         found = self.call.push(args, tangents)
         return found[0] if self.structure is LEAF else tuple(found)
-
-
-class _DelegatedPull(_Pull):
-    """The same for rules that can be trusted with the arrays themselves."""
-
-    __slots__ = ("prim",)
-    structure = LEAF
-
-    def __init__(self, prim, pull):
-        self.prim, self.pull_ = prim, pull
-
-    def pull(self, g, y, args, parents, grads, owned):
-        pull = _each_pull(self.pull_, set()) if isinstance(g, Traced) else self.pull_
-        for j, c, x in zip(parents, pull(g), args, strict=True):
-            if j is not None and c is not None:
-                if grads[j] is None and c.__class__ is np.ndarray and c.shape == x.shape and c.dtype is _F64:
-                    grads[j] = c
-                else:
-                    accumulate(grads, j, c, x)
-
-    def push(self, y, args, tangents):
-        return _Call(self.prim, [_ONE] * len(args)).push(args, tangents)[0]
 
 
 class _Pushes:
@@ -498,4 +436,4 @@ def _shaped(t, o):
 
 
 _F64 = np.dtype(np.float64)
-_ONE = (LEAF, 1)
+ONE_LEAF = (LEAF, 1)

@@ -16,7 +16,7 @@ from sciad.solvers.ode.solution import DenseOutput
 from sciad.solvers.stepping import loop_state as state
 from sciad.solvers.stepping.dense_output import locate
 from sciad.solvers.stepping.integrate import Options, Trajectory, integrate
-from sciad.transforms.custom import Delegated
+from sciad.transforms.delegated import Delegated
 
 __all__ = ["Problem", "failed", "placed", "run", "solve", "time_last"]
 

@@ -27,7 +27,7 @@ from sciad.solvers.sde.sde_problem import SDEProblem
 from sciad.solvers.sde.sde_solution import SDESolution
 from sciad.solvers.sde.time_grid import fixed_grid, output_times
 from sciad.solvers.suggestions import check_adjoint
-from sciad.transforms.custom import Delegated
+from sciad.transforms.delegated import Delegated
 from sciad.tree import flatten, unflatten
 
 __all__ = ["solve_sde"]
