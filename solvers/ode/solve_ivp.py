@@ -107,7 +107,8 @@ def solve_ivp(
         How derivatives of this solve are computed; see the package ``adjoints``.
     events : callable or list of callables
         ``event(t, y, *args) -> float`` whose zeros are found. With an attribute ``terminal`` the solve
-        ends there, with ``apply`` it goes on from a changed state; see ``sciad.solvers.ode.events.Events``.
+        ends there, with ``apply`` it goes on from a changed state, with ``samples = k`` it is looked at in k
+        places inside every step, too; see ``sciad.solvers.ode.events.Events``.
     progress : bool
         Show the time reached and the step size.
 
