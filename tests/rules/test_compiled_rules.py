@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 import pytest
 
-from sciad import rule_table, vjp
+from sciad import custom, rule_table, vjp
 from sciad.compiler.derivatives.pullback import pullback
 from sciad.compiler.functions.absent import REASONS
 from sciad.compiler.ir import interpret
@@ -104,3 +104,9 @@ def test_methods_of_arrays_are_their_functions(name):
 def test_methods_that_differ_from_their_functions_are_refused(name):
     with pytest.raises(UnsupportedSyntax, match=f"no attribute '{name}'"):
         check(lambda x: getattr(x, name)(), (np.arange(4.0),))
+
+
+def test_rules_of_ones_own_are_not_ignored():
+    doubled = custom(np.sin)
+    with pytest.raises(UnsupportedSyntax, match="derivative rules of its own, which compiled code would not"):
+        check(lambda x: doubled(x), (1.0,))
