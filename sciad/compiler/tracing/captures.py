@@ -161,8 +161,8 @@ class Captures:
         if library == "sciad" and getattr(obj, "kind", None) == "custom":
             raise Refusal(
                 f"{obj.name} has derivative rules of its own, which compiled code would not follow",
-                "Call it outside of the compiled function; or, if the rules are those of another way to write "
-                "it, enter that by sciad.rule_table.composite.",
+                "Call it outside of the compiled function; or, if the rules are those of another way to "
+                "write it, enter that by sciad.rule_table.composite.",
             )
         if library in _WRAPPERS or isinstance(obj, _CACHED):  # other decorators run: `__call__` is traced
             wrapped = getattr(obj, "__wrapped__", None)
