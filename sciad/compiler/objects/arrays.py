@@ -54,7 +54,7 @@ def store(t: TraceServices, x, idx: tuple, value: Operand, fresh: bool = False) 
         t.write(x.box, x.cells[_position(x, idx)], value)
     else:
         if x.mem not in LOCAL:
-            raise Restart({x.site: "copy"})
+            raise local_copy(x)
         t.builder.store(x.mem, address(t, x, idx), value, x.alias, **({"fresh": True} if fresh else {}))
 
 
@@ -77,8 +77,31 @@ def address(t: TraceServices, x: Array, idx: tuple) -> Address:
     return at
 
 
+def local_copy(x: Array) -> Restart:
+    """What to raise before a write into memory that the caller passes in: it is copied first."""
+    refuse_outside(x.site)
+    return Restart({x.site: "copy"})
+
+
+def refuse_outside(site) -> None:
+    """Arguments are passed by value; a write into a captured array would have to be seen outside."""
+    if isinstance(site, tuple) and len(site) == 2 and site[0] in ("input", "static"):
+        path = getattr(site[1], "expression", site[1])
+        name = path.rpartition(".")[2].removeprefix("__globals__").strip("[]'")
+        known = name.isidentifier() and name != "cell_contents"
+        raise Refusal(
+            f"a write into {name if known else 'an array'}, which is not the function's own",
+            "Compiled code would lose the write: take the array as an argument and return it, or write into "
+            "a copy, np.array(...).",
+        )
+
+
 def writable(t: TraceServices, x: Small) -> None:
-    """Make sure that nothing else that can be seen shares the elements through a merge."""
+    """Make sure that nothing else that can be seen shares the elements through a merge, in the program or
+    outside of it.
+    """
+    for site in x.box.sites:
+        refuse_outside(site)
     shared = t.shared(x.box)
     if shared:
         raise Restart(dict.fromkeys(x.box.sites.union(*(other.sites for other in shared)), "memory"))
@@ -339,7 +362,7 @@ def assign(t: TraceServices, target, value, fresh=False) -> None:
             t.write(target.box, cell, v)
     elif isinstance(value, Deferred) and value.forced is None and len(value.shape) == len(target.shape):
         if target.mem not in LOCAL:
-            raise Restart({target.site: "copy"})
+            raise local_copy(target)
         value.write(target, fresh)
     else:
         fill(t, target, value, fresh)
@@ -372,7 +395,7 @@ def _fitted(t: TraceServices, value, target):
 def fill(t: TraceServices, target, value, fresh=False) -> None:
     """Store every element of `value` (broadcast) to an `Array`, by loops whose iterations are independent."""
     if target.mem not in LOCAL:
-        raise Restart({target.site: "copy"})
+        raise local_copy(target)
     value = force(t, value) if isinstance(value, Deferred) else value
     get = getter(t, value, target.shape)
     nest(t, target.shape, lambda idx: store(t, target, idx, get(idx), fresh))

@@ -22,6 +22,7 @@ from sciad.compiler.objects.arrays import (
     force,
     getter,
     indices,
+    local_copy,
     nest,
     reads_of,
     show_shape,
@@ -70,7 +71,7 @@ def set_item(t: TraceServices, x, key, value) -> None:
         _scatter(t, x, keys, value)
         return
     if isinstance(x, Array) and x.mem not in ("T", "out"):
-        raise Restart({x.site: "copy"})
+        raise local_copy(x)
     target = _place(t, x, keys)
     if isinstance(target, tuple):
         if is_array(value):
@@ -411,7 +412,7 @@ def add_at(t: TraceServices, x, key, value) -> None:
         set_item(t, x, key, elementwise(t, np.add, old, value))
         return
     if isinstance(x, Array) and x.mem not in ("T", "out"):
-        raise Restart({x.site: "copy"})
+        raise local_copy(x)
     shape, locate = _plan(t, x, _without_masks(t, keys))
     get = getter(t, force(t, value) if is_array(value) else value, shape)
 
