@@ -20,7 +20,7 @@ from sciad.compiler.functions import (  # noqa: F401  (they enter the table)
     written,
 )
 from sciad.compiler.functions.definitions import Dynamic, computed
-from sciad.compiler.functions.lowerings import METHODS, TABLE, lower
+from sciad.compiler.functions.lowerings import METHODS, TABLE, lower, lower_later
 from sciad.compiler.objects import arrays
 from sciad.compiler.objects.arrays import (
     copy,
@@ -39,7 +39,7 @@ from sciad.compiler.objects.kinds import (
 from sciad.compiler.objects.subscripts import add_at
 from sciad.eager import indexing, traced, writing_functions
 from sciad.private_interfaces import SlogdetResult
-from sciad.rules import array_functions, grids, numpy_linalg, samples, scipy_linalg
+from sciad.rules import array_functions, grids, numpy_linalg, samples
 
 
 @lower(traced.operand, traced.raw, traced.number)
@@ -242,7 +242,7 @@ def _inv(t, a):
     return matrices.inv(t, a) if len(a.shape) == 2 else _of_matrices(t, written.inv, a)
 
 
-@lower(scipy_linalg.solve_triangular_)
+@lower_later("sciad.rules.scipy_linalg", "solve_triangular_")
 def _solve_triangular(t, a, b, lower=False):
     a, b = t.settled(t.as_array(a)), t.settled(t.as_array(b))
     if len(b.shape) == 1:

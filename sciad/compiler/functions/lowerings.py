@@ -16,6 +16,7 @@ from sciad.compiler.objects.kinds import DictBox, Host, ListBox, is_array, is_sc
 TABLE: dict = {}  # function -> lowering(t, *args, **kwargs)
 METHODS: dict = {}  # (kind of owner, name) -> lowering(t, owner, *args, **kwargs)
 ATTRIBUTES: dict = {}  # name -> lowering(t, array)
+_LATER: dict = {}  # (module, name) of a function -> lowering
 _signatures: dict = {}
 _WRITING = {"fill", "sort", "put", "partition", "resize"}
 
@@ -32,6 +33,16 @@ def lower(*fns, method: str | None = None):
             TABLE[fn] = lowering
         if method:
             METHODS["array", method] = lowering
+        return lowering
+
+    return enter
+
+
+def lower_later(module: str, name: str):
+    """Enter a lowering for a function of a module that is not imported for its sake."""
+
+    def enter(lowering):
+        _LATER[module, name] = lowering
         return lowering
 
     return enter
@@ -56,7 +67,9 @@ def call(t, fn, args, kwargs):
     if lowering is None:
         from sciad.compiler.functions import special_functions as special
 
-        lowering = special.find(fn)
+        lowering = special.find(fn) or _LATER.get(
+            (getattr(fn, "__module__", None), getattr(fn, "__name__", None))
+        )
     if lowering is not None:
         try:
             return _apply(t, lowering, name, args, kwargs)
