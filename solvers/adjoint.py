@@ -21,6 +21,8 @@ class Adjoint:
         What is kept of each step, see ``record`` of `sciad.solvers.stepping.integrate.integrate`.
     dense : bool
         Whether the extra stages of the dense output are needed.
+    of_steps : bool
+        Whether it differentiates the steps that were taken, which then have to be short enough for that.
     memory : float or None
         Bytes that the record may take; no limit if None.
     """
@@ -28,4 +30,5 @@ class Adjoint:
     serves: ClassVar[tuple[str, ...]] = ()
     record = 3
     dense = False
+    of_steps = True
     memory: float | None = None

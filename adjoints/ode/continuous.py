@@ -44,6 +44,7 @@ class ContinuousAdjoint(Adjoint):
     serves = ("solve_ivp",)
     record = 2  # what is needed of each forward step: the stages too, for the dense output,
     dense = True  # its extra stages included
+    of_steps = False  # the backward solve controls the error of the derivative
     kernels: ClassVar[dict] = {}  # what the linker puts for `call_rhs` and the names in `backward_kernels`
     in_state = ("lam", "mu")  # what the backward solve carries: y, lambda, mu
 

@@ -40,7 +40,8 @@ def _solve_pullback(args):
     adjoint = DEFAULT if problem.adjoint == "auto" else problem.adjoint
     # classes of users may say less
     dense, memory = getattr(adjoint, "dense", False), getattr(adjoint, "memory", None)
-    trajectory = run(problem, t0, t1, ts, y0, p, adjoint.record, dense, memory)
+    guarded = getattr(adjoint, "of_steps", True)
+    trajectory = run(problem, t0, t1, ts, y0, p, adjoint.record, dense, memory, guarded)
 
     def pull(gys):
         if isinstance(gys, Traced):
@@ -83,7 +84,7 @@ def _recorded(problem: Problem, t0, t1, ts, y0, p):
         before, trajectory = problem.recent
         if all(map(np.array_equal, inputs, before)):
             return trajectory
-    trajectory = run(problem, *inputs, record=3)
+    trajectory = run(problem, *inputs, record=3, guarded=True)
     problem.recent = ([np.array(x) for x in inputs], trajectory)
     return trajectory
 
@@ -128,7 +129,8 @@ def _pull(problem: Problem, t0, t1, ts, y0, p, gys):
     """Cotangents (y0, p) of a solve from those of its outputs; differentiable."""
     adjoint = chosen(problem)
     dense, memory = getattr(adjoint, "dense", False), getattr(adjoint, "memory", None)
-    trajectory = run(problem, t0, t1, ts, y0, p, adjoint.record, dense, memory)
+    guarded = getattr(adjoint, "of_steps", True)
+    trajectory = run(problem, t0, t1, ts, y0, p, adjoint.record, dense, memory, guarded)
     c = _cotangents(problem, adjoint, trajectory, p, gys, times=False)
     return c.y0.reshape(np.shape(y0)), c.p
 

@@ -113,6 +113,18 @@ class RungeKutta:
         return self.adaptive and len(self.error) > self.stages and self.error[self.stages] != 0.0
 
     @functools.cached_property
+    def stability_limit(self) -> float:
+        """How far the method is stable on the negative real axis: the first x with |R(-x)| > 1."""
+        a, stage = self.matrix[: self.stages, : self.stages], np.ones(self.stages)
+        powers = [1.0]
+        for _ in range(self.stages):
+            powers.append(float(np.dot(self.b, stage)))
+            stage = a @ stage
+        x = np.arange(0.01, 4.0 * self.stages**2, 0.01)
+        beyond = np.flatnonzero(np.abs(np.polyval(powers[::-1], -x)) > 1.0 + 1e-9)
+        return float(x[beyond[0]])
+
+    @functools.cached_property
     def dense(self) -> tuple[Row, ...]:
         """Rows H_m of y(theta) = (1-theta) y + theta (y1 + (1-theta) h sum_m theta^m sum_i H_mi K_i).
 

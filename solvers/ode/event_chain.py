@@ -68,6 +68,7 @@ def chain(
     rebuild: Callable,
     shown=None,
     watched: bool = False,
+    guarded: bool = False,
 ) -> list[Piece]:
     """Integrate from event to event.
 
@@ -79,8 +80,8 @@ def chain(
     watch : Events or None
     rebuild : callable
         ``rebuild(args) -> (model, p)`` where an event has changed the arguments.
-    shown, watched
-        As ``progress`` and ``watched`` of ``integrate``.
+    shown, watched, guarded
+        As ``progress``, ``watched`` and ``guarded`` of ``integrate``.
 
     Returns
     -------
@@ -99,7 +100,7 @@ def chain(
         if method is AUTO:
             parts = integrate_auto(model, *work)
         else:
-            parts = [integrate(model, method, *work, watched=watched)]
+            parts = [integrate(model, method, *work, watched=watched, guarded=guarded)]
         last = parts[-1]
         found = [] if watch is None else watch.found[seen:]
         changes = watch.due[0] if last.code == state.EVENT and watch.due else None

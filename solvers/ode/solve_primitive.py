@@ -55,13 +55,22 @@ class Problem:
 
 
 def run(
-    problem: Problem, t0: float, t1: float, ts, y0, p, record: int, dense: bool = False, memory=None
+    problem: Problem,
+    t0: float,
+    t1: float,
+    ts,
+    y0,
+    p,
+    record: int,
+    dense: bool = False,
+    memory=None,
+    guarded: bool = False,
 ) -> Trajectory:
     """Integrate, with ``record`` as in ``integrate``; a failure raises ``SolverError``. Rules of
     ``solve`` use this.
 
     All arguments are plain numbers and arrays; ``dense`` asks for the dense output of every step,
-    ``memory`` is the budget of ``integrate``. The trajectory is also left in ``problem.trajectory``.
+    ``memory`` is the budget of ``integrate``, ``guarded`` its control of tangents. The trajectory is also left in ``problem.trajectory``.
     """
     if problem.witness is not None:
         problem.witness.check()
@@ -78,12 +87,15 @@ def run(
     if dense and not options.dense_always:
         options = replace(options, dense_always=True)
     trajectory = integrate(
-        problem.model, method, span, y0, p, ts, options, record, watched=auto, memory=memory
+        *(problem.model, method, span, y0, p, ts, options, record),
+        **{"watched": auto, "memory": memory, "guarded": guarded},
     )
     if auto and (trajectory.code == state.SWITCH or trajectory.code == state.TOO_SMALL):
         # One method for the whole solve, so that its steps can be transposed as one sequence.
         method = method_named("Rodas5P")
-        trajectory = integrate(problem.model, method, span, y0, p, ts, options, record, memory=memory)
+        trajectory = integrate(
+            problem.model, method, span, y0, p, ts, options, record, memory=memory, guarded=guarded
+        )
     problem.trajectory = trajectory
     if trajectory.code < 0:
         raise failed(trajectory)

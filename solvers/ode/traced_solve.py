@@ -202,7 +202,8 @@ def _plain_pieces(problem, rebuild, t0, t1, ts, y0, p, args, events) -> tuple[li
     for method in (Tsit5, method_named("Rodas5P")) if auto else (problem.method,):
         watch = None if events is None else Events(events, untraced_args(args), shape)
         attempt = Problem(problem.model, method, options)
-        pieces = chain(attempt, span, y0, p, ts, 2, watch, rebuilt, watched=auto and method is Tsit5)
+        watched = auto and method is Tsit5
+        pieces = chain(attempt, span, y0, p, ts, 2, watch, rebuilt, watched=watched, guarded=True)
         last = pieces[-1].last
         # One method for the whole solve, so that its steps can be transposed as one sequence.
         if not (auto and last.code in (state.SWITCH, state.TOO_SMALL)):

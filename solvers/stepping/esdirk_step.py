@@ -40,7 +40,7 @@ from sciad.solvers.stepping.loop_state import (
     SIZE,
 )
 
-__all__ = ["OWN", "esdirk_attempt", "esdirk_begin", "esdirk_close", "esdirk_complete"]
+__all__ = ["OWN", "esdirk_attempt", "esdirk_begin", "esdirk_close", "esdirk_complete", "esdirk_error_of"]
 
 OWN = 4  # numbers of our own:
 SHIFT = 0  # 1 / (gamma h) of the factors
@@ -181,6 +181,12 @@ def newton(model, i, t, shift, z, p, whole, scratch, factors, own):
         for k in range(n):
             z[i, k] = shift * (z[U, k] - z[Y1, k])
     return converged
+
+
+@kernel
+def esdirk_error_of(z, h, k):
+    """Component k of the embedded error, filtered."""
+    return z[SLOPE, k]
 
 
 @kernel

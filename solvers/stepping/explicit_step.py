@@ -27,7 +27,7 @@ from sciad.solvers.stepping.linked_names import (
 )
 from sciad.solvers.stepping.loop_state import EXTRA_DONE, NFEV, RAISED, SIZE
 
-__all__ = ["rk_attempt", "rk_begin", "rk_close", "rk_complete"]
+__all__ = ["not_carried", "no_damping", "rk_attempt", "rk_begin", "rk_close", "rk_complete", "rk_damping_of", "rk_error_of"]
 
 
 @kernel
@@ -73,6 +73,29 @@ def rk_attempt(model, t, h, z, p, whole, scratch):
         if len(DAMPING) > 0 and square > 0.0:
             square = square * square / (square + 0.01 * damping)
     return square / n
+
+
+@kernel
+def rk_error_of(z, h, k):
+    """Component k of the embedded error."""
+    return h * combine(ESTIMATE, z, k)
+
+
+@kernel
+def rk_damping_of(z, h, k):
+    """And of the second one."""
+    return h * combine(DAMPING, z, k)
+
+
+@kernel
+def not_carried(model, n, t, time, at, y, v, forcing, moved, spare, p):
+    """Explicit methods have to resolve what decays, so an old tangent is as good as any."""
+
+
+@kernel
+def no_damping(z, h, k):
+    """Of methods with one error estimate."""
+    return 0.0
 
 
 @kernel

@@ -42,6 +42,9 @@ def _explicit_tables(method) -> dict:
         "CLOSED": method.fsal,
         "CLOSING": method.stages,
         "STIFFNESS_TEST": method.fsal and method.stages > 1 and method.c[-1] == 1.0,
+        "INEXACT": False,
+        "STABILITY": method.stability_limit if method.family == "explicit" else 0.0,
+        "damping_of": step_rk.rk_damping_of if method.error_damping else step_rk.no_damping,
     }
 
 
@@ -53,6 +56,8 @@ FAMILIES = {
             "attempt": step_rk.rk_attempt,
             "close": step_rk.rk_close,
             "complete": step_rk.rk_complete,
+            "error_of": step_rk.rk_error_of,
+            "carry": step_rk.not_carried,
         },
         tables=_explicit_tables,
         workspace=lambda model, algebra: 1,
@@ -74,6 +79,8 @@ def _rosenbrock_tables(method) -> dict:
         "CLOSING": method.stages + 1,
         "CLOSED": False,
         "STIFFNESS_TEST": False,
+        "INEXACT": False,
+        "STABILITY": 0.0,
     }
 
 
@@ -84,6 +91,9 @@ FAMILIES["rosenbrock"] = Family(
         "attempt": step_rosenbrock.rosenbrock_attempt,
         "close": step_rosenbrock.rosenbrock_close,
         "complete": step_rosenbrock.rosenbrock_complete,
+        "error_of": step_rosenbrock.rosenbrock_error_of,
+        "carry": step_rosenbrock.carry_by_solving,
+        "damping_of": step_rk.no_damping,
     },
     tables=_rosenbrock_tables,
     workspace=lambda model, algebra: algebra.size + model.n + model.m,
@@ -98,6 +108,7 @@ def _esdirk_tables(method) -> dict:
         "GAMMA": method.gamma,
         "CLOSED": True,
         "STIFFNESS_TEST": False,
+        "INEXACT": True,
     }
 
 
@@ -108,19 +119,24 @@ FAMILIES["esdirk"] = Family(
         "attempt": step_esdirk.esdirk_attempt,
         "close": step_esdirk.esdirk_close,
         "complete": step_esdirk.esdirk_complete,
+        "error_of": step_esdirk.esdirk_error_of,
+        "carry": step_rosenbrock.carry_by_solving,
+        "damping_of": step_rk.no_damping,
     },
     tables=_esdirk_tables,
     workspace=lambda model, algebra: algebra.size + step_esdirk.OWN,
 )
 
 
-def linked(method, propose, n: int):
-    """The loop, linked for this method and, where ``n`` is not 0, for this number of unknowns."""
-    key = (method, propose, n)
+def linked(method, propose, n: int, guarded: bool = False):
+    """The loop, linked for this method and, where ``n`` is not 0, for this number of unknowns; ``guarded``
+    for solves that are to be differentiated.
+    """
+    key = (method, propose, n, guarded)
     if key not in _kernels:
-        _kernels[key] = native.link(
-            loop.run_loop, loop.SIGNATURE, loop_constants(method, propose, n), unrolled=n > 0
-        )
+        constants = {**loop_constants(method, propose, n), "GUARDED": guarded}
+        entry = (loop.run_guarded, loop.GUARDED_SIGNATURE) if guarded else (loop.run_loop, loop.SIGNATURE)
+        _kernels[key] = native.link(*entry, constants, unrolled=n > 0)
     return _kernels[key]
 
 
@@ -147,6 +163,7 @@ def loop_constants(method, propose, n: int) -> dict:
         "ALL_ROWS": rows + 6 + dense,
         "ADAPTIVE": method.adaptive,
         "CONTROL_ORDER": method.control_order,
+        "GUARDED": False,
         "propose": propose,
         "call_rhs": call,
     }

@@ -19,6 +19,7 @@ from sciad.solvers.model.models import Model
 from sciad.solvers.stepping import controllers as control
 from sciad.solvers.stepping import dense_output
 from sciad.solvers.stepping import loop_state as state
+from sciad.solvers.stepping import tangent_control
 from sciad.solvers.stepping.failures import failure_message
 from sciad.solvers.stepping.families import FAMILIES, linked, loop_constants
 from sciad.solvers.stepping.recording import Part, Recording, Taken
@@ -44,6 +45,7 @@ def integrate(
     watched: bool = False,
     easy=None,
     memory: float | None = None,
+    guarded: bool = False,
 ) -> Trajectory:
     """Integrate y' = f(t, y, p) over ``span``.
 
@@ -70,20 +72,23 @@ def integrate(
     memory : float, optional
         Bytes that the record may take; of a longer one only the last part is at hand, see
         `Trajectory.backwards`. Not with events.
+    guarded : bool
+        Take steps that are short enough for derivatives, too, see
+        `sciad.solvers.stepping.tangent_control`. Methods that do not choose their steps ignore it.
 
     Returns
     -------
     trajectory : Trajectory
         Failures are in its ``code`` and ``message``; only exceptions of the model itself are raised.
     """
-    key = (method, options.controller, None if options.mass is None else options.mass.tobytes())
+    key = (method, options.controller, None if options.mass is None else options.mass.tobytes(), guarded)
     plan = model.plans.get(key)
     if plan is None:
         try:
-            plan = Plan(model, method, options.controller, options.mass)
+            plan = Plan(model, method, options.controller, options.mass, guarded)
         except MissingRule as error:
             # The Jacobian of a step need not be exact; derivatives of the solve ask the model itself.
-            plan = Plan(with_differences(model, error), method, options.controller, options.mass)
+            plan = Plan(with_differences(model, error), method, options.controller, options.mass, guarded)
         model.plans[key] = plan
     if plan.model.changeable and span[0] != span[1] and math.isfinite(span[1]):
         plan.model.time_scale = abs(span[1] - span[0])
@@ -100,7 +105,7 @@ def integrate(
 class Plan:
     """What is made once per model, method, controller and mass matrix."""
 
-    def __init__(self, model: Model, method, controller, mass=None):
+    def __init__(self, model: Model, method, controller, mass=None, guarded: bool = False):
         self.model = model
         self.method = method
         self.controller = controller or control.default(method)
@@ -122,7 +127,8 @@ class Plan:
             self.table = model.table(*self.kinds)
             self.work_size = model.work_size_of(*self.kinds)
         size = model.n if model.specialised else 0
-        kernel = linked(method, self.controller.kernel, size)
+        self.guarded = guarded and method.adaptive and self.controller.kernel is not control.keep
+        kernel = linked(method, self.controller.kernel, size, self.guarded)
         self.kernel = model.served(kernel, self.kinds, self.table, self.algebra)
         self.real = np.zeros(state.REAL_SIZE)
         self.controller.write(self.real, method)
@@ -171,6 +177,12 @@ class Desk:
         if plan.mass is not None:
             start = work + plan.algebra.jacobian_size + plan.algebra.factor_size
             self.scratch[start : start + plan.algebra.mass_size] = plan.mass
+        self.beside = ()  # the state of steps beside the solution
+        if plan.guarded:
+            whole = np.zeros(state.WHOLE_SIZE, dtype=np.int64)
+            whole[state.SIZE], whole[state.LINEAR_ALGEBRA] = n, work
+            moved = np.zeros((len(self.z) + tangent_control.OWN_ROWS, n))
+            self.beside = whole, moved, np.append(self.scratch, np.zeros(max(1, plan.model.m)))
 
     def start(self, options: Options, record: int, watched: bool, events: bool, span) -> np.ndarray:
         """Set the state to the start of a solve; returns ``real``, longer where there are times to hit."""
@@ -205,6 +217,7 @@ class Desk:
         whole[state.MASS] = options.mass is not None
         real = np.append(plan.real, 0.0)
         real[state.DIRECTION] = 1.0
+        real[state.BOUND] = math.inf
         real[state.LARGEST] = options.max_step
         real[state.STEP] = _first_step(plan.method, options)
         self.first_whole, self.first_real = whole, real
@@ -217,7 +230,8 @@ class Desk:
         whole[state.PENDING] = 2
         plan, none = self.plan, _NOTHING[:, 0]
         code = plan.kernel(
-            plan.table, whole, real, self.z, p, none, _NOTHING, _NOTHING, _NOTHING, self.scratch
+            *(plan.table, whole, real, self.z, p, none, _NOTHING, _NOTHING, _NOTHING, self.scratch),
+            *self.beside,
         )
         if code == state.MODEL_RAISED:
             raise plan.model.failure(int(whole[state.RAISED]))
@@ -275,6 +289,7 @@ def _run(
     if events is not None:
         events.start(t0, desk.y1)
 
+    kernel, beside = plan.kernel, desk.beside
     end = None  # time and state of an event that stops the solve
     while True:
         if easy is not None:
@@ -284,7 +299,7 @@ def _run(
         if n == 0:
             real[state.T1], whole[state.OUTPUT], code = t1, len(ts), state.DONE
             break
-        code = plan.kernel(plan.table, whole, real, desk.z, p, ts, ys, place, rows, desk.scratch)
+        code = kernel(plan.table, whole, real, desk.z, p, ts, ys, place, rows, desk.scratch, *beside)
         if code == state.RECORD_FULL:
             recording.full(desk, whole, real)
             rows = recording.rows
@@ -343,13 +358,16 @@ def _again(plan: Plan, span, y0, p, ts, options: Options, record: int, watched: 
         whole, real = desk.whole, desk.start(options, record, watched, False, span)
         desk.y1[:] = y0
         if part.begin is not None:
-            for array, saved in zip((whole, real, desk.z, desk.scratch), part.begin, strict=True):
+            everything = (whole, real, desk.z, desk.scratch, *desk.beside)
+            for array, saved in zip(everything, part.begin, strict=True):
                 if saved is not None:
                     array[:] = saved
         recording = Recording(part.steps, plan.widths[record], memory, part)
         while True:
             rows = recording.rows
-            code = plan.kernel(plan.table, whole, real, desk.z, p, ts, ys, place, rows, desk.scratch)
+            code = plan.kernel(
+                plan.table, whole, real, desk.z, p, ts, ys, place, rows, desk.scratch, *desk.beside
+            )
             if code != state.RECORD_FULL or not recording.full(desk, whole, real):
                 break
         plan.desks.append(desk)

@@ -21,6 +21,7 @@ from sciad.solvers.stepping.linked_names import (
     CLOSING,
     CONTROL_ORDER,
     FACTORED,
+    GUARDED,
     ROWS,
     RTOL,
     STAGES,
@@ -67,6 +68,8 @@ from sciad.solvers.stepping.loop_state import (
     RECORD_LEVEL,
     RECORDED,
     REJECTED,
+    SINCE,
+    SETTLING,
     SIZE,
     STARTED,
     STEP,
@@ -80,13 +83,17 @@ from sciad.solvers.stepping.loop_state import (
     TOO_SMALL,
     WATCHED,
 )
+from sciad.solvers.stepping.tangent_control import bounded, tangent_due, tangent_error, tangent_passed
 
-__all__ = ["SIGNATURE", "run_loop"]
+__all__ = ["GUARDED_SIGNATURE", "SIGNATURE", "run_guarded", "run_loop"]
 
 SIGNATURE = (
     "int64(int64[::1], int64[::1], float64[::1], float64[:,::1], float64[::1], float64[::1], float64[:,::1], "
     "float64[:,::1], float64[:,::1], float64[::1])"
 )
+GUARDED_SIGNATURE = SIGNATURE[:-1] + ", int64[::1], float64[:,::1], float64[::1])"
+
+TANGENT_TRIES = 6  # of one step that are rejected for the sake of the tangent alone
 
 
 @kernel
@@ -110,6 +117,14 @@ def run_loop(model, whole, real, state, p, ts, out, place, record, scratch):
     code : int
         One of the codes in ``sciad.solvers.stepping.loop_state``.
     """
+    return run_guarded(model, whole, real, state, p, ts, out, place, record, scratch, whole, state, scratch)
+
+
+@kernel
+def run_guarded(
+    model, whole, real, state, p, ts, out, place, record, scratch, moved_whole, moved, spare
+):
+    """The same with the state of steps beside the solution, see ``tangent_control``."""
     n = N if N > 0 else whole[SIZE]
     # A small state lives on the stack, where LLVM sees that nothing else points to it.
     z = stack_f64(ALL_ROWS, N) if N > 0 else state
@@ -117,7 +132,9 @@ def run_loop(model, whole, real, state, p, ts, out, place, record, scratch):
         for i in range(ALL_ROWS):
             for k in range(n):
                 z[i, k] = state[i, k]
-    code = advance(model, whole, real, z, p, ts, out, place, record, scratch)
+    code = advance(
+        *(model, whole, real, z, p, ts, out, place, record, scratch, moved_whole, moved, spare)
+    )
     if N > 0:
         for i in range(ALL_ROWS):
             for k in range(n):
@@ -126,7 +143,7 @@ def run_loop(model, whole, real, state, p, ts, out, place, record, scratch):
 
 
 @kernel
-def advance(model, whole, real, z, p, ts, out, place, record, scratch):
+def advance(model, whole, real, z, p, ts, out, place, record, scratch, moved_whole, moved, spare):
     n = N if N > 0 else whole[SIZE]
     end = real[END]
     direction = real[DIRECTION]
@@ -175,6 +192,10 @@ def advance(model, whole, real, z, p, ts, out, place, record, scratch):
         stop = real[REAL_SIZE + whole[STOP]]
         smallest = 10.0 * 2.220446049250313e-16 * abs(t) + 1e-322
         size = max(min(real[STEP], real[LARGEST]), smallest)
+        if GUARDED:
+            size = max(bounded(size, whole, real), smallest)
+        tries = 0
+        found = -2.0
         while True:
             if not size >= smallest:
                 for k in range(n):
@@ -194,12 +215,17 @@ def advance(model, whole, real, z, p, ts, out, place, record, scratch):
                 return MODEL_RAISED
             real[ERROR] = square
             tried = abs(h)
-            if square <= 1.0:
+            worst = square
+            if GUARDED and square <= 1.0 and (tries > 0 or tangent_due(square, tried, whole, real)):
+                found = tangent_error(model, t, h, tries == 0, z, p, real, whole, moved_whole, moved, spare)
+                tries += 1
+                worst = max(square, found if tries <= TANGENT_TRIES and whole[SETTLING] == 0 else min(found, 1.0))
+            if worst <= 1.0:
                 break
             whole[REJECTED] += 1
-            size = propose(square, tried, False, whole, real)
+            size = propose(worst, tried, False, whole, real)
             whole[AFTER_REJECTION] = 1
-        next_size = propose(square, tried, True, whole, real)
+        next_size = propose(worst, tried, True, whole, real)
         # A step cut short by a time to be hit says little about the next one.
         real[STEP] = max(next_size, size) if clipped else next_size
         whole[AFTER_REJECTION] = 0
@@ -213,6 +239,10 @@ def advance(model, whole, real, z, p, ts, out, place, record, scratch):
             status = close(model, t1, z, p, whole, scratch)
             if status != 0:
                 return MODEL_RAISED
+        if GUARDED:
+            whole[SINCE] += 1
+            if tries > 0:
+                tangent_passed(model, t1, found, square, tried, z, p, real, whole, moved, spare)
         if STIFFNESS_TEST and whole[WATCHED] != 0:
             watch_stiffness(h, z, whole)
         whole[PENDING] = 1

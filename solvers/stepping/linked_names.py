@@ -42,6 +42,9 @@ STIFFNESS_TEST: bool = placeholder("whether the last two stages tell of stiffnes
 SCALED: bool = placeholder("whether stages are slopes, to be multiplied by the step size")
 FACTORED: bool = placeholder("whether all linear systems of a step have one matrix")
 CONTROL_ORDER: int = placeholder("the order of the error estimate")
+GUARDED: bool = placeholder("whether steps are to be short enough for derivatives, too")
+INEXACT: bool = placeholder("whether stages are found by iterations that leave an error")
+STABILITY: float = placeholder("the stability limit on the negative real axis, 0 for implicit methods")
 DENSE: tuple = placeholder("the weights of the stages in each vector of the dense output")
 DENSE_ROWS: int = placeholder("the number of these vectors")
 
@@ -51,4 +54,9 @@ attempt: Callable = placeholder("attempt(model, t, h, z, p, whole, scratch): try
 close: Callable = placeholder("close(model, t, z, p, whole, scratch): f at the end of a step")
 complete: Callable = placeholder("complete(model, t, h, z, p, whole, scratch): stages of the dense output")
 propose: Callable = placeholder("propose(square, size, accepted, whole, real): the next step size")
+carry: Callable = placeholder(
+    "carry(model, n, t, time, at, y, v, forcing, moved, spare, p): a tangent over steps not looked at"
+)
+error_of: Callable = placeholder("error_of(z, h, k): the embedded error of an attempted step")
+damping_of: Callable = placeholder("damping_of(z, h, k): the second one of DOP853")
 call_rhs: Callable = placeholder("call_rhs(f, arguments): evaluate the right-hand side")

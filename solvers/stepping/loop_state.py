@@ -38,7 +38,12 @@ SWITCHING = 25  # 1: the method should be changed
 MASS = 26  # 1: there is a mass matrix
 HAVE_JACOBIAN = 27  # 1: there is a Jacobian, maybe of an earlier step, that can be used
 HAVE_FACTORS = 28  # 1: and factors, maybe of another step size
-WHOLE_SIZE = 32
+SINCE = 29  # steps since the tangent was looked at, and after how many it is to be
+INTERVAL = 30
+TANGENT_STARTED = 31  # 1: there is a tangent
+BOUND_STEPS = 32  # steps in a row limited by the stability of tangents
+SETTLING = 33  # steps in a row that are looked at before the tangent is one again
+WHOLE_SIZE = 36
 
 # real[...]: floats
 T0 = 0  # start of the last accepted step
@@ -59,7 +64,14 @@ LIMIT = 14  # outputs are written up to here (an event may lie before T1)
 ERROR = 15  # squared error of the last attempt
 DIRECTION = 17  # 1 or -1
 STIFFNESS = 16  # estimate of h |lambda|
-REAL_SIZE = 24
+BOUND = 18  # limit of the step size by the stability of tangents
+VALID = 19  # size of the step at which the tangent was looked at last, and its squared error there
+TANGENT_ERROR = 20
+SHARE = 21  # of the direction in the parameters, in the tangent as it is scaled now
+PEAK = 22  # largest size of the tangent so far, for a direction of size one
+GROWTH = 23  # by the last product with the Jacobian
+LOOKED = 24  # end of the step at which the tangent was looked at last
+REAL_SIZE = 26
 
 # Codes the loop returns with
 DONE = 0

@@ -102,7 +102,7 @@ class Recording:
         self.rows = np.empty((size, width)) if rows is None or len(rows) < size else rows[:size]
         whole[state.RECORDED] = 0
         scratch = desk.scratch.copy() if desk.plan.method.implicit else None
-        self._begin = whole.copy(), real.copy(), desk.z.copy(), scratch
+        self._begin = (whole.copy(), real.copy(), desk.z.copy(), scratch, *(x.copy() for x in desk.beside))
         self._thin()
         return True
 

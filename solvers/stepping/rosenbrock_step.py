@@ -34,6 +34,9 @@ from sciad.solvers.stepping.linked_names import (
 from sciad.solvers.stepping.loop_state import LINEAR_ALGEBRA, MASS, NFEV, NJEV, NLU, RAISED, SIZE
 
 __all__ = ["rosenbrock_attempt", "rosenbrock_begin", "rosenbrock_close", "rosenbrock_complete"]
+__all__ += ["carry_by_solving", "rosenbrock_error_of"]
+
+CARRYING_STEPS = 8
 
 
 @kernel
@@ -95,6 +98,33 @@ def rosenbrock_attempt(model, t, h, z, p, whole, scratch):
         error = combine(ERROR_WEIGHTS, z, k) / (z[ATOL, k] + z[RTOL, k] * max(abs(z[Y, k]), abs(z[Y1, k])))
         square += error * error
     return square / n
+
+
+@kernel
+def rosenbrock_error_of(z, h, k):
+    """Component k of the embedded error."""
+    return combine(ERROR_WEIGHTS, z, k)
+
+
+@kernel
+def carry_by_solving(model, n, t, time, at, y, v, forcing, moved, spare, p):
+    """Carry a tangent, driven by a constant forcing, over some time: short steps of the implicit Euler method
+    with one matrix.
+    """
+    jacobian = view(spare, at, model[JACOBIAN_SIZE])
+    factors = view(spare, at + model[JACOBIAN_SIZE], model[FACTOR_SIZE])
+    mass = view(spare, at + model[JACOBIAN_SIZE] + model[FACTOR_SIZE], model[MASS_SIZE])
+    shift = CARRYING_STEPS / time
+    if system_jacobian(model, n, t, y, p, jacobian, row(moved, U), spare) != 0:
+        return
+    if system_factor(model, n, shift, jacobian, mass, factors) != 0:
+        return
+    for q in range(CARRYING_STEPS):
+        for k in range(n):
+            moved[U, k] = shift * v[k] + forcing[k]
+        system_solve(model, n, factors, row(moved, U))
+        for k in range(n):
+            v[k] = moved[U, k]
 
 
 @kernel
