@@ -186,7 +186,8 @@ def explain(sol, measure: bool = True) -> Explanation:
 
 def _gradient(problem: Problem, adjoint, whole: tuple, gys: np.ndarray) -> np.ndarray:
     dense, memory = getattr(adjoint, "dense", False), getattr(adjoint, "memory", None)
-    trajectory = run(problem, *whole, adjoint.record, dense, memory)
+    guarded = getattr(adjoint, "of_steps", True)
+    trajectory = run(problem, *whole, adjoint.record, dense, memory, guarded)
     c = adjoint.pullback(problem.model, trajectory, whole[-1], gys, False, problem.options)
     return np.concatenate([c.y0, c.p])
 

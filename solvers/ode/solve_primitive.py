@@ -70,7 +70,8 @@ def run(
     ``solve`` use this.
 
     All arguments are plain numbers and arrays; ``dense`` asks for the dense output of every step,
-    ``memory`` is the budget of ``integrate``, ``guarded`` its control of tangents. The trajectory is also left in ``problem.trajectory``.
+    ``memory`` is the budget of ``integrate``, ``guarded`` its control of tangents.
+    The trajectory is also left in ``problem.trajectory``.
     """
     if problem.witness is not None:
         problem.witness.check()

@@ -27,7 +27,16 @@ from sciad.solvers.stepping.linked_names import (
 )
 from sciad.solvers.stepping.loop_state import EXTRA_DONE, NFEV, RAISED, SIZE
 
-__all__ = ["not_carried", "no_damping", "rk_attempt", "rk_begin", "rk_close", "rk_complete", "rk_damping_of", "rk_error_of"]
+__all__ = [
+    "no_damping",
+    "not_carried",
+    "rk_attempt",
+    "rk_begin",
+    "rk_close",
+    "rk_complete",
+    "rk_damping_of",
+    "rk_error_of",
+]
 
 
 @kernel

@@ -17,9 +17,8 @@ from sciad.solvers.model.arguments import refuse_times
 from sciad.solvers.model.interpreted import with_differences
 from sciad.solvers.model.models import Model
 from sciad.solvers.stepping import controllers as control
-from sciad.solvers.stepping import dense_output
+from sciad.solvers.stepping import dense_output, tangent_control
 from sciad.solvers.stepping import loop_state as state
-from sciad.solvers.stepping import tangent_control
 from sciad.solvers.stepping.failures import failure_message
 from sciad.solvers.stepping.families import FAMILIES, linked, loop_constants
 from sciad.solvers.stepping.recording import Part, Recording, Taken

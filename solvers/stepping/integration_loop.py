@@ -69,7 +69,6 @@ from sciad.solvers.stepping.loop_state import (
     RECORDED,
     REJECTED,
     SINCE,
-    SETTLING,
     SIZE,
     STARTED,
     STEP,
@@ -83,7 +82,13 @@ from sciad.solvers.stepping.loop_state import (
     TOO_SMALL,
     WATCHED,
 )
-from sciad.solvers.stepping.tangent_control import bounded, tangent_due, tangent_error, tangent_passed
+from sciad.solvers.stepping.tangent_control import (
+    bounded,
+    tangent_decides,
+    tangent_due,
+    tangent_error,
+    tangent_passed,
+)
 
 __all__ = ["GUARDED_SIGNATURE", "SIGNATURE", "run_guarded", "run_loop"]
 
@@ -92,8 +97,6 @@ SIGNATURE = (
     "float64[:,::1], float64[:,::1], float64[::1])"
 )
 GUARDED_SIGNATURE = SIGNATURE[:-1] + ", int64[::1], float64[:,::1], float64[::1])"
-
-TANGENT_TRIES = 6  # of one step that are rejected for the sake of the tangent alone
 
 
 @kernel
@@ -121,9 +124,7 @@ def run_loop(model, whole, real, state, p, ts, out, place, record, scratch):
 
 
 @kernel
-def run_guarded(
-    model, whole, real, state, p, ts, out, place, record, scratch, moved_whole, moved, spare
-):
+def run_guarded(model, whole, real, state, p, ts, out, place, record, scratch, moved_whole, moved, spare):
     """The same with the state of steps beside the solution, see ``tangent_control``."""
     n = N if N > 0 else whole[SIZE]
     # A small state lives on the stack, where LLVM sees that nothing else points to it.
@@ -132,9 +133,7 @@ def run_guarded(
         for i in range(ALL_ROWS):
             for k in range(n):
                 z[i, k] = state[i, k]
-    code = advance(
-        *(model, whole, real, z, p, ts, out, place, record, scratch, moved_whole, moved, spare)
-    )
+    code = advance(*(model, whole, real, z, p, ts, out, place, record, scratch, moved_whole, moved, spare))
     if N > 0:
         for i in range(ALL_ROWS):
             for k in range(n):
@@ -219,7 +218,7 @@ def advance(model, whole, real, z, p, ts, out, place, record, scratch, moved_who
             if GUARDED and square <= 1.0 and (tries > 0 or tangent_due(square, tried, whole, real)):
                 found = tangent_error(model, t, h, tries == 0, z, p, real, whole, moved_whole, moved, spare)
                 tries += 1
-                worst = max(square, found if tries <= TANGENT_TRIES and whole[SETTLING] == 0 else min(found, 1.0))
+                worst = max(square, found if tangent_decides(square, tries, whole) else min(found, 1.0))
             if worst <= 1.0:
                 break
             whole[REJECTED] += 1

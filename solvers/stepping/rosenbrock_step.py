@@ -119,7 +119,7 @@ def carry_by_solving(model, n, t, time, at, y, v, forcing, moved, spare, p):
         return
     if system_factor(model, n, shift, jacobian, mass, factors) != 0:
         return
-    for q in range(CARRYING_STEPS):
+    for _q in range(CARRYING_STEPS):
         for k in range(n):
             moved[U, k] = shift * v[k] + forcing[k]
         system_solve(model, n, factors, row(moved, U))

@@ -23,12 +23,12 @@ from sciad.solvers.stepping.linked_names import (
     CLOSING,
     CONTROL_ORDER,
     INEXACT,
-    N,
     RTOL,
     STABILITY,
+    Y1,
+    N,
     U,
     Y,
-    Y1,
     attempt,
     begin,
     call_rhs,
@@ -64,7 +64,7 @@ from sciad.solvers.stepping.loop_state import (
     WATCHED,
 )
 
-__all__ = ["OWN_ROWS", "bounded", "tangent_due", "tangent_error", "tangent_passed"]
+__all__ = ["OWN_ROWS", "bounded", "tangent_decides", "tangent_due", "tangent_error", "tangent_passed"]
 
 # Rows of the moved state behind those of the loop
 TANGENT = 0  # dy along the direction, at the start of the step
@@ -78,6 +78,8 @@ MOVE = 1e-5  # by how much the state is moved, in units of its size
 SLACK = 5.0  # how much more than that of the solution the relative error of the tangent may be
 FINEST = 1e-9  # relative tolerance that rounding of differences allows the tangent to be held to
 FLOOR = 1e-5  # share of its largest size under which a tangent no longer matters
+SILENT = 1e-4  # squared error under which the estimate of a step says nothing
+MOST_TRIES = 6  # of one step
 SHORT = 0.01  # share of the solve within which what decays need not be resolved, where stability does not ask
 SETTLED = 2  # steps that a tangent carried over others by implicit methods takes to lie among the slow ones
 LONGEST = 8  # steps between two looks
@@ -90,16 +92,22 @@ def tangent_due(square, tried, whole, real):
     """Whether a step with this squared error and size is to be looked at."""
     if whole[MASS] != 0:
         return False
-    if whole[SINCE] + 1 >= whole[INTERVAL]:
+    if whole[SINCE] + 1 >= whole[INTERVAL] or square < SILENT:
         return True
     ratio = tried / real[VALID]
     if ratio <= 1.0:
         return False
-    silent = square < 1e-3
-    if silent and ratio > 10.0:
-        return True
-    grown = real[TANGENT_ERROR] * math.exp(2.0 * (CONTROL_ORDER + 1) * math.log(ratio))
-    return grown > (1.0 if silent else 100.0)
+    return real[TANGENT_ERROR] * math.exp(2.0 * (CONTROL_ORDER + 1) * math.log(ratio)) > 100.0
+
+
+@kernel
+def tangent_decides(square, tries, whole):
+    """Whether a step may be rejected for the sake of the tangent alone.
+
+    Not where the tangent has just been carried over other steps by a crude method and the solution itself
+    limits the step, and not again and again.
+    """
+    return tries <= MOST_TRIES and (whole[SETTLING] == 0 or square < SILENT)
 
 
 @kernel
