@@ -106,7 +106,7 @@ def backward_solve(model, whole, real, z, p, ts, ys, gys, integral, t0, times, r
         whole[STOP] = 0
         whole[STARTED] = 0
         while True:
-            code = advance(*(model, whole, real, z, p, times, rows, rows, rows, scratch, whole, z, scratch))
+            code = advance(model, whole, real, z, p, times, rows, rows, rows, scratch, whole, z, scratch)
             if code != EVENT:
                 break
             status = quadrature(model, whole, real, z, p, integral, scratch)

@@ -25,6 +25,9 @@ PART = 1 / 16  # shares of the budget: the rows of one part,
 ROWS = 1 / 2  # all rows that are kept,
 CHECKPOINTS = 1 / 4  # and all checkpoints
 SMALLEST_PART = 16  # rows
+FEWEST = (
+    8  # checkpoints that are kept whatever they take: with fewer, taking steps again would nest too deeply
+)
 DEEPER = 1 / 4  # share of the budget for taking part of a part again
 
 
@@ -126,7 +129,7 @@ class Recording:
         spaced.
         """
         size = sum(array.nbytes for array in self._begin if array is not None)
-        while len(self.past) * size > self._memory * CHECKPOINTS:
+        while len(self.past) * size > max(self._memory * CHECKPOINTS, FEWEST * size):
             bare = [part for part in self.past if part.rows is None]
             if len(bare) < 2:
                 return
