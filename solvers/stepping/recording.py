@@ -25,9 +25,7 @@ PART = 1 / 16  # shares of the budget: the rows of one part,
 ROWS = 1 / 2  # all rows that are kept,
 CHECKPOINTS = 1 / 4  # and all checkpoints
 SMALLEST_PART = 16  # rows
-FEWEST = (
-    8  # checkpoints that are kept whatever they take: with fewer, taking steps again would nest too deeply
-)
+FEWEST = 8  # checkpoints that are kept in any case: with fewer, steps taken again would nest too deeply
 DEEPER = 1 / 4  # share of the budget for taking part of a part again
 
 
