@@ -112,7 +112,9 @@ def _inner(a, b):
 
 
 def _outer(a, b):
-    return np.ravel(operand(a))[:, None] * np.ravel(operand(b))
+    a, b = operand(a), operand(b)
+    a = a if np.ndim(a) == 1 else np.ravel(a)
+    return a[:, None] * (b if np.ndim(b) == 1 else np.ravel(b))
 
 
 def _kron(a, b):
