@@ -43,7 +43,7 @@ def test_agrees_with_scipy_alone(fitted):
 
     alone = least_squares(residuals, np.log(example.first_guess(years, counts)), x_scale="jac", xtol=1e-12)
     error = np.abs(np.log(fitted.parameters) - alone.x)
-    assert not np.any(~(error <= 2e-5)), error  # the example's solves are at 1e-8
+    assert not np.any(~(error <= 1e-5)), error
 
 
 def test_close_to_the_published_posterior_means(fitted):
