@@ -78,12 +78,16 @@ from sciad.solvers.stepping.loop_state import (
     SWITCHING,
     T0,
     T1,
+    TANGENT_STARTED,
     TOO_MANY_STEPS,
     TOO_SMALL,
     WATCHED,
 )
 from sciad.solvers.stepping.tangent_control import (
     bounded,
+    fastest_due,
+    follow_fastest,
+    start_tangent,
     tangent_decides,
     tangent_due,
     tangent_error,
@@ -215,7 +219,7 @@ def advance(model, whole, real, z, p, ts, out, place, record, scratch, moved_who
             real[ERROR] = square
             tried = abs(h)
             worst = square
-            if GUARDED and square <= 1.0 and (tries > 0 or tangent_due(square, tried, whole, real)):
+            if GUARDED and square <= 1.0 and (tries > 0 or tangent_due(square, whole)):
                 found = tangent_error(model, t, h, tries == 0, z, p, real, whole, moved_whole, moved, spare)
                 tries += 1
                 worst = max(square, found if tangent_decides(square, tries, whole) else min(found, 1.0))
@@ -241,7 +245,11 @@ def advance(model, whole, real, z, p, ts, out, place, record, scratch, moved_who
         if GUARDED:
             whole[SINCE] += 1
             if tries > 0:
-                tangent_passed(model, t1, found, square, tried, z, p, real, whole, moved, spare)
+                tangent_passed(model, t1, found, square, z, p, real, whole, moved, spare)
+            elif fastest_due(whole):
+                if whole[TANGENT_STARTED] == 0:
+                    start_tangent(n, z, real, whole, moved)
+                follow_fastest(model, t1, z, p, real, whole, moved, spare)
         if STIFFNESS_TEST and whole[WATCHED] != 0:
             watch_stiffness(h, z, whole)
         whole[PENDING] = 1
