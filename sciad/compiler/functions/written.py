@@ -135,17 +135,8 @@ def solve_lower(a, b):
 
 
 def solve_upper(a, b):
-    """``x`` with ``a @ x == b`` for a matrix of which the upper triangle counts."""
-    n, columns = b.shape
-    x = np.zeros((n, columns))
-    for step in range(n):
-        i = n - 1 - step
-        for c in range(columns):
-            total = b[i, c]
-            for j in range(i + 1, n):
-                total -= a[i, j] * x[j, c]
-            x[i, c] = total / a[i, i]
-    return x
+    """The same for the upper triangle: from the other end."""
+    return solve_lower(a[::-1, ::-1], b[::-1])[::-1]
 
 
 def qr(a):
