@@ -15,7 +15,7 @@ from sciad.rule_table import lookup, missing
 def partials_of(fn) -> tuple:
     """Partial derivatives ``(y, *xs) -> partial`` of an op, one per argument, or () for a constant
     function."""
-    if isinstance(fn, str) or fn in _CONSTANT:
+    if isinstance(fn, str):
         return ()
     if fn is times:
         return lookup(np.multiply).partials
@@ -29,19 +29,6 @@ def partials_of(fn) -> tuple:
             fn, None, "compiled", f"its rule is of kind {record.kind!r}, the compiler wants partials"
         )
     return record.partials
-
-
-_CONSTANT = {
-    np.less,
-    np.less_equal,
-    np.greater,
-    np.greater_equal,
-    np.equal,
-    np.not_equal,
-    np.isnan,
-    np.isfinite,
-}
-_CONSTANT |= {np.isinf, np.logical_and, np.logical_or, np.logical_not, np.floor_divide, np.signbit}
 
 
 def differentiated(node: Op) -> list[int]:
