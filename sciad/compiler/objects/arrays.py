@@ -53,8 +53,7 @@ def store(t: TraceServices, x, idx: tuple, value: Operand, fresh: bool = False) 
         writable(t, x)
         t.write(x.box, x.cells[_position(x, idx)], value)
     else:
-        if x.mem not in LOCAL:
-            raise local_copy(x)
+        to_be_written(t, x)
         t.builder.store(x.mem, address(t, x, idx), value, x.alias, **({"fresh": True} if fresh else {}))
 
 
@@ -77,23 +76,33 @@ def address(t: TraceServices, x: Array, idx: tuple) -> Address:
     return at
 
 
-def local_copy(x: Array) -> Restart:
-    """What to raise before a write into memory that the caller passes in: it is copied first."""
-    refuse_outside(x.site)
-    return Restart({x.site: "copy"})
+def to_be_written(t: TraceServices, x: Array) -> None:
+    """Before a write: memory that the caller passes in is copied first, by tracing again."""
+    if x.mem not in LOCAL:
+        refuse_outside(x.site)
+        raise Restart({x.site: "copy"})
+    if t.bases.lent and x.mem == "T" and t.bases.may_be_lent(t.bases.of(x.address)):
+        raise _lost("an array that may be one from outside")
 
 
 def refuse_outside(site) -> None:
     """Arguments are passed by value; a write into a captured array would have to be seen outside."""
-    if isinstance(site, tuple) and len(site) == 2 and site[0] in ("input", "static"):
+    if is_outside(site):
         path = getattr(site[1], "expression", site[1])
         name = path.rpartition(".")[2].removeprefix("__globals__").strip("[]'")
-        known = name.isidentifier() and name != "cell_contents"
-        raise Refusal(
-            f"a write into {name if known else 'an array'}, which is not the function's own",
-            "Compiled code would lose the write: take the array as an argument and return it, or write into "
-            "a copy, np.array(...).",
-        )
+        raise _lost(name if name.isidentifier() and name != "cell_contents" else "an array")
+
+
+def is_outside(site) -> bool:
+    """Whether an array is captured, in place of being given as an argument or made."""
+    return isinstance(site, tuple) and len(site) == 2 and site[0] in ("input", "static")
+
+
+def _lost(what: str) -> Refusal:
+    return Refusal(
+        f"a write into {what}, which is not the function's own",
+        "Compiled code would lose it: take the array as an argument and return it, or copy it by np.array.",
+    )
 
 
 def writable(t: TraceServices, x: Small) -> None:
@@ -361,8 +370,7 @@ def assign(t: TraceServices, target, value, fresh=False) -> None:
         for cell, v in zip(target.cells, new, strict=True):
             t.write(target.box, cell, v)
     elif isinstance(value, Deferred) and value.forced is None and len(value.shape) == len(target.shape):
-        if target.mem not in LOCAL:
-            raise local_copy(target)
+        to_be_written(t, target)
         value.write(target, fresh)
     else:
         fill(t, target, value, fresh)
@@ -394,8 +402,7 @@ def _fitted(t: TraceServices, value, target):
 
 def fill(t: TraceServices, target, value, fresh=False) -> None:
     """Store every element of `value` (broadcast) to an `Array`, by loops whose iterations are independent."""
-    if target.mem not in LOCAL:
-        raise local_copy(target)
+    to_be_written(t, target)
     value = force(t, value) if isinstance(value, Deferred) else value
     get = getter(t, value, target.shape)
     nest(t, target.shape, lambda idx: store(t, target, idx, get(idx), fresh))

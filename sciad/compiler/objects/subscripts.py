@@ -22,13 +22,13 @@ from sciad.compiler.objects.arrays import (
     force,
     getter,
     indices,
-    local_copy,
     nest,
     reads_of,
     show_shape,
     small,
     static_shape,
     store,
+    to_be_written,
 )
 from sciad.compiler.objects.kinds import UNDEFINED, Array, Deferred, Lazy, ListBox, Small, is_array, is_scalar
 from sciad.compiler.objects.trace_services import TraceServices
@@ -70,8 +70,8 @@ def set_item(t: TraceServices, x, key, value) -> None:
     if advanced:
         _scatter(t, x, keys, value)
         return
-    if isinstance(x, Array) and x.mem not in ("T", "out"):
-        raise local_copy(x)
+    if isinstance(x, Array):
+        to_be_written(t, x)
     target = _place(t, x, keys)
     if isinstance(target, tuple):
         if is_array(value):
@@ -411,8 +411,8 @@ def add_at(t: TraceServices, x, key, value) -> None:
         old = view(t, x, keys)
         set_item(t, x, key, elementwise(t, np.add, old, value))
         return
-    if isinstance(x, Array) and x.mem not in ("T", "out"):
-        raise local_copy(x)
+    if isinstance(x, Array):
+        to_be_written(t, x)
     shape, locate = _plan(t, x, _without_masks(t, keys))
     get = getter(t, force(t, value) if is_array(value) else value, shape)
 

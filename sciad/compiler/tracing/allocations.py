@@ -11,6 +11,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from sciad.compiler.fence import Refusal
 from sciad.compiler.ir.nodes import Address, Value
 
 
@@ -43,6 +44,8 @@ class Bases:
         self._made: dict[Value, object] = {}
         self._claims: dict[object, list] = {}
         self._rejected: set[frozenset] = set()
+        self.lent: set[Value] = set()  # copies of arrays from outside, which are only read
+        self._written: set[Value] = set()
 
     @contextmanager
     def inside(self, loop):
@@ -55,6 +58,25 @@ class Bases:
 
     def allocated(self, at: Value) -> None:
         self._made[at] = _Alloc(self.loops)
+
+    def lend(self, at: Value) -> None:
+        """What `at` holds is a copy of an array from outside."""
+        self.lent.add(at)
+
+    def may_be_lent(self, base: Value | None) -> bool:
+        """Whether what is about to be written may be a copy of an array from outside."""
+        self._written.add(base)
+        return base is None or self._leads_to_lent(base, set())
+
+    def _leads_to_lent(self, base, seen: set) -> bool:
+        if base in self.lent:
+            return True
+        found = self._made.get(base)
+        if base in seen or found is None or isinstance(found, _Alloc):
+            return False
+        seen.add(base)
+        ends = (found.first, found.second) if isinstance(found, _Meet) else (found.init, found.next)
+        return any(self._leads_to_lent(end, seen) for end in ends)
 
     def met(self, out: Value, place, first, second) -> None:
         """`out` is `first` or `second` (None: undefined on that side)."""
@@ -78,6 +100,11 @@ class Bases:
             found.next = following
             if following is not None and following not in self._made:
                 del self._made[param]
+            elif param in self._written and self.lent and self._leads_to_lent(param, set()):
+                raise Refusal(
+                    "an array is written in a loop whose next round has one from outside under that name",
+                    "Compiled code would lose the write: make it a copy, np.array(...).",
+                )
 
     def of(self, address: Address) -> Value | None:
         """The base of an address."""

@@ -111,6 +111,8 @@ class Tracer(Statements, Calls, Creation, Reductions, State):
             with self.builder.into(self.prologue):
                 made = arrays.allocate(self, shape, kind)
                 arrays.fill(self, made, record, fresh=True)
+            if arrays.is_outside(site):
+                self.bases.lend(self.bases.of(made.address))
             return made
         return record
 
