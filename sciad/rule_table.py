@@ -23,8 +23,56 @@ import dis
 import importlib
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from sciad.errors import MissingRule
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """What an elementwise function is, beyond its derivative.
+
+    Attributes
+    ----------
+    cost : float
+        Of one call, a multiplication being 0.4.
+    truth : bool
+        The result is a truth value.
+    logical : bool
+        Arguments are taken as truth values.
+    closed : bool
+        The result of integers is an integer.
+    arithmetic : bool
+        Of Python's numbers: truth values count as 0 and 1.
+    exact : bool
+        Of Python's integers the result has no bounds, or is refused: beyond 64 bits, or by zero.
+    tame : bool
+        Finite where the arguments are.
+    bounded : bool
+        Finite where the arguments are no NaN.
+    of_ints : str
+        The name of Python's function that is the same for integers.
+    of_truths : callable or None
+        The function that it is on truth values.
+    reduction, accumulation : callable or None
+        NumPy's functions for its ``reduce`` and ``accumulate``.
+    """
+
+    cost: float = 8.0
+    truth: bool = False
+    logical: bool = False
+    closed: bool = False
+    arithmetic: bool = False
+    exact: bool = False
+    tame: bool = False
+    bounded: bool = False
+    of_ints: str = ""
+    of_truths: Callable | None = None
+    reduction: Callable | None = None
+    accumulation: Callable | None = None
+
+
+_PLAIN = Traits()
 
 
 class Record:
@@ -54,6 +102,8 @@ class Record:
         The result may show the memory of the first argument.
     keeps : tuple of bool
         For kind "scalar": whether the partial of another argument reads this one, found in its bytecode.
+    traits : Traits
+        For elementwise functions: what they are beyond their derivative.
     """
 
     __slots__ = (
@@ -68,15 +118,28 @@ class Record:
         "note",
         "partials",
         "rules",
+        "traits",
         "view",
     )
 
-    def __init__(self, fn, kind, partials=(), rules=(), definition=None, joint=False, name=None, note=""):
+    def __init__(
+        self,
+        fn,
+        kind,
+        partials=(),
+        rules=(),
+        definition=None,
+        joint=False,
+        name=None,
+        note="",
+        traits=_PLAIN,
+    ):
         self.fn, self.kind, self.rules, self.definition = fn, kind, tuple(rules), definition
         self.partials = tuple(p or _no_partial(fn, k) for k, p in enumerate(partials))
         self.joint, self.note, self.complex, self.careful, self.view = joint, note, None, None, False
         self.name = name or name_of(fn)
         self.keeps = _keeps(self.partials)
+        self.traits = traits
 
     def __repr__(self) -> str:
         return f"<{self.kind} rule of {self.name}>"
@@ -126,9 +189,9 @@ _LAZY = {
 }
 
 
-def scalar(fn, *partials, also=()) -> Record:
-    """Declare the partial derivatives ``partial(y, *xs)`` of an elementwise function."""
-    return _enter(Record(fn, "scalar", partials=partials), also)
+def scalar(fn, *partials, also=(), **traits) -> Record:
+    """Declare the partial derivatives ``partial(y, *xs)`` of an elementwise function, and its `Traits`."""
+    return _enter(Record(fn, "scalar", partials=partials, traits=Traits(**traits)), also)
 
 
 def linear(fn, *transposes, joint=False, also=()) -> Record:
@@ -146,10 +209,16 @@ def composite(fn, definition, also=(), note="") -> Record:
     return _enter(Record(fn, "array", definition=definition, note=note), also)
 
 
-def constant(*fns) -> None:
-    """Declare functions whose derivative is zero on purpose."""
+def constant(*fns, **traits) -> None:
+    """Declare functions whose derivative is zero on purpose, and their `Traits`."""
     for fn in fns:
-        _enter(Record(fn, "constant"), ())
+        _enter(Record(fn, "constant", traits=Traits(**traits)), ())
+
+
+def traits_of(fn) -> Traits:
+    """What is known of an elementwise function: of one without a record, that it costs a call."""
+    record = TABLE.get(fn)
+    return _PLAIN if record is None else record.traits
 
 
 def metadata(fn, definition) -> Record:

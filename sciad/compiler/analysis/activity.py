@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from sciad.compiler.ir.builder import times
 from sciad.compiler.ir.nodes import Alloc, Block, Call, Check, If, Load, Loop, Node, Op, Program, Store, Value
+from sciad.compiler.ir.op_traits import times
 from sciad.compiler.ir.walking import accesses, blocks, inner_definitions, is_arena, key_of, operands, results
 from sciad.rule_table import lookup, missing
 

@@ -15,16 +15,10 @@ import math
 import numpy as np
 
 from sciad.compiler.analysis.activity import differentiated, partials_of
-from sciad.compiler.ir.builder import Builder, times
+from sciad.compiler.ir.builder import Builder
 from sciad.compiler.ir.nodes import Block, Call, If, Load, Loop, Op, Operand, Program, Store, Value
+from sciad.compiler.ir.op_traits import times, traits_of
 from sciad.compiler.ir.walking import key_of, walk
-
-# finite where their arguments are
-_TAME = {np.add, np.subtract, np.multiply, times, np.negative, np.absolute, np.maximum, np.minimum, np.fmax}
-_TAME |= {np.fmin, np.sin, np.cos, np.arctan2, np.hypot, np.arcsinh, np.cbrt, np.copysign, np.logaddexp}
-_TAME |= {np.floor, np.ceil, np.trunc, np.rint, np.heaviside, "select", "float"}
-# finite where their arguments are no NaN
-_BOUNDED = {np.tanh, np.arctan, np.sign}
 
 
 class Finiteness:
@@ -73,7 +67,7 @@ class Finiteness:
         return key_of(self.program, place.mem, place.alias)
 
     def _value_edges(self, node, edges, begin):
-        if node.out.type != "f" or node.fn in _BOUNDED:
+        if node.out.type != "f" or traits_of(node.fn).bounded:
             return
         if not self._tame(node.fn, node.args, self._primal_op):
             begin.add(node.out)
@@ -103,7 +97,7 @@ class Finiteness:
         if x in self.primal or x not in builder.definitions:
             return x in self.values
         fn, args = builder.definitions[x]
-        if fn in _BOUNDED:
+        if traits_of(fn).bounded:
             return False
         if not self._tame(fn, args, lambda v: self._primal_op(v) or builder.definitions.get(v)):
             return True
@@ -121,7 +115,7 @@ class Finiteness:
             return args[1] >= 0 and float(args[1]).is_integer()
         if fn is np.sqrt:
             return _sign_of(args[0], made) != ""
-        return fn in _TAME
+        return traits_of(fn).tame
 
 
 def multiply(builder: Builder, a: Operand, b: Operand, careful: bool) -> Operand:

@@ -17,6 +17,7 @@ from sciad.compiler.backend.array_call_text import call_text
 from sciad.compiler.backend.workspace import Layout, lay_out
 from sciad.compiler.ir.builder import type_of
 from sciad.compiler.ir.nodes import Address, Alloc, Block, Check, If, Loop, Op, Operand, Program, Store, Value
+from sciad.compiler.ir.op_traits import traits_of
 from sciad.compiler.ir.walking import ARENAS, merges, operands, walk
 
 WIDTH = 60  # of an expression
@@ -39,7 +40,6 @@ _BINARY = {
     np.logical_or: ("|", 8),
 }
 _NEGATE, _NOT, _ATOM = 12, 5, 20
-_OF_INTS = {np.maximum: "max", np.minimum: "min", np.fmax: "max", np.fmin: "min"}
 _RESERVED = set("w C range abs int float max min inf nan stop".split()) | {f"{a}_mark" for a in ARENAS}
 _CALLED = {"select": "where", "int": "int", "float": "float", "stop": "float", np.absolute: "abs"}
 
@@ -184,8 +184,8 @@ class _Emitter:
             self.functions.add("where")
             x = self.expression(args[0], 7)
             return f"where({x} > 0, 1, where({x} < 0, -1, 0))", _ATOM
-        if node.out.type == "i" and fn in _OF_INTS:
-            return f"{_OF_INTS[fn]}({', '.join(self.expression(a) for a in args)})", _ATOM
+        if node.out.type == "i" and traits_of(fn).of_ints:
+            return f"{traits_of(fn).of_ints}({', '.join(self.expression(a) for a in args)})", _ATOM
         name = _CALLED.get(fn) or fn.__name__
         if name not in ("int", "float", "abs"):
             self.functions.add(name)

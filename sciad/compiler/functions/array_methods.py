@@ -6,6 +6,7 @@ import numpy as np
 
 from sciad.compiler.fence import Refusal
 from sciad.compiler.functions.lowerings import METHODS, Beyond, call
+from sciad.compiler.ir.op_traits import traits_of
 from sciad.compiler.objects.arrays import element, elementwise
 from sciad.compiler.objects.kinds import DictBox, DictView, Host, ListBox, is_array
 from sciad.compiler.objects.subscripts import add_at
@@ -127,21 +128,20 @@ def _outer(t, fn, a, b):
     return elementwise(t, fn, view(t, a, everything * len(a.shape) + [None] * len(b.shape)), b)
 
 
-_REDUCE = {np.add: np.sum, np.multiply: np.prod, np.maximum: np.max, np.minimum: np.min}
-
-
 @method("ufunc", "reduce")
 def _reduce(t, fn, a, axis=0):
-    if fn not in _REDUCE:
+    reduction = traits_of(fn).reduction
+    if reduction is None:
         raise Beyond(f"{fn.__name__}.reduce")
-    return call(t, _REDUCE[fn], [a, axis], {})
+    return call(t, reduction, [a, axis], {})
 
 
 @method("ufunc", "accumulate")
 def _accumulate(t, fn, a, axis=0):
-    if fn not in (np.add, np.multiply):
+    accumulation = traits_of(fn).accumulation
+    if accumulation is None:
         raise Beyond(f"{fn.__name__}.accumulate", "Write a loop.")
-    return call(t, np.cumsum if fn is np.add else np.cumprod, [a, axis], {})
+    return call(t, accumulation, [a, axis], {})
 
 
 @method("ufunc", "at")

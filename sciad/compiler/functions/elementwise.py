@@ -11,6 +11,7 @@ from sciad.compiler.fence import Refusal
 from sciad.compiler.functions.lowerings import METHODS, Beyond, lower
 from sciad.compiler.ir.builder import type_of
 from sciad.compiler.ir.nodes import Value
+from sciad.compiler.ir.op_traits import traits_of
 from sciad.compiler.objects.arrays import broadcast_shape, cast, element, elementwise, getter, reads_of
 from sciad.compiler.objects.kinds import Lazy, is_array, is_scalar
 from sciad.compiler.objects.memory_order import result_order
@@ -43,7 +44,7 @@ def simplified(t, fn, args):
     """A ufunc in terms of fewer: what the middle and back end need to know stays small."""
     if fn in _MEANING:
         return _MEANING[fn](t, *args)
-    if fn in _LOGICAL:
+    if traits_of(fn).logical:
         args = [truths(t, a) for a in args]
     return elementwise(t, fn, *args)
 
@@ -53,9 +54,6 @@ def truths(t, x):
     if kind == "b":
         return x
     return elementwise(t, np.not_equal, x, 0.0 if kind == "f" else 0)
-
-
-_LOGICAL = {np.logical_and, np.logical_or, np.logical_not, np.logical_xor}
 
 
 _MEANING = {

@@ -12,16 +12,7 @@ import numpy as np
 
 from sciad.compiler.ir import nodes as ir
 from sciad.compiler.ir.nodes import INF, Address, Alloc, Block, Line, Load, Op, Operand, Store, Value
-
-_COMPARISONS = {np.less, np.less_equal, np.greater, np.greater_equal, np.equal, np.not_equal}
-_LOGICAL = {np.logical_and, np.logical_or, np.logical_not}
-_INT_CLOSED = {np.add, np.subtract, np.multiply, np.floor_divide, np.remainder, np.negative, np.absolute}
-_INT_CLOSED |= {np.maximum, np.minimum, np.sign, np.square, np.fmax, np.fmin, np.positive}
-
-
-def times(a, b):
-    """``a*b`` in which a factor 0 wins, whatever the other is: an op that derivatives are written in."""
-    return 0.0 if a == 0 or b == 0 else a * b
+from sciad.compiler.ir.op_traits import times, traits_of
 
 
 def type_of(x: Operand) -> str:
@@ -249,7 +240,8 @@ class Builder:
 
 
 def result_type(fn, args) -> str:
-    if fn in _COMPARISONS or fn in _LOGICAL or fn in (np.isnan, np.isfinite, np.isinf):
+    traits = traits_of(fn)
+    if traits.truth:
         return "b"
     if fn == "int":
         return "i"
@@ -258,7 +250,7 @@ def result_type(fn, args) -> str:
     types = {type_of(a) for a in (args[1:] if fn == "select" else args)}
     if fn == "select" and types == {"b"}:
         return "b"
-    if (fn == "select" or fn in _INT_CLOSED) and types <= {"i", "b"}:
+    if traits.closed and types <= {"i", "b"}:
         return "i"
     if fn is np.power and types <= {"i", "b"} and constant(args[1]) and args[1] >= 0:
         return "i"

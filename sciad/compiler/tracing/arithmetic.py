@@ -7,28 +7,9 @@ import numpy as np
 from sciad.compiler.fence import Refusal
 from sciad.compiler.ir.builder import type_of
 from sciad.compiler.ir.nodes import Value
+from sciad.compiler.ir.op_traits import traits_of
 from sciad.compiler.objects.kinds import is_array
 
-_ARITHMETIC = {
-    np.add,
-    np.subtract,
-    np.multiply,
-    np.negative,
-    np.absolute,
-    np.divide,
-    np.floor_divide,
-    np.remainder,
-}
-_ARITHMETIC |= {np.power, np.positive}
-
-
-_EXACT = {np.add, np.subtract, np.multiply, np.power, np.negative, np.floor_divide, np.remainder, np.divide}
-_OF_TRUTHS = {
-    np.add: np.logical_or,
-    np.multiply: np.logical_and,
-    np.maximum: np.logical_or,
-    np.minimum: np.logical_and,
-}
 EXACT_INTS = 2**53  # floats count without gaps up to here
 INT_LIMIT = 9.2e18
 
@@ -38,7 +19,7 @@ class Arithmetic:
 
     def apply(self, fn, args):
         """A scalar operation; truth values count as 0 and 1 in arithmetic."""
-        if fn in _ARITHMETIC:
+        if traits_of(fn).arithmetic:
             args = [self.builder.to_int(a) if type_of(a) == "b" else a for a in args]
         try:
             return self.builder.op(fn, *args) if isinstance(fn, (np.ufunc, str)) else fn(*args)
@@ -47,8 +28,9 @@ class Arithmetic:
 
     def of_truths(self, fn, args):
         """The function that NumPy's `fn` is on truth values."""
-        if fn in _OF_TRUTHS and all((x.kind if is_array(x) else type_of(x)) == "b" for x in args):
-            return _OF_TRUTHS[fn]
+        other = traits_of(fn).of_truths
+        if other is not None and all((x.kind if is_array(x) else type_of(x)) == "b" for x in args):
+            return other
         if fn in (np.subtract, np.negative) and all(is_array(x) and x.kind == "b" for x in args):
             raise Refusal("a difference of truth values", "Use != or ~, or convert with astype(int).")
         return fn
@@ -61,7 +43,7 @@ class Arithmetic:
                 raise Refusal("a sum of truth values", "Convert them with int(...).")
             fn = self.of_truths(fn, args)
         args = [self._representable(a, "f" in types) for a in args]
-        if fn not in _EXACT or not set(types) <= {"i", "b"}:
+        if not traits_of(fn).exact or not set(types) <= {"i", "b"}:
             return self.apply(fn, args)
         if fn in (np.floor_divide, np.remainder, np.divide):
             return self._divided(fn, *args)
