@@ -1,32 +1,38 @@
 """Files of generated Python on disk: where they live, how they are written, locked and loaded.
 
 Every generated module is one file whose name carries the hash of its text, so a file is never stale. The
-folder is, in this order:
-
-- ``$SCIAD_CACHE_DIR``;
-- the platform's user cache folder (``$XDG_CACHE_HOME`` or ``~/.cache``; ``%LOCALAPPDATA%`` on Windows)
-``/sciad``;
-- a temporary folder of this process, where the above cannot be written.
+folder is ``$SCIAD_CACHE_DIR``, else ``sciad`` in the platform's user cache folder (``$XDG_CACHE_HOME`` or
+``~/.cache``; ``%LOCALAPPDATA%`` on Windows), and in it one folder for each kind of machine, Python and
+libraries. What cannot be written is kept in the memory of this process, with one warning.
 """
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import functools
 import hashlib
 import importlib.util
 import os
-import shutil
 import sys
 import tempfile
 import threading
+import time
+import warnings
 from pathlib import Path
 from types import ModuleType
 
 from sciad.native.backend import backend
 
-__all__ = ["cache_folder", "digest", "import_text", "load_module", "locked", "write_atomically"]
+__all__ = [
+    "cache_folder",
+    "cache_root",
+    "digest",
+    "import_text",
+    "load_module",
+    "locked",
+    "read_file",
+    "write_file",
+]
 
 
 def load_module(text: str, name: str) -> ModuleType:
@@ -52,20 +58,23 @@ def load_module(text: str, name: str) -> ModuleType:
             if module is None:
                 path = cache_folder() / f"{stem}.py"
                 with locked(path.with_suffix(".lock")):
-                    if not _holds(path, text):
-                        write_atomically(path, text.encode())
-                    module = _modules[stem] = import_text(path)
+                    if read_file(path) != text.encode():
+                        write_file(path, text.encode())
+                    module = _modules[stem] = import_text(path, text)
     return module
 
 
-def import_text(path: Path) -> ModuleType:
-    """Import a file of the cache folder."""
+def import_text(path: Path, text: str) -> ModuleType:
+    """Import a file of the cache folder that has this text; it may be in memory only, or deleted meanwhile."""
     name = f"_sciad_generated.{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
-        spec.loader.exec_module(module)
+        try:
+            spec.loader.exec_module(module)
+        except OSError:
+            exec(compile(text, str(path), "exec"), module.__dict__)
     except BaseException:
         del sys.modules[name]
         raise
@@ -77,12 +86,17 @@ def digest(text: str) -> str:
     return hashlib.sha256(_runtime_text() + backend().encode() + text.encode()).hexdigest()[:20]
 
 
+def cache_root() -> Path:
+    """Folder of all that is kept, for whatever machine."""
+    return Path(os.environ.get("SCIAD_CACHE_DIR") or _user_cache()).expanduser()
+
+
 def cache_folder() -> Path:
-    """Folder of generated modules for these libraries, this Python and CPU; made if absent, and writable."""
+    """Folder for these libraries, this Python and CPU; it is made when something is written."""
     wish = os.environ.get("SCIAD_CACHE_DIR") or _user_cache()
     folder = _folders.get(wish)
-    if folder is None or not folder.is_dir():
-        folder = _folders[wish] = _make_folder(Path(wish).expanduser())
+    if folder is None:
+        folder = _folders[wish] = cache_root() / _platform()
     return folder
 
 
@@ -91,20 +105,50 @@ _folders: dict[str, Path] = {}
 _guard = threading.RLock()
 
 
-def _holds(path: Path, text: str) -> bool:
+# What could not be written, for the rest of this process.
+_in_memory: dict[Path, bytes] = {}
+
+
+def read_file(path: Path) -> bytes | None:
+    """Content of a file of the cache, None if there is none; it counts as used now."""
+    if path in _in_memory:
+        return _in_memory[path]
     try:
-        return path.read_text(encoding="utf-8") == text
-    except (OSError, UnicodeDecodeError):
-        return False
+        with open(path, "rb") as file:
+            content = file.read()
+            if time.time() - os.fstat(file.fileno()).st_mtime > RECENT:
+                with contextlib.suppress(OSError):
+                    os.utime(path)
+        return content
+    except OSError:
+        return None
 
 
-def write_atomically(path: Path, text: str | bytes) -> None:
-    """Write a file that other processes see whole or not at all."""
-    data = text.encode() if isinstance(text, str) else text
+RECENT = 3600.0  # seconds after a use in which another one is not entered
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Write a file that other processes see whole or not at all; keep it in memory if that fails."""
+    try:
+        try:
+            _write_atomically(path, content)
+        except FileNotFoundError:  # the folder is being deleted by another process
+            _write_atomically(path, content)
+    except OSError as error:
+        _in_memory[path] = content
+        _warn_once(path.parent, error)
+    else:
+        from sciad.native import cache_upkeep
+
+        cache_upkeep.written(path.parent.parent, len(content))
+
+
+def _write_atomically(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.stem, suffix=".tmp")
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(data)
+            file.write(content)
         os.replace(temporary, path)
     except BaseException:
         with contextlib.suppress(OSError):
@@ -112,10 +156,26 @@ def write_atomically(path: Path, text: str | bytes) -> None:
         raise
 
 
+_warned: list[Path] = []
+
+
+def _warn_once(folder: Path, error: OSError) -> None:
+    if not _warned:
+        _warned.append(folder)
+        warnings.warn(
+            f"compiled code cannot be kept in {folder} ({error.strerror or error}), so every process compiles it "
+            "again; make room (python -m sciad cache prune), or set SCIAD_CACHE_DIR to a folder that can be "
+            "written",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+
+
 @contextlib.contextmanager
 def locked(path: Path):
     """One process at a time compiles a module; the others wait and then read what it wrote."""
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         file = open(path, "a+b")  # noqa: SIM115
     except OSError:  # a folder that can only be read needs no lock
         yield
@@ -141,18 +201,6 @@ def _user_cache() -> str:
     else:
         base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     return os.path.join(base, "sciad")
-
-
-def _make_folder(wish: Path) -> Path:
-    folder = wish / _platform()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            return folder
-    except OSError:
-        temporary = tempfile.mkdtemp(prefix="sciad-")
-        atexit.register(shutil.rmtree, temporary, ignore_errors=True)
-        return Path(temporary)
 
 
 def _platform() -> str:

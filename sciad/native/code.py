@@ -17,7 +17,7 @@ from pathlib import Path
 
 from sciad.native import llvm as machine
 from sciad.native.backend import translated
-from sciad.native.cache import cache_folder, digest, import_text, locked, write_atomically
+from sciad.native.cache import cache_folder, digest, import_text, locked, read_file, write_file
 from sciad.native.numba_frontend import lifted, start_runtime, translating
 from sciad.native.python_entries import Signature, python_entry, trampoline_entry
 from sciad.private_interfaces import builtin
@@ -112,8 +112,7 @@ def compiled(
     stem = f"{name}_{digest(source + 'separate' * separate)}"
     code = made(stem, lambda: source)
     if key is not None:
-        with contextlib.suppress(OSError):
-            write_atomically(cache_folder() / f"known_{key}.txt", stem.encode())
+        write_file(cache_folder() / f"known_{key}.txt", stem.encode())
     return code
 
 
@@ -172,22 +171,26 @@ def _once(stem: str, make: Callable[[], None], later: Callable[[], None] | None 
 
 def _made_again(stem: str, ending: str = ".bc") -> bytes:
     """Content of a file that was found missing or damaged, or is not made before it is wanted."""
-    if stem not in _makers:
-        raise FileNotFoundError(f"{cache_folder() / stem}{ending} was deleted while in use; start anew")
-    if ending == ".o" and stem in _finishers:
-        _finishers[stem]()
-    else:
-        with contextlib.suppress(OSError):
-            (cache_folder() / f"{stem}.o").unlink()
-        _makers[stem]()
-    return _read(cache_folder() / f"{stem}{ending}")
+    for _ in range(_ATTEMPTS):  # another process may clear the folder between writing and reading
+        if ending == ".o" and stem in _finishers:
+            _finishers[stem]()
+        else:
+            with contextlib.suppress(OSError):
+                (cache_folder() / f"{stem}.o").unlink()
+            _makers[stem]()
+        content = _read(cache_folder() / f"{stem}{ending}")
+        if content is not None:
+            return content
+    raise FileNotFoundError(
+        f"{cache_folder() / stem}{ending} is deleted or damaged each time it has been written"
+    )
+
+
+_ATTEMPTS = 5
 
 
 def _known(key: str) -> str | None:
-    try:
-        stem = (cache_folder() / f"known_{key}.txt").read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError, ValueError):
-        return None
+    stem = (read_file(cache_folder() / f"known_{key}.txt") or b"").decode(errors="replace")
     return stem if stem.isidentifier() else None
 
 
@@ -206,13 +209,13 @@ def _compile(text: str, stem: str, entry: str, form: Signature | None, separate:
             _read(folder / f"{stem}{'.o' if form is None else '.bc'}") is not None
         ):  # another process was faster
             return
-        write_atomically(folder / f"{stem}.py", text.encode())
+        write_file(folder / f"{stem}.py", text.encode())
         own = translated(text, entry, stem, separate)
         if own is not None:
             unit = machine.parse(own)
         else:
             with translating():
-                function = getattr(import_text(folder / f"{stem}.py"), entry)
+                function = getattr(import_text(folder / f"{stem}.py", text), entry)
             unit = _lifted(function, stem, separate)
         if form is None:
             _finish(unit, stem, {stem}, bitcode=True, wide=True)  # programs have the long loops
@@ -335,14 +338,13 @@ def _provide(need: str) -> None:
 
 
 def _write(path: Path, content: bytes) -> None:
-    write_atomically(path, hashlib.sha256(content).digest() + content)
+    write_file(path, hashlib.sha256(content).digest() + content)
 
 
 def _read(path: Path) -> bytes | None:
     """Content of a file whose checksum is right."""
-    try:
-        whole = path.read_bytes()
-    except OSError:
+    whole = read_file(path)
+    if whole is None:
         return None
     content = whole[32:]
     return content if content and hashlib.sha256(content).digest() == whole[:32] else None
