@@ -163,8 +163,8 @@ def _warn_once(folder: Path, error: OSError) -> None:
     if not _warned:
         _warned.append(folder)
         warnings.warn(
-            f"compiled code cannot be kept in {folder} ({error.strerror or error}), so every process compiles it "
-            "again; make room (python -m sciad cache prune), or set SCIAD_CACHE_DIR to a folder that can be "
+            f"compiled code cannot be kept in {folder} ({error.strerror or error}), so every process compiles "
+            "it again; make room (python -m sciad cache prune), or set SCIAD_CACHE_DIR to a folder that can be "
             "written",
             RuntimeWarning,
             stacklevel=2,

@@ -1,9 +1,9 @@
 """The cache as a whole: what is in it, how large it may grow, and what is deleted then.
 
-All that belongs to one generated module is an entry: text, bitcode, machine code. ``$SCIAD_CACHE_SIZE`` bounds
-the sum of all entries, of whatever machine and version (``500M``, ``2G``; ``none`` for no bound; 1G if it is
-not set). Beyond it the entries that were not used for longest are deleted, down to four fifths. Nothing else that
-lies in the folder is touched. A process that uses an entry which another one deletes makes it again.
+All that belongs to one generated module is an entry: text, bitcode, machine code. ``$SCIAD_CACHE_SIZE``
+bounds the sum of all entries, of whatever machine and version (``500M``, ``2G``; ``none`` for no bound; 1G if
+it is not set). Beyond it the entries that were not used for longest are deleted, down to four fifths. Nothing
+else in the folder is touched. A process that uses an entry which another one deletes makes it again.
 """
 
 from __future__ import annotations
