@@ -35,7 +35,9 @@ def _add_cache(commands) -> None:
     prune = actions.add_parser("prune", help="delete what was not used for longest")
     prune.add_argument("--to", metavar="SIZE", type=cache_upkeep.size_in_bytes,
                        help="such as 200M; without anything said, the limit, SCIAD_CACHE_SIZE")  # fmt: skip
-    prune.add_argument("--unused", metavar="DAYS", type=float, help="delete what was not used for so many days")
+    prune.add_argument(
+        "--unused", metavar="DAYS", type=float, help="delete what was not used for so many days"
+    )
     prune.set_defaults(run=_prune)
     actions.add_parser("clear", help="delete all entries").set_defaults(run=_clear)
 

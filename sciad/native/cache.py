@@ -65,7 +65,7 @@ def load_module(text: str, name: str) -> ModuleType:
 
 
 def import_text(path: Path, text: str) -> ModuleType:
-    """Import a file of the cache folder that has this text; it may be in memory only, or deleted meanwhile."""
+    """Import a file of the cache folder that has this text, and may be in memory only or deleted."""
     name = f"_sciad_generated.{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     module = importlib.util.module_from_spec(spec)
@@ -163,9 +163,9 @@ def _warn_once(folder: Path, error: OSError) -> None:
     if not _warned:
         _warned.append(folder)
         warnings.warn(
-            f"compiled code cannot be kept in {folder} ({error.strerror or error}), so every process compiles "
-            "it again; make room (python -m sciad cache prune), or set SCIAD_CACHE_DIR to a folder that can be "
-            "written",
+            f"compiled code cannot be kept in {folder} ({error.strerror or error}), so every process "
+            "compiles it again; make room (python -m sciad cache prune), or set SCIAD_CACHE_DIR to a folder "
+            "that can be written",
             RuntimeWarning,
             stacklevel=2,
         )
