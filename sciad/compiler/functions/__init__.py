@@ -16,6 +16,6 @@ from sciad.compiler.functions import (  # noqa: F401  (they enter the table)
     shaping,
 )
 from sciad.compiler.functions.definitions import structural
-from sciad.compiler.functions.lowerings import attribute, call, call_method
+from sciad.compiler.functions.dispatch import attribute, call, call_method
 
 __all__ = ["attribute", "call", "call_method", "structural"]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from sciad.compiler.fence import Refusal
-from sciad.compiler.functions.lowerings import METHODS, Beyond, call
+from sciad.compiler.functions.dispatch import call
+from sciad.compiler.functions.lowerings import METHODS, Beyond
 from sciad.compiler.ir.op_traits import traits_of
 from sciad.compiler.objects.arrays import element, elementwise
 from sciad.compiler.objects.kinds import DictBox, DictView, Host, ListBox, is_array

@@ -8,6 +8,7 @@ import numpy as np
 
 from sciad.compiler.fence import Refusal
 from sciad.compiler.functions.lowerings import METHODS, Beyond, lower
+from sciad.compiler.functions.reshaping import flattened, shape_argument
 from sciad.compiler.ir.builder import type_of
 from sciad.compiler.ir.nodes import Value
 from sciad.compiler.objects.arrays import (
@@ -94,19 +95,6 @@ def converted(t, x, dtype):
     if is_array(x) and x.kind != kind:
         return elementwise(t, lambda v: cast(t, v, kind), x, kind=kind)
     return cast(t, x, kind) if is_scalar(x) else x
-
-
-def shape_argument(t, shape) -> tuple:
-    items = [shape] if is_scalar(shape) else t.items(shape)
-    for n in items:
-        if not (is_scalar(n) and type_of(n) == "i"):
-            raise Refusal(
-                f"{t.describe(n)} in a shape",
-                "Shapes are integers known while compiling, or int(...) of a number.",
-            )
-        if type(n) is int and n < 0:
-            raise Refusal("a negative length")
-    return tuple(items)
 
 
 @lower(np.zeros)
@@ -270,8 +258,6 @@ def concatenate(t, arrays, axis=0):
     if not all(is_array(p) for p in pieces):
         raise Refusal("np.concatenate of numbers", "Use np.array([...]) or np.hstack.")
     if axis is None:
-        from sciad.compiler.functions.shaping import flattened
-
         pieces, axis = [flattened(t, p) for p in pieces], 0
     pieces = [force(t, p) if isinstance(p, Lazy) and p.forced is not None else p for p in pieces]
     axis = axis % len(pieces[0].shape)

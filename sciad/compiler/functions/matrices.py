@@ -8,7 +8,7 @@ import numpy as np
 
 from sciad.compiler.fence import Refusal
 from sciad.compiler.functions.creation import eye
-from sciad.compiler.functions.lowerings import METHODS, Beyond, lower
+from sciad.compiler.functions.lowerings import METHODS, TABLE, Beyond, lower
 from sciad.compiler.functions.reductions import fold, sum_
 from sciad.compiler.ir.builder import type_of
 from sciad.compiler.ir.nodes import Call, Value, View
@@ -284,8 +284,6 @@ def norm(t, x, ord=None, axis=None, keepdims=False):
     if ord is None or (ord == 2 and vector) or ord == "fro":
         square = elementwise(t, np.multiply, x, x)
         return elementwise(t, np.sqrt, sum_(t, square, axis, keepdims))
-    from sciad.compiler.functions.lowerings import TABLE
-
     if ord == np.inf and vector:
         return TABLE[np.max](t, magnitudes, axis, keepdims)
     if ord == 1 and vector:

@@ -9,6 +9,7 @@ import numpy as np
 
 from sciad.compiler.fence import Refusal
 from sciad.compiler.functions.lowerings import lower
+from sciad.compiler.functions.reductions import fold
 from sciad.compiler.ir.builder import type_of
 from sciad.compiler.ir.nodes import Value
 from sciad.compiler.objects.arrays import element, elementwise
@@ -182,8 +183,6 @@ def _fold_items(t, x, first, step):
         for item in items:
             carry = step(carry, item)
         return carry
-    from sciad.compiler.functions.reductions import fold
-
     start = source.item(0) if first is None else first
     probe = t.scratch(lambda: source.item(Value("i", "", 0, 0)))
     if not is_scalar(probe):

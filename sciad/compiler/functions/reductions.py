@@ -7,7 +7,9 @@ import math
 import numpy as np
 
 from sciad.compiler.fence import Refusal
+from sciad.compiler.functions.elementwise import isclose, truths
 from sciad.compiler.functions.lowerings import METHODS, Beyond, lower
+from sciad.compiler.functions.reshaping import flattened, reshape
 from sciad.compiler.ir.builder import type_of
 from sciad.compiler.ir.nodes import INF, Block, Carried, Loop, Value
 from sciad.compiler.objects.arrays import (
@@ -116,8 +118,6 @@ def reduce(t, x, axis, step, start, kind=None, keepdims=False):
         made = allocate(t, shape, kind)
         nest(t, shape, lambda idx: store(t, made, idx, one(idx), fresh=True))
     if keepdims:
-        from sciad.compiler.functions.shaping import reshape
-
         return reshape(t, made, tuple(1 if k in axes else n for k, n in enumerate(x.shape)))
     return made
 
@@ -243,8 +243,6 @@ def _where_extreme(better):
         a = t.settled(t.as_array(a))
         if axis is not None and len(a.shape) > 1:
             raise Refusal("argmax or argmin along an axis", "Write a loop over the rows.")
-        from sciad.compiler.functions.shaping import flattened
-
         a = flattened(t, a)
         n = a.shape[0]
         if type(n) is int and n == 0:
@@ -273,8 +271,6 @@ lower(np.argmin, method="argmin")(_where_extreme(np.less))
 
 def _logical(fn, start):
     def lowering(t, a, axis=None, keepdims=False):
-        from sciad.compiler.functions.elementwise import truths
-
         return reduce(
             t,
             truths(t, t.as_array(a)),
@@ -294,15 +290,11 @@ lower(np.all, method="all")(_logical(np.logical_and, True))
 
 @lower(np.allclose)
 def _allclose(t, a, b, rtol=1e-05, atol=1e-08):
-    from sciad.compiler.functions.elementwise import isclose
-
     return _logical(np.logical_and, True)(t, isclose(t, a, b, rtol, atol))
 
 
 @lower(np.count_nonzero)
 def _count_nonzero(t, a):
-    from sciad.compiler.functions.elementwise import truths
-
     return reduce(t, truths(t, t.as_array(a)), None, lambda c, v: (t.apply(np.add, [c[0], v]),), (0,))
 
 
@@ -316,8 +308,6 @@ def _cumulative(fn, one):
     def lowering(t, a, axis=None):
         a = t.settled(t.as_array(a))
         if axis is None:
-            from sciad.compiler.functions.shaping import flattened
-
             a, axis = flattened(t, a), 0
         axis %= len(a.shape)
         kind = "i" if a.kind == "b" else a.kind
