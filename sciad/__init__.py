@@ -58,6 +58,8 @@ _ELSEWHERE = {
     **dict.fromkeys(("sparse_jacobian", "sparsity"), "sciad.compiler.sparse.sparse_functions"),
     **dict.fromkeys(("solve_ivp", "solve_sde", "steady_state", "BrownianMotion"), "sciad.solvers"),
 }  # fmt: skip
+# packages above this one
+_PACKAGES = frozenset({"logdensity", "nn", "optimize"})
 
 
 def _adjoints():
@@ -66,6 +68,8 @@ def _adjoints():
 
 
 def __getattr__(name):
+    if name in _PACKAGES:
+        return _importlib.import_module(f"sciad.{name}")
     module = _ELSEWHERE.get(name) or (None if name.startswith("_") else _adjoints().get(name))
     if module is None:
         raise AttributeError(f"module 'sciad' has no attribute {name!r}")
@@ -75,4 +79,4 @@ def __getattr__(name):
 
 
 def __dir__():
-    return sorted({*globals(), *_ELSEWHERE, *_adjoints()})
+    return sorted({*globals(), *_ELSEWHERE, *_PACKAGES, *_adjoints()})

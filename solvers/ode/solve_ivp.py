@@ -33,6 +33,7 @@ from sciad.solvers.stepping import loop_state as state
 from sciad.solvers.stepping.auto import integrate_auto
 from sciad.solvers.stepping.controllers import Controller
 from sciad.solvers.stepping.integrate import Options, integrate
+from sciad.solvers.strict import refuse_failure
 from sciad.solvers.suggestions import check_adjoint
 from sciad.solvers.warn import warn
 
@@ -234,6 +235,8 @@ def _with_inputs(solution: Solution, inputs: tuple) -> Solution:
 
 def _solution(segments, shape, timed: bool, dense_output: bool, watch) -> Solution:
     last = segments[-1]
+    if last.code < 0:
+        refuse_failure(last.message)
     if timed:
         t, y = (
             (last.ts, last.ys)

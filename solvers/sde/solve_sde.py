@@ -26,6 +26,7 @@ from sciad.solvers.sde.sde_arguments import (
 from sciad.solvers.sde.sde_problem import SDEProblem
 from sciad.solvers.sde.sde_solution import SDESolution
 from sciad.solvers.sde.time_grid import fixed_grid, output_times
+from sciad.solvers.strict import refuse_failure
 from sciad.solvers.suggestions import check_adjoint
 from sciad.transforms.delegated import Delegated
 from sciad.tree import flatten, unflatten
@@ -201,6 +202,8 @@ def run_paths(problem, y0, p):
     out = simulate(problem, y0, p)
     if is_traced(out) and not problem.run.success:
         raise SolverError(problem.run.message)
+    if not problem.run.success:
+        refuse_failure(problem.run.message)
     return out
 
 

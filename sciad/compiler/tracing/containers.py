@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import enum
 import itertools
-from types import ModuleType
+from types import FunctionType, ModuleType
 
 import numpy as np
 
@@ -278,6 +278,8 @@ class Containers:
                 raise Refusal(f"module {owner.__name__} has no attribute {name!r}") from None
             if isinstance(found, (int, float)):  # math.pi, which someone may set to something else
                 self.captures.guard(self.captures.constant(owner).attr(name), "is", found)
+            if isinstance(found, FunctionType) and found.__module__.startswith("sciad."):
+                return self.captures.callable(found, self.captures.own(found))
             return float(found) if isinstance(found, np.floating) else found
         if isinstance(owner, (ListBox, DictBox, tuple, str)):
             return Bound("method", (owner, name))

@@ -1,0 +1,1 @@
+"""Networks as pure functions of nested dicts, for right-hand sides and losses; they compile."""
