@@ -19,6 +19,7 @@ from sciad.compiler.derivatives.pushforward import pushforward
 from sciad.compiler.fence import MISTAKES, internal_error
 from sciad.compiler.ir.nodes import Program
 from sciad.compiler.passes.pipeline import finish, optimize
+from sciad.compiler.tracing.given import WithObjects
 from sciad.compiler.tracing.trace import Group, Traced, trace
 from sciad.eager.rebind import original
 from sciad.errors import SciadError
@@ -231,6 +232,8 @@ class _Code:
 
 def _code(fun):
     """What function objects of one text share; equality of code objects leaves out their file."""
+    if isinstance(fun, WithObjects):
+        return fun.key(_code)
     code = getattr(fun, "__code__", None) or getattr(getattr(fun, "py_func", None), "__code__", None)
     return fun if code is None else (code, code.co_filename)
 

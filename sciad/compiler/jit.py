@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +12,9 @@ import numpy as np
 
 from sciad.compiler.compiled_function import CompiledFunction, compile_function, compiled_before
 from sciad.compiler.differentiable_program import Primitive
+from sciad.compiler.tracing.given import Given, WithObjects, is_given, object_key
 from sciad.compiler.tracing.trace import Group
+from sciad.eager.rebind import original
 from sciad.eager.traced import is_traced
 from sciad.transforms.custom import custom
 from sciad.tree import flatten, unflatten
@@ -27,7 +30,8 @@ def jit(fun: Callable) -> Jitted:
     fun : callable
         Ordinary NumPy Python with loops, branches and in-place updates.  Arguments are numbers, arrays and
         nested tuples, lists, dicts, NamedTuples and dataclasses of them; ints, bools and strings are
-        compiled in, as are the shapes of arrays.
+        compiled in, as are the shapes of arrays, and functions and objects of other classes, whose numbers
+        are read anew at each call but are no arguments to differentiate with respect to.
 
     Returns
     -------
@@ -114,17 +118,21 @@ class Jitted:
         leaves, structure = flatten(args)
         kinds = tuple(map(_kind, leaves))
         key = (structure, kinds, names) if names else (structure, kinds)
-        entry = self._entries.get(key)
-        if entry is None or not entry.matches(self.__wrapped__):
+        entry, fun = self._entries.get(key), self.__wrapped__
+        if entry is None or entry.given:
+            given = tuple([original(x) for x, k in zip(leaves, kinds, strict=True) if k[0] == "given"])
+            fun = WithObjects(fun, given) if given else fun
+        if entry is None or not entry.matches(fun):
             if not names:
                 self._bound(args, {})  # errors of Python's own
-            template = unflatten(structure, [_example(x, k) for x, k in zip(leaves, kinds, strict=True)])
-            group = Group("x", template, spread=True, keywords=names)
-            function = compile_function(self.__wrapped__, [group])
+            places = itertools.count()
+            examples = [_example(x, k, places) for x, k in zip(leaves, kinds, strict=True)]
+            group = Group("x", unflatten(structure, examples), spread=True, keywords=names)
+            function = compile_function(fun, [group])
             entry = function.once(("jit",), functools.partial(_Entry, function))
             self._entries[key] = entry
         numbers = [x for x, k in zip(leaves, kinds, strict=True) if k[0] == "f"]
-        return entry(numbers + list(entry.gather(self.__wrapped__)))
+        return entry(numbers + list(entry.gather(fun)))
 
     def _bound(self, args: tuple, kwargs: dict) -> tuple[tuple, tuple[str, ...]]:
         """All arguments, those passed by name last, and the names: by name only what has to be."""
@@ -145,6 +153,7 @@ class _Entry:
     def __init__(self, function: CompiledFunction):
         self.matches, self.gather = function.matches, function.gather_from
         self.out_tree = function.out_tree
+        self.given = isinstance(function.fun, WithObjects)
         self.primitive = Primitive(function.program())
         self.call = custom(self.value, self.push, self.pull)
         self.call.name = self.call.__name__ = _name(function.fun)
@@ -200,6 +209,8 @@ def _kind(x):
         return ("array", type(x), x.dtype.str, x.shape, x.tobytes())
     if isinstance(x, np.floating):
         return _SCALAR
+    if is_given(x):
+        return ("given", object_key(x))
     return ("static", type(x), x)
 
 
@@ -213,7 +224,9 @@ def _plain(x) -> bool:
     return type(x) in (np.ndarray, np.memmap) or type(x).__module__.startswith("sciad.")
 
 
-def _example(x, kind):
+def _example(x, kind, places):
+    if kind[0] == "given":
+        return Given(next(places), kind[1])
     if kind[0] != "f":
         return x
     return np.zeros(kind[1]) if kind[1] else 0.0

@@ -10,6 +10,7 @@ from sciad.compiler.functions import (  # noqa: F401  (they enter the table)
     core_services,
     creation,
     elementwise,
+    index_makers,
     matrices,
     nested_containers,
     python_builtins,
@@ -17,6 +18,6 @@ from sciad.compiler.functions import (  # noqa: F401  (they enter the table)
     shaping,
 )
 from sciad.compiler.functions.definitions import structural
-from sciad.compiler.functions.dispatch import attribute, call, call_method
+from sciad.compiler.functions.dispatch import attribute, call, call_method, has_method
 
-__all__ = ["attribute", "call", "call_method", "structural"]
+__all__ = ["attribute", "call", "call_method", "has_method", "structural"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sciad.compiler.fence import Refusal
+from sciad.compiler.fence import NeedUnroll, Refusal
 from sciad.compiler.functions.dispatch import call
 from sciad.compiler.functions.lowerings import METHODS, Beyond
 from sciad.compiler.ir.op_traits import traits_of
@@ -55,6 +55,10 @@ def _pop(t, x, index=-1):
 @method("list", "insert")
 def _insert(t, x, index, value):
     n = _length(t, x)
+    if type(index) is not int:
+        raise NeedUnroll("insert at a place that is not known while compiling", "Use an array made by np.empty.")
+    index = max(index + n, 0) if index < 0 else min(index, n)
+    t.own(x)
     for k in range(n, index, -1):
         t.write(x, k, x.slots[k - 1])
     t.write(x, index, t.settled(value))

@@ -77,6 +77,10 @@ def call_method(t, owner, name, args, kwargs):
     return call(t, fn, args if kind == "ufunc" else [owner, *args], kwargs)
 
 
+def has_method(owner, name: str) -> bool:
+    return (kind_of(owner), name) in METHODS
+
+
 def _function_of_method(name: str):
     """NumPy's function that does what an array's method of the same name does."""
     if name in _WRITING or name == "compress" or not hasattr(np.ndarray, name):

@@ -7,7 +7,7 @@ from types import FunctionType
 
 import numpy as np
 
-from sciad.compiler.fence import Refusal
+from sciad.compiler.fence import NeedUnroll, Refusal
 from sciad.compiler.functions.lowerings import lower
 from sciad.compiler.functions.reductions import fold
 from sciad.compiler.ir.builder import type_of
@@ -23,6 +23,7 @@ from sciad.compiler.objects.kinds import (
     ListBox,
     Range,
     RecordBox,
+    Text,
     is_array,
     is_scalar,
 )
@@ -140,6 +141,8 @@ def _bool(t, x=False):
 
 
 def _number(t, x):
+    if isinstance(x, Text):
+        raise NeedUnroll(*Text.refusal)
     x = t.as_array(x) if not isinstance(x, str) else float(x)
     if is_array(x):
         if any(type(n) is not int or n != 1 for n in x.shape):
@@ -286,11 +289,14 @@ def _ndindex(t, *shape):
     raise Refusal("np.ndindex", "Write nested loops over range.")
 
 
+@lower(repr, format)
+def _repr(t, x, spec=""):
+    return Text()
+
+
 @lower(str)
 def _str(t, x=""):
-    if type(x) not in (str, int, bool, float, type(None)):
-        raise Refusal(f"str of {t.describe(x)}", "Build texts outside of the compiled function.")
-    return str(x)
+    return str(x) if type(x) in (str, int, bool, float, type(None)) else Text()
 
 
 @lower(map)

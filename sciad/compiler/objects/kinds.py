@@ -106,6 +106,15 @@ class RecordBox(Box):
         self.type = type_
 
 
+class Text:
+    """A text in which there are values: for messages only."""
+
+    refusal = (
+        "a text made of values, used for more than a message",
+        "Build it outside of the compiled function, or from what is known while compiling.",
+    )
+
+
 @dataclass(eq=False)
 class Array:
     """An array in memory: ``element[i, j] = mem[address + i*strides[0] + j*strides[1]]``.

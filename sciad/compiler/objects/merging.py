@@ -18,6 +18,7 @@ from sciad.compiler.objects.kinds import (
     ListBox,
     RecordBox,
     Small,
+    Text,
     is_array,
     is_scalar,
 )
@@ -59,7 +60,11 @@ class Merge:
         other = a if a is UNDEFINED else b
         if is_scalar(x) and (other is UNDEFINED or is_scalar(other)):
             return self.scalar(a, b)
+        if isinstance(x, Text) and isinstance(other, (Text, str)):
+            return a if isinstance(a, Text) else b
         if other is not UNDEFINED and type(x) is not type(other):
+            if isinstance(x, str) and isinstance(other, Text):
+                return b if x is a else a
             if is_array(x) and is_array(other):
                 self.settle(x, other)
             return self.conflict(a, b)
@@ -235,6 +240,8 @@ def _static(m: Merge, a, b):
         return b if a is UNDEFINED else a
     if isinstance(a, (Host, Function)):
         equal = a.path == b.path
+    elif isinstance(a, Text):
+        equal = True
     elif isinstance(a, Closure):
         equal = a.source is b.source and a.frame is b.frame
     else:
@@ -285,5 +292,12 @@ def describe(x) -> str:
         return {"f": "a number", "i": "an integer", "b": "a truth value"}[type_of(x)]
     if is_array(x):
         return f"an array of shape {tuple('?' if isinstance(n, Value) else n for n in x.shape)}"
-    names = {ListBox: "a list", DictBox: "a dict", tuple: "a tuple", type(None): "None"}
+    names = {
+        ListBox: "a list",
+        DictBox: "a dict",
+        tuple: "a tuple",
+        Text: "a text",
+        str: "a text",
+        type(None): "None",
+    }
     return names.get(type(x)) or f"a {type(x).__name__}"

@@ -12,7 +12,19 @@ from contextlib import contextmanager
 from sciad.compiler import functions
 from sciad.compiler.fence import Refusal, located
 from sciad.compiler.functions import written
-from sciad.compiler.objects.kinds import UNDEFINED, Bound, Closure, FrameBox, Function, Host, RecordBox
+from sciad.compiler.objects.kinds import (
+    UNDEFINED,
+    Bound,
+    Box,
+    Closure,
+    FrameBox,
+    Function,
+    Host,
+    RecordBox,
+    Text,
+    is_array,
+    is_scalar,
+)
 from sciad.compiler.tracing.jumps import RETURNED, VALUE
 from sciad.compiler.tracing.source import Source, function_source
 from sciad.eager.traced import Primitive
@@ -76,6 +88,8 @@ class Calls:
             if not callable(fn.obj):
                 raise Refusal(f"{self.describe(fn)} is not callable")
             return self.call(self.captures.attribute(fn, "__call__"), args, kwargs)
+        if fn is None or isinstance(fn, (str, tuple, Box, Text)) or is_scalar(fn) or is_array(fn):
+            raise Refusal(f"{self.describe(fn)} is called, which is no function")
         if isinstance(fn, type) and (
             dataclasses.is_dataclass(fn) or (issubclass(fn, tuple) and hasattr(fn, "_fields"))
         ):

@@ -9,6 +9,7 @@ from types import FunctionType, ModuleType
 
 import numpy as np
 
+from sciad.compiler import functions
 from sciad.compiler.fence import NeedUnroll, Refusal
 from sciad.compiler.ir.builder import type_of
 from sciad.compiler.ir.nodes import Block, Value
@@ -25,6 +26,7 @@ from sciad.compiler.objects.kinds import (
     ListBox,
     Range,
     RecordBox,
+    Text,
     is_array,
     is_scalar,
 )
@@ -60,7 +62,12 @@ class Containers:
         return self.box(dict(zip(keys, values, strict=True)), cls=DictBox)
 
     def static_key(self, key):
-        if isinstance(key, Value) or not isinstance(key, (str, int, bool, float, tuple, type(None))):
+        key = self.unwrapped(key)
+        if isinstance(key, Text):
+            raise NeedUnroll(*Text.refusal)
+        if isinstance(key, Value) or not isinstance(
+            key, (str, int, bool, float, tuple, type(None), enum.Enum)
+        ):
             raise NeedUnroll("a key that is not known while compiling", "Use strings or constants as keys.")
         return key
 
@@ -141,11 +148,13 @@ class Containers:
                 parts.append(str(value.value))
                 continue
             x = self.unwrapped(self.eval(value.value))
-            if type(x) not in (str, int, bool, float, type(None)):
-                raise Refusal("a text made of values", "Build texts outside of the compiled function.")
+            spec = self._joined(value.format_spec) if value.format_spec else ""
+            if type(x) not in (str, int, bool, float, type(None)) or type(spec) is not str:
+                parts.append(Text())
+                continue
             x = {115: str, 114: repr, 97: ascii}.get(value.conversion, lambda v: v)(x)
-            parts.append(format(x, self._joined(value.format_spec) if value.format_spec else ""))
-        return "".join(parts)
+            parts.append(format(x, spec))
+        return Text() if any(isinstance(p, Text) for p in parts) else "".join(parts)
 
     # ------------------------------------------------------------------------------------------- su
 
@@ -155,11 +164,12 @@ class Containers:
 
     def subscript(self, node):
         if isinstance(node, ast.Slice):
-            parts = [
-                None if p is None else self.unwrapped(self.eval(p))
-                for p in (node.lower, node.upper, node.step)
-            ]
-            return subscripts.Slice(*parts)
+            parts = [None if p is None else self.unwrapped(self.eval(p)) for p in (node.lower, node.upper)]
+            if isinstance(node.step, ast.Constant):
+                return subscripts.Slice(*parts, node.step.value)  # complex in np.r_[0:1:5j]
+            return subscripts.Slice(
+                *parts, None if node.step is None else self.unwrapped(self.eval(node.step))
+            )
         if isinstance(node, ast.Tuple):
             return tuple(self.subscript(e) for e in node.elts)
         return self.unwrapped(self.eval(node))
@@ -193,6 +203,10 @@ class Containers:
             return self.builder.op(np.add, owner.start, self.builder.op(np.multiply, key, owner.step))
         if isinstance(owner, str) and isinstance(key, (int, subscripts.Slice)):
             return owner[key if isinstance(key, int) else self._static_slice(key)]
+        if functions.has_method(owner, "__getitem__"):
+            return self.call_method(owner, "__getitem__", [key], {})
+        if isinstance(owner, Text):
+            raise NeedUnroll(*Text.refusal)
         raise Refusal(f"{self.describe(owner)} cannot be indexed")
 
     def _item(self, items, key):

@@ -22,6 +22,7 @@ from sciad.compiler.objects.kinds import (
     ListBox,
     Range,
     RecordBox,
+    Text,
     is_array,
     is_scalar,
 )
@@ -131,7 +132,7 @@ class Expressions(Containers, Comparisons, Arithmetic):
 
     def binary(self, op, fn, a, b):
         """``a op b`` with Python's meaning for lists and constants."""
-        a, b = self.unwrapped(a), self.unwrapped(b)
+        a, b = self._own_sequence(self.unwrapped(a)), self._own_sequence(self.unwrapped(b))
         static = (int, float, str, bool, tuple)
         if type(a) in static and type(b) in static and not isinstance(a, tuple) | isinstance(b, tuple):
             try:
@@ -139,6 +140,8 @@ class Expressions(Containers, Comparisons, Arithmetic):
                     return _OPERATORS[type(op)][1](a, b)
             except (ArithmeticError, TypeError) as error:
                 raise Refusal(f"{type(error).__name__}: {error}") from None
+        if isinstance(a, (str, Text)) or isinstance(b, (str, Text)):
+            return self._text_of(op, a, b)
         for x, y in ((a, b), (b, a)):
             if isinstance(x, (ListBox, tuple)):
                 items = x.items() if isinstance(x, ListBox) else list(x)
@@ -162,6 +165,27 @@ class Expressions(Containers, Comparisons, Arithmetic):
         if fn is None:
             raise Refusal("bit shifts of numbers", "Multiply or floor-divide by a power of two.")
         return arrays.elementwise(self, fn, a, b)
+
+    def _own_sequence(self, x):
+        """A list or tuple from outside, as one of the program's own."""
+        if isinstance(x, Host) and isinstance(x.obj, (list, tuple)):
+            return self.list(self.items(x)) if isinstance(x.obj, list) else tuple(self.items(x))
+        return x
+
+    def _text_of(self, op, a, b):
+        """``a % b`` and ``a + b`` of texts."""
+        parts = b if isinstance(b, tuple) and isinstance(op, ast.Mod) else (b,)
+        parts = [self.unwrapped(p) for p in parts]
+        if isinstance(a, str) and all(type(p) in (int, float, str, bool, type(None)) for p in parts):
+            try:
+                return _OPERATORS[type(op)][1](a, tuple(parts) if isinstance(op, ast.Mod) else b)
+            except (TypeError, ValueError) as error:
+                raise Refusal(f"{type(error).__name__}: {error}") from None
+        if isinstance(op, ast.Mod) and isinstance(a, (str, Text)):
+            return Text()
+        if isinstance(op, ast.Add) and isinstance(a, (str, Text)) and isinstance(b, (str, Text)):
+            return Text()
+        raise Refusal(f"arithmetic on {self.describe(a if isinstance(a, (str, Text)) else b)}")
 
     def _unary_op(self, node):
         if isinstance(node.op, ast.Not):

@@ -266,15 +266,42 @@ class Statements(Expressions):
         if self.in_definition() and self._while_known(s):
             return
         line = self.builder.line
-        self.loop(
-            lambda _: self.run(s.body),
-            head=lambda: self.condition(s.test),
-            stop=lambda: self.flagged(s.stop),
-            live_head=s.live_head,
-            live=s.live,
-            guesses=_assigned(s),
-            line=line,
-        )
+        try:
+            self.loop(
+                lambda _: self.run(s.body),
+                head=lambda: self.condition(s.test),
+                stop=lambda: self.flagged(s.stop),
+                live_head=s.live_head,
+                live=s.live,
+                guesses=_assigned(s),
+                line=line,
+            )
+        except NeedUnroll as need:
+            self._while_written_out(s, need)
+
+    def _while_written_out(self, s: ast.While, need: NeedUnroll):
+        """A loop whose body needs to be written out, as long as what is known while compiling says that it
+        goes on."""
+        for _ in range(FORCED_TRIPS):
+            cond = self.condition(s.test)
+            if isinstance(cond, Value):
+                raise need
+            if not cond:
+                return
+            self.run(s.body)
+            if self.dead:
+                return
+            flag = self.flagged(s.stop)
+            if flag is True:
+                return
+            if isinstance(flag, Value):
+
+                def rest():
+                    self._while_written_out(s, need)
+
+                self.branch(flag, lambda: None, rest, s.live | s.live_head)
+                return
+        raise need
 
     def _while_known(self, s: ast.While) -> bool:
         """Run a loop of a definition as long as constants tell it to go on; whether it came to its end."""

@@ -18,6 +18,7 @@ from sciad.compiler.ir.nodes import Input, Program, Value
 from sciad.compiler.objects import arrays
 from sciad.compiler.objects.kinds import DictBox, Function, ListBox, RecordBox, is_array, is_scalar
 from sciad.compiler.tracing.captures import Capture, Captures, Path, compile_check, kind_of_array, readers
+from sciad.compiler.tracing.given import Given, WithObjects, is_given
 from sciad.compiler.tracing.jumps import RETURNED
 from sciad.compiler.tracing.tracer import Tracer
 
@@ -141,7 +142,10 @@ class _Trace:
             try:
                 t.enter_root()
                 args = self._arguments()
-                fn = self.captures.resolve(self.fun, Path())
+                given = isinstance(self.fun, WithObjects)
+                fn = self.captures.resolve(
+                    *(self.fun.fun, Path().attr("fun")) if given else (self.fun, Path())
+                )
                 inner = _innermost(fn)
                 if isinstance(inner, Function):
                     self.program.name, filename = inner.fn.__name__, inner.fn.__code__.co_filename
@@ -177,6 +181,10 @@ class _Trace:
         return args
 
     def _leaf(self, group, into, k, leaf, name):
+        if isinstance(leaf, Given):
+            return self.captures.resolve(self.fun.given[leaf.place], Path().attr("given").item(leaf.place))
+        if is_given(leaf):
+            return self.captures.resolve(leaf, self.captures.constant(leaf))
         if isinstance(leaf, (bool, int, np.integer, np.bool_)) or not _is_number(leaf):
             return leaf.item() if isinstance(leaf, np.generic) else leaf
         if isinstance(leaf, np.ndarray) and kind_of_array(leaf) != "f":
