@@ -56,7 +56,9 @@ def _pop(t, x, index=-1):
 def _insert(t, x, index, value):
     n = _length(t, x)
     if type(index) is not int:
-        raise NeedUnroll("insert at a place that is not known while compiling", "Use an array made by np.empty.")
+        raise NeedUnroll(
+            "insert at a place that is not known while compiling", "Use an array made by np.empty."
+        )
     index = max(index + n, 0) if index < 0 else min(index, n)
     t.own(x)
     for k in range(n, index, -1):

@@ -17,7 +17,7 @@ from sciad.compiler.objects.kinds import Bound, DictBox, Host, ListBox, is_array
 from sciad.native.scalar_table import FUNCTIONS
 from sciad.native.scipy_symbols import available
 
-__all__ = ["attribute", "call", "call_method"]
+__all__ = ["attribute", "call", "call_method", "has_method"]
 
 _signatures: dict = {}
 _WRITING = {"fill", "sort", "put", "partition", "resize"}
