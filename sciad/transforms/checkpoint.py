@@ -8,6 +8,7 @@ from functools import wraps
 from sciad.transforms.custom import custom
 from sciad.transforms.gradients import jvp, vjp
 from sciad.transforms.later_calls import LaterCall, Witness
+from sciad.transforms.request import requested
 
 
 def checkpoint(f: Callable) -> Callable:
@@ -54,4 +55,4 @@ def checkpoint(f: Callable) -> Callable:
         with call:
             return recomputed(*call.inputs)
 
-    return wrapped
+    return requested(wrapped, checkpoint, f)

@@ -12,6 +12,7 @@ from sciad.eager.tape import Tape, Var, forward, has_nan, sweep
 from sciad.eager.traced import Level, Traced, escaped, next_level, operand
 from sciad.errors import NotDifferentiable, NotScalar, SciadError
 from sciad.plain_numpy import np
+from sciad.transforms.request import requested
 from sciad.tree import LEAF, describe, flatten, paths, unflatten
 
 
@@ -51,7 +52,7 @@ def grad(f: Callable, argnums: int | tuple[int, ...] = 0) -> Callable:
     def gradient(*args, **kwargs):
         return both(*args, **kwargs)[1]
 
-    return _named(gradient, f, "gradient")
+    return requested(_named(gradient, f, "gradient"), grad, f, argnums)
 
 
 def value_and_grad(f: Callable, argnums: int | tuple[int, ...] = 0, has_aux: bool = False) -> Callable:
@@ -95,7 +96,7 @@ def value_and_grad(f: Callable, argnums: int | tuple[int, ...] = 0, has_aux: boo
             (value,) = fresh([value])
         return ((value, _lower_tree(aux, tape)), gradient) if has_aux else (value, gradient)
 
-    return _named(wrapped, f, "value and gradient")
+    return requested(_named(wrapped, f, "value and gradient"), value_and_grad, f, argnums, has_aux)
 
 
 def vjp(f: Callable, *primals: Any) -> tuple[Any, Callable]:

@@ -8,6 +8,7 @@ from typing import Any
 from sciad.eager.rebind import rebind
 from sciad.plain_numpy import np
 from sciad.transforms.gradients import check_request, grad, jvp, vjp
+from sciad.transforms.request import requested
 from sciad.transforms.vmap import vmap
 from sciad.tree import flatten, unflatten
 
@@ -61,7 +62,7 @@ def jacobian(f: Callable, argnums: int | tuple[int, ...] = 0, mode: str = "auto"
             blocks = [block[0] for block in blocks]
         return unflatten(structure, blocks)
 
-    return jac
+    return requested(jac, jacobian, f, argnums, mode)
 
 
 def hessian(f: Callable, argnums: int = 0) -> Callable:
@@ -80,7 +81,7 @@ def hessian(f: Callable, argnums: int = 0) -> Callable:
     array([[4., 2.],
            [2., 0.]])
     """
-    return jacobian(grad(f, argnums), argnums, mode="forward")
+    return requested(jacobian(grad(f, argnums), argnums, mode="forward"), hessian, f, argnums)
 
 
 def hvp(f: Callable, primals: tuple, tangents: tuple) -> Any:

@@ -16,6 +16,7 @@ from sciad.plain_numpy import np
 from sciad.rule_table import TABLE, Repeat, linear
 from sciad.rules import array_functions, numpy_linalg, products
 from sciad.rules.samples import windows_
+from sciad.transforms.request import requested
 from sciad.tree import LEAF, children, flatten, register_leaf, tree_map, unflatten
 
 
@@ -82,7 +83,7 @@ def vmap(f: Callable, in_axes: Any = 0, out_axes: int = 0) -> Callable:
         del leaves
         return unflatten(structure, fresh(lowered))
 
-    return mapped
+    return requested(mapped, vmap, f, in_axes, out_axes)
 
 
 class Batch(Traced):

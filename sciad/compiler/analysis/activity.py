@@ -235,6 +235,8 @@ class _Live:
                 self.node(node)
 
     def define(self, v):
+        if v not in self.definer:
+            return  # of the program that this one is a part of
         node, part = self.definer[v]
         self.node(node)
         if part is None:

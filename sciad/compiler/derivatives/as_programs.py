@@ -13,7 +13,7 @@ from sciad.compiler.ir.nodes import Address, Block, Call, Input, Load, Program, 
 from sciad.compiler.ir.simple_loops import fill
 from sciad.compiler.ir.walking import accesses, blocks, copy_program, is_arena, walk
 
-__all__ = ["along", "cotangent", "tangent"]
+__all__ = ["along", "cotangent", "free_names", "moved", "tangent"]
 
 
 def tangent(program: Program) -> Program:
@@ -51,29 +51,40 @@ def _with_result(program: Program, names: list[str]) -> Program:
             if name.endswith("_bar"):
                 fill(b, "out", at, sizes[name], alias)
             at += sizes[name]
-    # Names that end in what a derivative appends are wanted for the next one.
+    moves |= free_names(program, set(sizes))
+    program.inputs = [
+        dataclasses.replace(g, name=moves[g.name][0]) if g.name in moves else g for g in program.inputs
+    ]
+    program.body = Block([*prologue, *moved(program.body, moves)])
+    program.n_out, program.outputs = at, [[Input("out", at)]]
+    return remove_dead(program)
+
+
+def free_names(program: Program, but: set[str]) -> dict[str, tuple]:
+    """New names, as `moved` takes them, for memories whose names end in what a derivative appends: these are
+    wanted for the next one.
+    """
     used = {mem for n in walk(program.body) for _, mem, _, _ in accesses(n)} | {
         g.name for g in program.inputs
     }
-    for name in sorted(used - set(sizes)):
+    moves = {}
+    for name in sorted(used - but):
         if name.endswith(("_dot", "_bar")):
             stem = name[0] if is_arena(name) else name.rsplit("_", 1)[0]
             new = next(n for k in itertools.count(1) if (n := f"{stem}_{k}") not in used)
             used.add(new)
             moves[name] = (new, Address(), None)
-            program.inputs = [
-                dataclasses.replace(g, name=new) if g.name == name else g for g in program.inputs
-            ]
-    program.body = Block([*prologue, *_moved(program.body, moves)])
-    program.n_out, program.outputs = at, [[Input("out", at)]]
-    return remove_dead(program)
+    return moves
 
 
-def _moved(block: Block, moves: dict) -> Block:
+def moved(block: Block, moves: dict[str, tuple]) -> Block:
+    """Accesses of other memories: `moves` has memory, distance and alias class (None: as it was) by name;
+    accesses of memory None are dropped.
+    """
     out = Block()
     for node in block:
         for inner in blocks(node):
-            inner[:] = _moved(inner, moves)
+            inner[:] = moved(inner, moves)
         if isinstance(node, Load | Store) and node.mem in moves:
             mem, at, alias = moves[node.mem]
             if mem is None:

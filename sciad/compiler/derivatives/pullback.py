@@ -48,27 +48,33 @@ from sciad.compiler.passes.while_loops import normalize_loops
 __all__ = ["pullback"]
 
 
-def pullback(program: Program) -> Program:
-    """The program ``(inputs, out_bar) -> out, input_bars``; the latter are accumulated into."""
+def pullback(program: Program, wrt: set[str] | None = None) -> Program:
+    """The program ``(inputs, out_bar) -> out, input_bars``; the latter are accumulated into.
+
+    Parameters
+    ----------
+    wrt : names of the input groups that have adjoints; all of them by default.
+    """
     program = copy_program(program)
     normalize_loops(program)
     for node in walk(program.body):
         if isinstance(node, Loop):
             node.scratch = False  # its arrays are wanted again
-    return remove_dead(_Reverse(program).run())
+    return remove_dead(_Reverse(program, wrt).run())
 
 
 class _Reverse:
-    def __init__(self, program: Program):
+    def __init__(self, program: Program, wrt: set[str] | None = None):
         self.program = program
         self.builder = Builder(reciprocals=True)
-        self.active = active(program, {g.name for g in program.inputs}, {"out"})
+        self.wrt = {g.name for g in program.inputs} if wrt is None else wrt
+        self.active = active(program, self.wrt, {"out"})
         self.finiteness = Finiteness(program, self.active)
         self.stability = Stability(program)
         self.arenas = sorted(
             {mem for node in walk(program.body) for _, mem, _, _ in accesses(node) if is_arena(mem)}
         )
-        self.primal = defined(program.body)
+        self.primal = defined(program.body) | set(free(program.body))
         self.tape = Tape(self)
         self.insert: dict[int, tuple[list, list]] = {}
         self.out_is_final = written_once(program, self.active)
@@ -82,7 +88,7 @@ class _Reverse:
             self.block(program.body, {})
         self.apply_insertions(program.body)
         program.body.extend(reverse)
-        bars = [Input(f"{g.name}_bar", g.size) for g in program.inputs]
+        bars = [Input(f"{g.name}_bar", g.size) for g in program.inputs if g.name in self.wrt]
         program.inputs = [*program.inputs, Input("out_bar", program.n_out)]
         program.outputs = [*program.outputs, bars]
         program.name = f"{program.name}_pullback"

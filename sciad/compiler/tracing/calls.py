@@ -117,6 +117,10 @@ class Calls:
     def own_function(self, fn):
         return self.captures.resolve(fn, self.captures.own(fn))
 
+    def requested(self, request, fun):
+        """What a transform made outside of the compiled function."""
+        return self.call(request.transform, [fun, *request.options], {})
+
     def defined(self, name: str, record, args: list, kwargs: dict):
         if isinstance(record, Primitive):
             self._primitives.add(record.fn)

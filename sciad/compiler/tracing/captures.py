@@ -27,6 +27,7 @@ from sciad.compiler.functions.definitions import embedded
 from sciad.compiler.functions.lowerings import TABLE
 from sciad.compiler.objects.kinds import Bound, Function, Host
 from sciad.eager.rebind import original
+from sciad.transforms.request import request_of
 
 STATIC_ARRAY = 64  # int and bool arrays of at most this size are part of the key; larger ones are lifted
 _TRUSTED = ("numpy", "scipy", "math", "numba", "sciad", "builtins", "operator")
@@ -137,6 +138,10 @@ class Captures:
 
     def callable(self, obj, path: Path):
         """Functions of the user's, through the wrappers they come in; None for anything else."""
+        request = request_of(obj)
+        if request is not None:
+            self.guard(path, "request", (request.transform, request.options))
+            return self.tracer.requested(request, self.resolve(request.fun, path.attr("request").attr("fun")))
         if isinstance(obj, types.FunctionType):
             package = (getattr(obj, "__module__", None) or "").partition(".")[0]
             if package in _TRUSTED[:2] or (package == "sciad" and obj in TABLE):
@@ -324,7 +329,13 @@ def _shape(x):
     return (kind, np.shape(x))
 
 
+def _request(x):
+    found = request_of(x)
+    return found and (found.transform, found.options)
+
+
 PROBES = {
+    "request": _request,
     "value": lambda x: (type(x), x),
     "item": lambda x: x.item(),
     "is": lambda x: x,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -16,10 +15,12 @@ from sciad.compiler.ir import nodes as ir
 from sciad.compiler.ir.builder import type_of
 from sciad.compiler.ir.nodes import Input, Program, Value
 from sciad.compiler.objects import arrays
-from sciad.compiler.objects.kinds import DictBox, Function, ListBox, RecordBox, is_array, is_scalar
+from sciad.compiler.objects.kinds import Function, is_array, is_scalar
+from sciad.compiler.tracing import inner_maps, inner_transforms  # noqa: F401  (they enter the table)
 from sciad.compiler.tracing.captures import Capture, Captures, Path, compile_check, kind_of_array, readers
 from sciad.compiler.tracing.given import Given, WithObjects, is_given
 from sciad.compiler.tracing.jumps import RETURNED
+from sciad.compiler.tracing.structures import TracedLeaf, mutable, plain
 from sciad.compiler.tracing.tracer import Tracer
 
 RESTARTS = 60
@@ -176,7 +177,7 @@ class _Trace:
             leaves, structure = tree.flatten(group.template)
             names = [_leaf_name(group.name, p, len(leaves)) for p in tree.paths(group.template)]
             values = [self._leaf(group, into, k, leaf, names[k]) for k, leaf in enumerate(leaves)]
-            made = self._mutable(tree.unflatten(structure, values))
+            made = mutable(self.tracer, tree.unflatten(structure, values))
             args.extend(made if group.spread else [made])
         return args
 
@@ -196,34 +197,16 @@ class _Trace:
             return self.tracer.input_scalar(group.name, offset, "f", name)
         return self.tracer.input_array(group.name, offset, shape, "f", ("input", group.name, k), name)
 
-    def _mutable(self, x):
-        """Containers as the traced program holds them."""
-        if isinstance(x, list):
-            return self.tracer.list(self._mutable(e) for e in x)
-        if isinstance(x, tuple):
-            made = [self._mutable(e) for e in x]
-            return type(x)(*made) if hasattr(x, "_fields") else tuple(made)
-        if isinstance(x, dict):
-            return self.tracer.box({k: self._mutable(v) for k, v in x.items()}, cls=DictBox)
-        if (
-            dataclasses.is_dataclass(x)
-            and not isinstance(x, type)
-            and type(x).__module__ != "sciad.compiler.objects.kinds"
-        ):
-            fields = {f.name: self._mutable(getattr(x, f.name)) for f in dataclasses.fields(x)}
-            return self.tracer.box(fields, cls=RecordBox, type_=type(x))
-        return x
-
     # ----------------------------------------------------------------------------------------------
 
     def _results(self, value) -> OutTree:
         t = self.tracer
         t.builder.line = t.last_line
-        leaves, structure = tree.flatten(self._plain(value))
+        leaves, structure = tree.flatten(plain(t, value))
         shapes, statics = [], {}
         alias = self.program.new_class()
         for k, wrapped in enumerate(leaves):
-            leaf = wrapped.value if isinstance(wrapped, _Leaf) else wrapped
+            leaf = wrapped.value if isinstance(wrapped, TracedLeaf) else wrapped
             if not (is_array(leaf) or is_scalar(leaf)):
                 if not isinstance(leaf, (str, bytes)):
                     raise Refusal(
@@ -251,31 +234,6 @@ class _Trace:
             else:
                 arrays.assign(t, target, leaf)
         return OutTree(structure, shapes, statics)
-
-    def _plain(self, x):
-        """The result as a tree of Python containers with `_Leaf` leaves."""
-        if isinstance(x, ListBox):
-            return [self._plain(e) for e in x.items()]
-        if isinstance(x, DictBox):
-            return {k: self._plain(v) for k, v in x.slots.items()}
-        if isinstance(x, RecordBox):
-            made = object.__new__(x.type)
-            for k, v in x.slots.items():
-                object.__setattr__(made, k, self._plain(v))
-            return made
-        if isinstance(x, tuple):
-            made = [self._plain(e) for e in x]
-            return type(x)(*made) if hasattr(x, "_fields") else tuple(made)
-        if isinstance(x, arrays.Array) and x.sequence:
-            raise Refusal("a long list as a result", "Return np.array(...) of it.")
-        if x is None:
-            return None
-        return _Leaf(x)
-
-
-class _Leaf:
-    def __init__(self, value):
-        self.value = value
 
 
 class _Place:

@@ -25,6 +25,8 @@ class Tracer(Statements, Calls, Creation, Reductions, State):
         super().__init__(program, Builder(program.body))
         self.captures, self.decisions, self.detail = captures, decisions, detail
         self.prologue = Block()
+        self.prologues: dict[str, Block] = {}  # of the parts being traced, by the names of their inputs
+        self.inner_count = 0  # of such parts
         self.node: ast.AST | None = None
         self.path: tuple = ()
         self.constant_class = program.new_class()
@@ -86,7 +88,7 @@ class Tracer(Statements, Calls, Creation, Reductions, State):
         key = (x.mem, at)
         if key not in self._inputs:
             line, self.builder.line = self.builder.line, None
-            with self.builder.into(self.prologue):
+            with self.builder.into(self.prologues.get(x.mem, self.prologue)):
                 self._inputs[key] = self.builder.load(x.mem, arrays.Address(at), x.alias)
             self.builder.line = line
             self.auto_named[self._inputs[key]] = None
