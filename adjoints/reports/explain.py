@@ -13,6 +13,7 @@ from sciad.adjoints import serving
 from sciad.adjoints.ode.choice import choice
 from sciad.adjoints.ode.discrete import push
 from sciad.solvers.model.arguments import contiguous, flat, untraced
+from sciad.solvers.ode.solution import Solution
 from sciad.solvers.ode.solve_primitive import Problem, run
 
 __all__ = ["Cost", "Explanation", "explain"]
@@ -124,6 +125,8 @@ def explain(sol, measure: bool = True) -> Explanation:
     ...
     """
     inputs = getattr(sol, "_inputs", None)
+    if inputs is None and isinstance(sol, Solution):
+        raise TypeError("a solution that was pickled no longer knows its model: explain it where it was made")
     if inputs is None:
         raise TypeError(f"explain wants what solve_ivp returned, not {type(sol).__name__}")
     problem, _, t0, t1, ts, y0, p, _, events, _ = inputs

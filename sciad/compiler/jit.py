@@ -16,6 +16,7 @@ from sciad.compiler.tracing.given import Given, WithObjects, is_given, object_ke
 from sciad.compiler.tracing.trace import Group
 from sciad.eager.rebind import original
 from sciad.eager.traced import is_traced
+from sciad.portable import Portable
 from sciad.transforms.custom import custom
 from sciad.tree import flatten, unflatten
 
@@ -97,7 +98,7 @@ def source(fun: Callable, kind: str = "primal", args: tuple | None = None) -> st
     return function.source(kind)
 
 
-class Jitted:
+class Jitted(Portable):
     """A compiled function; made by `jit`."""
 
     def __init__(self, fun: Callable):
@@ -107,6 +108,9 @@ class Jitted:
 
     def __repr__(self) -> str:
         return f"<jitted {_name(self.__wrapped__)}>"
+
+    def made_of(self) -> tuple:
+        return (self.__wrapped__,)
 
     def __get__(self, instance, owner=None):
         return self if instance is None else Jitted(self.__wrapped__.__get__(instance, owner))

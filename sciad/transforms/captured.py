@@ -25,6 +25,7 @@ from sciad.eager.tape import fingerprint
 from sciad.eager.traced import PLAIN, Traced, operand
 from sciad.errors import NotDifferentiable
 from sciad.plain_numpy import np
+from sciad.portable import Portable
 from sciad.transforms.surroundings import Surroundings, generators, global_names, is_library
 
 LARGE = 4096  # larger arrays are not copied: the later calls refuse if they changed
@@ -397,7 +398,7 @@ def _is_copied(x) -> bool:
         users = not is_library(cls.__module__) and cls.__reduce_ex__ is object.__reduce_ex__
         known = _copied[cls] = (
             cls in _STANDARD
-            or (cls.__module__, cls.__name__) == ("sciad.transforms.custom", "Custom")
+            or cls.__reduce_ex__ is Portable.__reduce_ex__
             or (users and ordinary)
         )
     # what has no state may be a mark that is known by its identity

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import wraps
+from typing import Any
 
 from sciad.transforms.custom import custom
 from sciad.transforms.gradients import jvp, vjp
 from sciad.transforms.later_calls import LaterCall, Witness
-from sciad.transforms.request import requested
+from sciad.transforms.transformed import Transformed
 
 
-def checkpoint(f: Callable) -> Callable:
+def checkpoint(f: Callable) -> Checkpointed:
     """Return a function that computes `f` but keeps only its arguments for the backward sweep.
 
     The gradient is that of `f`; its operations are run once more when the sweep reaches them.  Forward
@@ -28,10 +28,19 @@ def checkpoint(f: Callable) -> Callable:
     >>> ad.grad(lambda x: np.sum(ad.checkpoint(np.sin)(x)))(np.zeros(2))
     array([1., 1.])
     """
+    return Checkpointed(f)
 
-    @wraps(f)
-    def wrapped(*args, **kwargs):
-        call = LaterCall(f, args, kwargs)
+
+class Checkpointed(Transformed):
+    """A function that is computed once more in the backward sweep; made by `checkpoint`."""
+
+    transform = staticmethod(checkpoint)
+
+    def made_of(self) -> tuple:
+        return (self.f,)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        call = LaterCall(self.f, args, kwargs)
 
         def run(*inputs):
             return call.run(inputs)
@@ -42,7 +51,7 @@ def checkpoint(f: Callable) -> Callable:
 
             def pull(g):
                 again, back = vjp(run, *inputs)
-                before.check(again, f)
+                before.check(again, self.f)
                 return back(g)
 
             return out, pull
@@ -54,5 +63,3 @@ def checkpoint(f: Callable) -> Callable:
         recomputed.whole = True  # under `vmap`: its rules are transforms, which take whole batches
         with call:
             return recomputed(*call.inputs)
-
-    return requested(wrapped, checkpoint, f)

@@ -15,6 +15,7 @@ from sciad.eager.tape import accumulate, keep
 from sciad.eager.traced import PLAIN, Traced, next_level, operand
 from sciad.errors import NotDifferentiable
 from sciad.plain_numpy import np
+from sciad.portable import Portable
 from sciad.transforms.captured import frozen
 from sciad.transforms.later_calls import Witness
 from sciad.transforms.vmap import batch_levels, map_elements
@@ -62,7 +63,7 @@ def custom(
     return Custom(f, pushforward, pullback, rules_from)
 
 
-class Custom:
+class Custom(Portable):
     """A callable with its own derivative rules; made by `custom`."""
 
     kind = "custom"
@@ -104,6 +105,9 @@ class Custom:
         if top is None:
             return self.fn(*_rebuild(structures, leaves))
         return top.process(Call(self, structures), leaves, {})
+
+    def made_of(self) -> tuple:
+        return self.fn, self._pushforward, self._pullback, self.rules_from
 
     def def_pushforward(self, rule: Callable) -> Callable:
         """Register the forward rule; also a decorator."""

@@ -12,11 +12,11 @@ from sciad.eager.tape import Tape, Var, forward, has_nan, sweep
 from sciad.eager.traced import Level, Traced, escaped, next_level, operand
 from sciad.errors import NotDifferentiable, NotScalar, SciadError
 from sciad.plain_numpy import np
-from sciad.transforms.request import requested
+from sciad.transforms.transformed import Transformed
 from sciad.tree import LEAF, describe, flatten, paths, unflatten
 
 
-def grad(f: Callable, argnums: int | tuple[int, ...] = 0) -> Callable:
+def grad(f: Callable, argnums: int | tuple[int, ...] = 0) -> Gradient:
     """Return a function that computes the gradient of `f`.
 
     Parameters
@@ -47,15 +47,12 @@ def grad(f: Callable, argnums: int | tuple[int, ...] = 0) -> Callable:
     >>> ad.grad(lambda x: np.sum(x**3))(np.array([1.0, 2.0]))
     array([ 3., 12.])
     """
-    both = value_and_grad(f, argnums)
-
-    def gradient(*args, **kwargs):
-        return both(*args, **kwargs)[1]
-
-    return requested(_named(gradient, f, "gradient"), grad, f, argnums)
+    return Gradient(f, argnums)
 
 
-def value_and_grad(f: Callable, argnums: int | tuple[int, ...] = 0, has_aux: bool = False) -> Callable:
+def value_and_grad(
+    f: Callable, argnums: int | tuple[int, ...] = 0, has_aux: bool = False
+) -> ValueAndGradient:
     """Return a function that computes ``(f(...), gradient)``; see `grad`.
 
     With `has_aux`, `f` returns ``(loss, aux)`` and the result is ``((loss, aux), gradient)``.
@@ -67,9 +64,24 @@ def value_and_grad(f: Callable, argnums: int | tuple[int, ...] = 0, has_aux: boo
     >>> gradient
     {'a': np.float64(0.0), 'b': np.float64(2.0)}
     """
-    check_request(f, argnums)
+    return ValueAndGradient(f, argnums, has_aux)
 
-    def wrapped(*args, **kwargs):
+
+class ValueAndGradient(Transformed):
+    """A function that computes value and gradient; made by `value_and_grad`."""
+
+    transform = staticmethod(value_and_grad)
+
+    def __init__(self, f: Callable, argnums: int | tuple[int, ...] = 0, has_aux: bool = False):
+        check_request(f, argnums)
+        super().__init__(f, "value and gradient")
+        self.argnums, self.has_aux = argnums, has_aux
+
+    def made_of(self) -> tuple:
+        return self.f, self.argnums, self.has_aux
+
+    def __call__(self, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
+        f, argnums = self.f, self.argnums
         tape = Tape()
         x = args[argnums] if argnums.__class__ is int and 0 <= argnums < len(args) else None
         if x.__class__ is np.ndarray and x.dtype is _F64:  # the commonest call
@@ -79,7 +91,7 @@ def value_and_grad(f: Callable, argnums: int | tuple[int, ...] = 0, has_aux: boo
             args, inputs = _lift(f, args, argnums, tape.variable)
         try:
             loss, aux = rebind(f)(*args, **kwargs), None  # as in `_run`
-            if has_aux:
+            if self.has_aux:
                 loss, aux = loss
             if loss.__class__ is not Var or loss.value.__class__ is not np.float64:
                 loss = _scalar(f, loss)
@@ -94,9 +106,23 @@ def value_and_grad(f: Callable, argnums: int | tuple[int, ...] = 0, has_aux: boo
         gradient = _collect(tape, seeds, inputs, argnums)
         if value.__class__ is not np.float64:
             (value,) = fresh([value])
-        return ((value, _lower_tree(aux, tape)), gradient) if has_aux else (value, gradient)
+        return ((value, _lower_tree(aux, tape)), gradient) if self.has_aux else (value, gradient)
 
-    return requested(_named(wrapped, f, "value and gradient"), value_and_grad, f, argnums, has_aux)
+
+class Gradient(Transformed):
+    """A function that computes a gradient; made by `grad`."""
+
+    transform = staticmethod(grad)
+
+    def __init__(self, f: Callable, argnums: int | tuple[int, ...] = 0):
+        super().__init__(f, "gradient")
+        self.argnums, self._both = argnums, ValueAndGradient(f, argnums)
+
+    def made_of(self) -> tuple:
+        return self.f, self.argnums
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._both(*args, **kwargs)[1]
 
 
 def vjp(f: Callable, *primals: Any) -> tuple[Any, Callable]:
@@ -431,13 +457,6 @@ def _gradient(g, x):
 
 def _name(f):
     return getattr(f, "__name__", None) or type(f).__name__
-
-
-def _named(wrapper, f, what):
-    wrapper.__name__ = f"{what.replace(' ', '_')}_of_{_name(f)}"
-    wrapper.__doc__ = f"The {what} of {_name(f)}.\n\n{getattr(f, '__doc__', None) or ''}"
-    wrapper.__wrapped__ = f
-    return wrapper
 
 
 _F64 = np.dtype(np.float64)

@@ -8,12 +8,12 @@ from typing import Any
 from sciad.eager.rebind import rebind
 from sciad.plain_numpy import np
 from sciad.transforms.gradients import check_request, grad, jvp, vjp
-from sciad.transforms.request import requested
+from sciad.transforms.transformed import Transformed
 from sciad.transforms.vmap import vmap
 from sciad.tree import flatten, unflatten
 
 
-def jacobian(f: Callable, argnums: int | tuple[int, ...] = 0, mode: str = "auto") -> Callable:
+def jacobian(f: Callable, argnums: int | tuple[int, ...] = 0, mode: str = "auto") -> Jacobian:
     """Return a function that computes the Jacobian of `f`.
 
     Parameters
@@ -38,14 +38,29 @@ def jacobian(f: Callable, argnums: int | tuple[int, ...] = 0, mode: str = "auto"
     array([[3., 2.],
            [0., 6.]])
     """
-    if mode not in ("auto", "forward", "reverse"):
-        raise ValueError(f"mode={mode!r}: choose 'auto', 'forward' or 'reverse'")
-    check_request(f, argnums)
+    return Jacobian(f, argnums, mode)
 
-    def jac(*args, **kwargs):
+
+class Jacobian(Transformed):
+    """A function that computes a Jacobian; made by `jacobian` and `hessian`."""
+
+    transform = staticmethod(jacobian)
+
+    def __init__(self, f: Callable, argnums: int | tuple[int, ...] = 0, mode: str = "auto"):
+        if mode not in ("auto", "forward", "reverse"):
+            raise ValueError(f"mode={mode!r}: choose 'auto', 'forward' or 'reverse'")
+        check_request(f, argnums)
+        super().__init__(f, "Jacobian")
+        self.argnums, self.mode = argnums, mode
+
+    def made_of(self) -> tuple:
+        return self.f, self.argnums, self.mode
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        argnums = self.argnums
         numbers = (argnums,) if isinstance(argnums, int) else tuple(argnums)
         chosen = tuple(args[n] for n in numbers)
-        run = rebind(f)
+        run = rebind(self.f)
 
         def inner(*xs):
             full = list(args)
@@ -53,7 +68,7 @@ def jacobian(f: Callable, argnums: int | tuple[int, ...] = 0, mode: str = "auto"
                 full[n] = x
             return run(*full, **kwargs)
 
-        direction = mode
+        direction = self.mode
         if direction == "auto":
             out = inner(*chosen)
             direction = "forward" if _size(chosen) <= _size(out) else "reverse"
@@ -62,10 +77,8 @@ def jacobian(f: Callable, argnums: int | tuple[int, ...] = 0, mode: str = "auto"
             blocks = [block[0] for block in blocks]
         return unflatten(structure, blocks)
 
-    return requested(jac, jacobian, f, argnums, mode)
 
-
-def hessian(f: Callable, argnums: int = 0) -> Callable:
+def hessian(f: Callable, argnums: int = 0) -> Jacobian:
     """Return a function that computes the matrix of second derivatives of `f`: forward mode over reverse
     mode.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import wraps
 from typing import Any
 
 from sciad.eager.dual import Dual
@@ -16,11 +15,11 @@ from sciad.plain_numpy import np
 from sciad.rule_table import TABLE, Repeat, linear
 from sciad.rules import array_functions, numpy_linalg, products
 from sciad.rules.samples import windows_
-from sciad.transforms.request import requested
+from sciad.transforms.transformed import Transformed
 from sciad.tree import LEAF, children, flatten, register_leaf, tree_map, unflatten
 
 
-def vmap(f: Callable, in_axes: Any = 0, out_axes: int = 0) -> Callable:
+def vmap(f: Callable, in_axes: Any = 0, out_axes: int = 0) -> Mapped:
     """Return a function that maps `f` over an axis of its arguments.
 
     Elementwise functions, products, reductions and linear algebra run on the whole batch; other functions
@@ -53,9 +52,23 @@ def vmap(f: Callable, in_axes: Any = 0, out_axes: int = 0) -> Callable:
            [1., 1.],
            [1., 1.]])
     """
+    return Mapped(f, in_axes, out_axes)
 
-    @wraps(f)
-    def mapped(*args, **kwargs):
+
+class Mapped(Transformed):
+    """A function over an axis of its arguments; made by `vmap`."""
+
+    transform = staticmethod(vmap)
+
+    def __init__(self, f: Callable, in_axes: Any = 0, out_axes: int = 0):
+        super().__init__(f)
+        self.in_axes, self.out_axes = in_axes, out_axes
+
+    def made_of(self) -> tuple:
+        return self.f, self.in_axes, self.out_axes
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        in_axes = self.in_axes
         axes = in_axes if isinstance(in_axes, (tuple, list)) else (in_axes,) * len(args)
         if len(axes) != len(args):
             raise ValueError(f"in_axes has {len(axes)} entries for {len(args)} arguments")
@@ -70,7 +83,7 @@ def vmap(f: Callable, in_axes: Any = 0, out_axes: int = 0) -> Callable:
             )
         (size,) = sizes
         try:
-            out = rebind(f)(*lifted, **kwargs)
+            out = rebind(self.f)(*lifted, **kwargs)
         except IndexError as error:
             if not str(error).startswith("only integers"):
                 raise
@@ -79,11 +92,9 @@ def vmap(f: Callable, in_axes: Any = 0, out_axes: int = 0) -> Callable:
             ) from error
         leaves, structure = flatten(out)
         del out
-        lowered = [_lower(operand(leaf), level, size, out_axes) for leaf in leaves]
+        lowered = [_lower(operand(leaf), level, size, self.out_axes) for leaf in leaves]
         del leaves
         return unflatten(structure, fresh(lowered))
-
-    return requested(mapped, vmap, f, in_axes, out_axes)
 
 
 class Batch(Traced):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 
 import numpy as np
@@ -37,6 +38,19 @@ class Solution(SolverResult):
 
     def __init__(self, **fields):
         self.__dict__.update(fields)
+
+    def __getstate__(self) -> dict:
+        # Without what the solve was of, which holds machine code and functions of the user's.
+        return {name: value for name, value in self.__dict__.items() if name != "_inputs"}
+
+    def __copy__(self) -> Solution:
+        return Solution(**self.__dict__)
+
+    def __deepcopy__(self, memo) -> Solution:
+        made = Solution(**copy.deepcopy(self.__getstate__(), memo))
+        if hasattr(self, "_inputs"):
+            made._inputs = self._inputs
+        return made
 
     def __repr__(self) -> str:
         shape = np.shape(self.y)

@@ -9,6 +9,7 @@ from scipy.sparse import csc_array
 
 from sciad.eager.traced import is_traced
 from sciad.errors import NotDifferentiable
+from sciad.transforms.transformed import Transformed
 from sciad.tree import flatten, unflatten
 
 __all__ = ["sparse_jacobian", "sparsity"]
@@ -60,7 +61,7 @@ def sparsity(f: Callable, args: tuple, argnums: int = 0) -> csc_array:
     return pattern[:, columns]
 
 
-def sparse_jacobian(f: Callable, argnums: int = 0) -> Callable:
+def sparse_jacobian(f: Callable, argnums: int = 0) -> SparseJacobian:
     """Return a function that computes the Jacobian of `f` as a sparse matrix, by native code.
 
     Columns without a common row are computed together, so the cost does not grow with the size of the
@@ -93,7 +94,20 @@ def sparse_jacobian(f: Callable, argnums: int = 0) -> Callable:
            [0., 3., 2.]])
     """
 
-    def jac(*args):
+    return SparseJacobian(f, argnums)
+
+
+class SparseJacobian(Transformed):
+    """A function that computes a sparse Jacobian; made by `sparse_jacobian`."""
+
+    def __init__(self, f: Callable, argnums: int = 0):
+        super().__init__(f, "sparse Jacobian")
+        self.argnums = argnums
+
+    def made_of(self) -> tuple:
+        return self.f, self.argnums
+
+    def __call__(self, *args: Any) -> csc_array:
         from sciad.compiler.sparse.compressed_jacobian import pattern_of, sparse_jacobian
 
         if any(is_traced(x) for x in flatten(args)[0]):
@@ -101,7 +115,7 @@ def sparse_jacobian(f: Callable, argnums: int = 0) -> Callable:
                 "sparse_jacobian cannot be differentiated: its result is a SciPy matrix; use jacobian, jvp "
                 "or vjp inside of other derivatives"
             )
-        function, columns, x = _compiled(f, args, argnums)
+        function, columns, x = _compiled(self.f, args, self.argnums)
         pattern = pattern_of(function, "x")
         if pattern is None:
             pattern = csc_array(np.ones((function.n_out, function.n_in["x"]), dtype=bool))
@@ -112,8 +126,6 @@ def sparse_jacobian(f: Callable, argnums: int = 0) -> Callable:
             raise function.failure(status)
         matrix = csc_array((values, wanted.indices, wanted.indptr), shape=wanted.shape)
         return matrix[:, columns]
-
-    return jac
 
 
 def _only(pattern: csc_array, columns: slice) -> csc_array:

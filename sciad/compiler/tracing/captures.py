@@ -27,7 +27,7 @@ from sciad.compiler.functions.definitions import embedded
 from sciad.compiler.functions.lowerings import TABLE
 from sciad.compiler.objects.kinds import Bound, Function, Host
 from sciad.eager.rebind import original
-from sciad.transforms.request import request_of
+from sciad.transforms.transformed import request_of
 
 STATIC_ARRAY = 64  # int and bool arrays of at most this size are part of the key; larger ones are lifted
 _TRUSTED = ("numpy", "scipy", "math", "numba", "sciad", "builtins", "operator")
@@ -168,6 +168,11 @@ class Captures:
                 f"{obj.name} has derivative rules of its own, which compiled code would not follow",
                 "Call it outside of the compiled function; or, if the rules are those of another way to "
                 "write it, enter that by sciad.rule_table.composite.",
+            )
+        if library == "sciad" and getattr(obj, "kind", None) == "transform":
+            raise Refusal(
+                f"{obj.__name__} is a derivative or another transform, which compiled code does not call",
+                "Call it outside of the compiled function: transforms of compiled functions are compiled.",
             )
         if library in _WRAPPERS or isinstance(obj, _CACHED):  # other decorators run: `__call__` is traced
             wrapped = getattr(obj, "__wrapped__", None)

@@ -12,12 +12,14 @@ import functools
 import inspect
 import linecache
 import operator
+import sys
 import threading
 from dataclasses import dataclass
 from types import CodeType, FunctionType
 
 from sciad.compiler.fence import Refusal
 from sciad.compiler.tracing.jumps import local_names, normalize
+from sciad.portable import travelled
 from sciad.recent import Recent
 
 
@@ -68,13 +70,38 @@ def _read(fn: FunctionType) -> Source:
         raise Refusal(f"{fn.__name__} is a generator or coroutine", "Return an array instead of yielding.")
     linecache.checkcache(code.co_filename)
     lines = linecache.getlines(code.co_filename, fn.__globals__)
-    if not lines:
+    if lines:
+        return Source.of(_node(code, lines), code.co_filename)
+    if code.co_filename == _TRAVELLED:
+        scripts = [(name, linecache.getlines(name)) for name in _scripts()]
+        for name, lines in [*travelled.items(), *scripts]:
+            try:
+                return Source.of(_node(code, lines), name)
+            except Refusal:
+                continue
         raise Refusal(
-            f"the source text of {fn.__name__} is not available ({code.co_filename})",
-            "Define the function in a file or a notebook cell.",
+            f"{fn.__name__} came from another process, by its byte code, without its source text",
+            "Define it in a module that both processes import.",
         )
-    node = _lambda(code, lines) if code.co_name == "<lambda>" else _def(code, lines)
-    return Source.of(node, code.co_filename)
+    raise Refusal(
+        f"the source text of {fn.__name__} is not available ({code.co_filename})",
+        "Define the function in a file or a notebook cell.",
+    )
+
+
+_TRAVELLED = "<dynamic-code>"  # the file's name of functions that cloudpickle carried
+
+
+def _scripts() -> list[str]:
+    """Files from which a function may have come that was carried here: the main scripts. Whether it is the
+    one is seen by its byte code.
+    """
+    names = [getattr(sys.modules.get("__main__"), "__file__", None), *sys.argv[:1]]
+    return [name for name in dict.fromkeys(names) if name]
+
+
+def _node(code: CodeType, lines: list[str]) -> ast.FunctionDef | ast.Lambda:
+    return _lambda(code, lines) if code.co_name == "<lambda>" else _def(code, lines)
 
 
 def _def(code: CodeType, lines: list[str]) -> ast.FunctionDef:
