@@ -397,9 +397,7 @@ def _is_copied(x) -> bool:
         ordinary = not issubclass(cls, (type, enum.Enum, BaseException, types.ModuleType))
         users = not is_library(cls.__module__) and cls.__reduce_ex__ is object.__reduce_ex__
         known = _copied[cls] = (
-            cls in _STANDARD
-            or cls.__reduce_ex__ is Portable.__reduce_ex__
-            or (users and ordinary)
+            cls in _STANDARD or cls.__reduce_ex__ is Portable.__reduce_ex__ or (users and ordinary)
         )
     # what has no state may be a mark that is known by its identity
     return known and (isinstance(x, _CONTAINERS) or bool(getattr(x, "__dict__", None) or _slots(cls)))

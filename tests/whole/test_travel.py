@@ -140,9 +140,7 @@ METHODS |= {
     name: (getattr(adjoints, name), _solve_with(lambda x: {"method": "Tsit5", "adjoint": x}))
     for name in adjoints.serving("solve_ivp")
 }
-BROWNIAN = {
-    "path": (lambda: solvers.BrownianMotion((0, 1), (2,), seed=5), lambda b: (b(0.37), b(1.0)))
-}
+BROWNIAN = {"path": (lambda: solvers.BrownianMotion((0, 1), (2,), seed=5), lambda b: (b(0.37), b(1.0)))}
 TABLE = {**SOLUTIONS, **FUNCTIONS, **METHODS, **BROWNIAN}
 
 
@@ -241,7 +239,8 @@ PLACES = {
         there = joblib.Parallel(n_jobs=2)(joblib.delayed(both)(p) for p in points)
         again = joblib.Parallel(n_jobs=2)(joblib.delayed(made())(p) for p in points)
         assert again == list(map(made(), points))
-        assert joblib.Parallel(n_jobs=2)(joblib.delayed(series)(p) for p in points) == list(map(series, points))
+        sums = joblib.Parallel(n_jobs=2)(joblib.delayed(series)(p) for p in points)
+        assert sums == list(map(series, points))
     """,
 }
 for start in ("fork", "spawn", "forkserver"):
@@ -269,7 +268,7 @@ def test_functions_of_the_script_itself_are_compiled_in_other_processes(place, t
 
 def test_functions_of_a_notebook_are_carried_with_their_text(tmp_path):
     """Their cells are known to the first process only."""
-    cloudpickle = pytest.importorskip("cloudpickle")
+    pytest.importorskip("cloudpickle")
     cells = (
         "def f(x):\n    return x * np.sin(x)\n",
         "g = ad.grad(lambda x: np.sum(compiled(x)))\ncompiled = ad.jit(lambda x: f(x))\n",
