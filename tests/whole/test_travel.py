@@ -1,5 +1,5 @@
-"""Everything users hold travels: through pickle, copies and cloudpickle, and into other processes and threads,
-where the same comes out to the last bit.
+"""Everything users hold travels: through pickle, copies and cloudpickle, into other processes and threads, and
+the same comes out there to the last bit.
 """
 
 import copy
@@ -223,7 +223,8 @@ def both(p):
 
 def made():
     factor = 3.0
-    return ad.grad(lambda p: factor * np.sum(solve_ivp(lambda t, y, p: -p * y, (0, 1), np.ones(2), args=(p,)).y))
+    rhs = lambda t, y, p: -p * y
+    return ad.grad(lambda p: factor * np.sum(solve_ivp(rhs, (0, 1), np.ones(2), args=(p,)).y))
 
 
 points = [0.5, 1.0, 1.5]
