@@ -42,7 +42,7 @@ def jacobian(f: Callable, argnums: int | tuple[int, ...] = 0, mode: str = "auto"
 
 
 class Jacobian(Transformed):
-    """A function that computes a Jacobian; made by `jacobian` and `hessian`."""
+    """A function that computes a Jacobian; made by `jacobian`."""
 
     transform = staticmethod(jacobian)
 
@@ -78,7 +78,7 @@ class Jacobian(Transformed):
         return unflatten(structure, blocks)
 
 
-def hessian(f: Callable, argnums: int = 0) -> Jacobian:
+def hessian(f: Callable, argnums: int = 0) -> Hessian:
     """Return a function that computes the matrix of second derivatives of `f`: forward mode over reverse
     mode.
 
@@ -94,7 +94,23 @@ def hessian(f: Callable, argnums: int = 0) -> Jacobian:
     array([[4., 2.],
            [2., 0.]])
     """
-    return requested(jacobian(grad(f, argnums), argnums, mode="forward"), hessian, f, argnums)
+    return Hessian(f, argnums)
+
+
+class Hessian(Transformed):
+    """A function that computes second derivatives; made by `hessian`."""
+
+    transform = staticmethod(hessian)
+
+    def __init__(self, f: Callable, argnums: int = 0):
+        super().__init__(f, "Hessian")
+        self.argnums, self._rows = argnums, Jacobian(grad(f, argnums), argnums, "forward")
+
+    def made_of(self) -> tuple:
+        return self.f, self.argnums
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._rows(*args, **kwargs)
 
 
 def hvp(f: Callable, primals: tuple, tangents: tuple) -> Any:

@@ -1,5 +1,5 @@
-"""Everything users hold travels: through pickle, copies and cloudpickle, into other processes and threads, and
-the same comes out there to the last bit.
+"""Everything users hold travels: through pickle, copies and cloudpickle, into other processes and threads,
+and the same comes out there to the last bit.
 """
 
 import copy
