@@ -24,6 +24,7 @@ from sciad.compiler.tracing.trace import Group, Traced, trace
 from sciad.eager.rebind import original
 from sciad.errors import SciadError
 from sciad.native.code import Code
+from sciad.native.notices import compiling
 from sciad.recent import Made, Recent
 from sciad.tree import flatten
 
@@ -58,7 +59,8 @@ def compile_function(fun: Callable, groups: list[Group]) -> CompiledFunction:
     for function in variants:
         if function.matches(fun):
             return function if function.fun is fun else function.bound_to(fun)
-    function = CompiledFunction(fun, _Code(trace(fun, groups)))
+    with compiling(getattr(fun, "__name__", type(fun).__name__)):
+        function = CompiledFunction(fun, _Code(trace(fun, groups)))
     variants.append(function)
     return function
 
@@ -223,7 +225,8 @@ class _Code:
     def watched(self, doing: str):
         """Mistakes of the compiler are named as such."""
         try:
-            yield
+            with compiling(self.traced.program.name):
+                yield
         except MISTAKES as error:
             if isinstance(error, SciadError):
                 raise

@@ -18,6 +18,7 @@ from pathlib import Path
 from sciad.native import llvm as machine
 from sciad.native.backend import translated
 from sciad.native.cache import cache_folder, digest, import_text, locked, read_file, write_file
+from sciad.native.notices import compiling
 from sciad.native.numba_frontend import lifted, start_runtime, translating
 from sciad.native.python_entries import Signature, python_entry, trampoline_entry
 from sciad.private_interfaces import builtin
@@ -164,7 +165,8 @@ def _once(stem: str, make: Callable[[], None], later: Callable[[], None] | None 
                 if later is not None:
                     _finishers[stem] = later
                 if _read(cache_folder() / f"{stem}{'.o' if later is None else '.bc'}") is None:
-                    make()
+                    with compiling(_in_words(stem)):
+                        make()
                 code = _codes[stem] = Code(stem)
     return code
 
@@ -172,12 +174,13 @@ def _once(stem: str, make: Callable[[], None], later: Callable[[], None] | None 
 def _made_again(stem: str, ending: str = ".bc") -> bytes:
     """Content of a file that was found missing or damaged, or is not made before it is wanted."""
     for _ in range(_ATTEMPTS):  # another process may clear the folder between writing and reading
-        if ending == ".o" and stem in _finishers:
-            _finishers[stem]()
-        else:
-            with contextlib.suppress(OSError):
-                (cache_folder() / f"{stem}.o").unlink()
-            _makers[stem]()
+        with compiling(_in_words(stem)):
+            if ending == ".o" and stem in _finishers:
+                _finishers[stem]()
+            else:
+                with contextlib.suppress(OSError):
+                    (cache_folder() / f"{stem}.o").unlink()
+                _makers[stem]()
         content = _read(cache_folder() / f"{stem}{ending}")
         if content is not None:
             return content
@@ -187,6 +190,11 @@ def _made_again(stem: str, ending: str = ".bc") -> bytes:
 
 
 _ATTEMPTS = 5
+
+
+def _in_words(stem: str) -> str:
+    """What a person is told of it: the name of the function."""
+    return stem.rpartition("_")[0].removesuffix("_bound")
 
 
 def _known(key: str) -> str | None:
