@@ -54,6 +54,7 @@ _tape._install_fast_operators()
 # name -> module that has it; imported when first asked for
 _ELSEWHERE = {
     **dict.fromkeys(("jit", "source"), "sciad.compiler.jit"),
+    "compile": "sciad.transforms.compile_ahead",
     "debug_nan": "sciad.compiler.nan_debugging",
     **dict.fromkeys(("sparse_jacobian", "sparsity"), "sciad.compiler.sparse.sparse_functions"),
     **dict.fromkeys(("solve_ivp", "solve_sde", "steady_state", "BrownianMotion"), "sciad.solvers"),

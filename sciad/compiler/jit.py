@@ -116,6 +116,17 @@ class Jitted(Portable):
         return self if instance is None else Jitted(self.__wrapped__.__get__(instance, owner))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        entry, numbers = self._entry(args, kwargs)
+        return entry(numbers)
+
+    def compile_ahead(self, gradient: bool, *args: Any, **kwargs: Any) -> None:
+        """Compile for arguments like these, see `sciad.compile`."""
+        entry, _ = self._entry(args, kwargs)
+        for kind in ("primal", "pullback")[: 1 + gradient]:
+            entry.primitive.entry(kind)
+
+    def _entry(self, args: tuple, kwargs: dict) -> tuple[_Entry, list]:
+        """The version for these arguments, and the numbers among them."""
         names: tuple[str, ...] = ()
         if kwargs:
             args, names = self._bound(args, kwargs)
@@ -136,7 +147,7 @@ class Jitted(Portable):
             entry = function.once(("jit",), functools.partial(_Entry, function))
             self._entries[key] = entry
         numbers = [x for x, k in zip(leaves, kinds, strict=True) if k[0] == "f"]
-        return entry(numbers + list(entry.gather(fun)))
+        return entry, numbers + list(entry.gather(fun))
 
     def _bound(self, args: tuple, kwargs: dict) -> tuple[tuple, tuple[str, ...]]:
         """All arguments, those passed by name last, and the names: by name only what has to be."""

@@ -36,26 +36,25 @@ class _Line:
     def __init__(self, wait: _Wait, what: str):
         self.what, self.start, self.said = what, wait.start, wait.said
         self.over = threading.Event()
-        self.shown = 0
         self.thread = threading.Thread(target=self.run, name="sciad-notice", daemon=True)
         self.thread.start()
 
     def run(self) -> None:
         if self.over.wait(max(0.0, self.start + DELAY - time.monotonic())):
             return
-        moving = _is_watched(sys.stderr)
-        while not (self.said and not moving):
-            text = f"sciad: compiling {self.what} ..."
-            if moving:
-                text = f"{text} {time.monotonic() - self.start:.0f} s"
-                _write("\r" + text.ljust(self.shown))
-            else:
-                _write(f"{text} (kept for later runs, see `python -m sciad cache size`)\n")
-            self.shown, self.said = len(text), True
-            if not moving or self.over.wait(0.5):
+        if not _is_watched(_stream()):
+            if not self.said:
+                _write(f"sciad: compiling {self.what} ... (kept for later runs: python -m sciad cache)\n")
+            self.said = True
+            return
+        shown = 0
+        while True:
+            text = f"sciad: compiling {self.what} ... {time.monotonic() - self.start:.0f} s"
+            _write("\r" + text.ljust(shown))
+            shown = len(text)
+            if self.over.wait(0.5):
                 break
-        if moving:
-            _write("\r" + " " * self.shown + "\r")
+        _write("\r" + " " * shown + "\r")
 
     def stop(self) -> None:
         self.over.set()
@@ -103,8 +102,13 @@ def _is_watched(stream) -> bool:
 
 def _write(text: str) -> None:
     with contextlib.suppress(AttributeError, OSError, ValueError):
-        sys.stderr.write(text)
-        sys.stderr.flush()
+        stream = _stream()
+        stream.write(text)
+        stream.flush()
+
+
+def _stream():
+    return sys.stderr
 
 
 def _log(what: str, seconds: float) -> None:

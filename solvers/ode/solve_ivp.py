@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
@@ -24,6 +25,7 @@ from sciad.solvers.ode.event_chain import chain
 from sciad.solvers.ode.events import Events
 from sciad.solvers.ode.jacobian_arguments import check_jac, pattern_given, with_pattern
 from sciad.solvers.ode.mass_matrix import with_mass
+from sciad.solvers.ode.short_solve import compile_solves
 from sciad.solvers.ode.solution import DenseOutput, Solution
 from sciad.solvers.ode.solve_primitive import Problem
 from sciad.solvers.ode.tolerance import SMALLEST_RTOL, factor, tightened
@@ -222,6 +224,9 @@ def solve_ivp(
         else:
             segments = [integrate(model, tableau, (t0, t1), y0, p, ts, options, level, None, shown)]
     return _with_inputs(_solution(segments, shape, t_eval is not None, dense_output, watch), inputs)
+
+
+solve_ivp.compile_ahead = partial(compile_solves, solve_ivp)  # for `sciad.compile`
 
 
 # -- solutions -----------------------------------------------------------------------------------------
