@@ -2,8 +2,8 @@
 
 ``with compiling("the derivative of f"):`` writes one line on stderr when the wait is longer than a second:
 in terminals and notebooks with the seconds counted, and erased afterwards. A wait is made of all that is
-compiled with next to nothing between. ``SCIAD_QUIET=1`` keeps stderr clean. ``logging.getLogger("sciad")`` hears of
-everything that took longer than a hundredth of a second, as INFO.
+compiled with next to nothing between. ``SCIAD_QUIET=1`` keeps stderr clean. ``logging.getLogger("sciad")``
+hears of everything that took longer than a hundredth of a second, as INFO.
 """
 
 from __future__ import annotations
