@@ -95,6 +95,7 @@ class InternalError(UnsupportedSyntax):
 PLAIN_TARGET = (
     "a value being differentiated was written into a plain NumPy array, which cannot hold it. Make that "
     "array by np.zeros, np.empty, np.ones, np.full, np.array or np.copy inside of the differentiated "
-    "function or of a function it calls by name. In a method of an object, or a function kept in a "
-    "container, that is not seen: collect the values in a list and give it to np.array"
+    "function or of a function it calls by name; other arrays are written into where they have one name "
+    "only and nothing else holds them. In a method of an object, or a function kept in a container, that "
+    "is not seen: collect the values in a list and give it to np.array"
 )

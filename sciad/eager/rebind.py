@@ -25,6 +25,7 @@ from sciad.eager.leaving import LIBRARIES
 from sciad.eager.local_arrays import Buffer, buffer
 from sciad.eager.ownership import memory
 from sciad.eager.traced import Traced, call, holds_traced, memory_owner, operand, stack_nested, strip
+from sciad.eager.writable_names import NAME, writable, writing_code, written_by_user
 from sciad.plain_numpy import np
 from sciad.rule_table import TABLE, load_lazy
 
@@ -54,7 +55,8 @@ def original(x):
         if made_from is not None:
             return made_from
         # made by a rebound function while it ran
-        f = _Function(x.__code__, x.__globals__.home, x.__name__, x.__defaults__, x.__closure__)
+        code = written_by_user(x.__code__)
+        f = _Function(code, x.__globals__.home, x.__name__, x.__defaults__, x.__closure__)
         f.__kwdefaults__, f.__dict__ = x.__kwdefaults__, x.__dict__
         return f
     if x.__class__ is types.ModuleType:
@@ -71,6 +73,7 @@ class _View(dict):
         self.home, self.seen = home, {}
         names = home.get("__builtins__", builtins)
         names = dict(names if isinstance(names, dict) else vars(names))
+        names[NAME] = writable
         names["__import__"] = _importing(names.get("__import__", builtins.__import__))
         super().__init__({"__builtins__": names, "__name__": home.get("__name__")})
 
@@ -166,7 +169,7 @@ def _copy(f, made=None):
             cells.append(cell)
         closure = tuple(cells)
     defaults = f.__defaults__ and tuple(map(_translate, f.__defaults__))
-    copy = _Function(f.__code__, view, f.__name__, defaults, closure)
+    copy = _Function(writing_code(f), view, f.__name__, defaults, closure)
     copy.__kwdefaults__ = f.__kwdefaults__ and {k: _translate(v) for k, v in f.__kwdefaults__.items()}
     copy.__qualname__, copy.__doc__ = f.__qualname__, f.__doc__
     copy.__dict__.update(f.__dict__)
