@@ -225,7 +225,7 @@ def test_plain_programs_write_as_ever():
 
     with pytest.raises(IndexError) as info:
         ad.grad(f)(1.3)
-    places = [(t.name, t.lineno - f.__code__.co_firstlineno) for t in info.traceback]
+    places = [(t.name, t.lineno + 1 - f.__code__.co_firstlineno) for t in info.traceback]
     assert ("f", 4) in places and ("missing", 7) in places
     assert CALLS[0][0] == 3.0
 
