@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -119,13 +120,19 @@ def pull(model, trajectory, p: np.ndarray, gys: np.ndarray, times: bool = False)
     taken, record = trajectory.taken, trajectory.record
     for part in [Part(None, len(record), 0, len(place), record)] if taken is None else taken.backwards():
         here = slice(part.first, part.last)
-        whole[sweep.LOW], whole[sweep.HIGH] = 0, part.steps
         whole[sweep.CURSOR] = part.last - part.first
-        whole[sweep.BEGINS] = part.begin is None
-        status = plan.kernel(
-            *(plan.table, whole, part.rows, place[here], gys[here], gts[here], state, p, gp, gt),
-            *(desk.work, desk.scratch, mass),
-        )
+        arrays = part.rows, place[here], gys[here], gts[here], state, p, gp, gt, desk.work, desk.scratch, mass
+        restarts = trajectory.restarts(part.rows) if trajectory.after else ()
+        high = part.steps
+        for low in (*(k for k in reversed(restarts) if k), 0):
+            whole[sweep.LOW], whole[sweep.HIGH] = low, high
+            whole[sweep.BEGINS] = low > 0 or part.begin is None or 0 in restarts
+            status = plan.kernel(plan.table, whole, *arrays)
+            if status:
+                break
+            if whole[sweep.BEGINS] and plan.family.carried:
+                state[trajectory.method.stages] = 0.0  # the step before closes with a stage of its own
+            high = low
         if status:
             break
     lam = state[plan.rows["LAM"]].copy()
@@ -169,15 +176,18 @@ def push(
     desk = plan.take()
     whole, state = desk.whole, desk.state
     whole[sweep.SIZE] = model.n
-    whole[sweep.LOW], whole[sweep.HIGH] = 0, len(record)
     whole[sweep.CURSOR] = 0
     whole[sweep.BEGINS] = 1
     state[:] = 0.0
     state[plan.rows["Y1DOT"]] = dy0
-    status = plan.kernel(
-        *(plan.table, whole, record, place, dts, dout, _NO_ROWS if drecord is None else drecord),
-        *(state, p, dp, dt0, desk.work, desk.scratch, _mass(trajectory)),
-    )
+    for low, high in pairwise([0, *(k for k in trajectory.restarts(record) if k), len(record)]):
+        whole[sweep.LOW], whole[sweep.HIGH] = low, high
+        status = plan.kernel(
+            *(plan.table, whole, record, place, dts, dout, _NO_ROWS if drecord is None else drecord),
+            *(state, p, dp, dt0, desk.work, desk.scratch, _mass(trajectory)),
+        )
+        if status:
+            break
     plan.desks.append(desk)
     if status:
         raise _failure(model, status)

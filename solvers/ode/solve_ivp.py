@@ -93,7 +93,8 @@ def solve_ivp(
     max_steps : int, optional
         Largest number of attempted steps.
     tstops : array_like, optional
-        Times inside the span that steps must hit exactly: jumps of the right-hand side, for instance.
+        Times that steps must hit exactly: jumps of the right-hand side, for instance. Each step next to
+        one sees the model on its own side of it, whichever way the model compares.
     jac : callable, array_like or sparse matrix, optional
         ``jac(t, y, *args)``, or a constant matrix. Compiled models have exact Jacobians of their own and
         do not need it; it serves models that are called in Python.

@@ -21,6 +21,7 @@ from sciad.solvers.stepping import dense_output, tangent_control
 from sciad.solvers.stepping import loop_state as state
 from sciad.solvers.stepping.failures import failure_message
 from sciad.solvers.stepping.families import FAMILIES, linked, loop_constants
+from sciad.solvers.stepping.integration_loop import beside
 from sciad.solvers.stepping.recording import Part, Recording, Taken
 from sciad.solvers.stepping.trajectory import Options, Trajectory
 
@@ -192,6 +193,7 @@ class Desk:
         t0, t1 = span
         if options.stops:
             real = np.append(self.first_real[:-1], [*_inside(options.stops, t0, t1), t1])
+            whole[state.AT_STOP], whole[state.END_IS_STOP] = t0 in options.stops, t1 in options.stops
         else:
             real[:] = self.first_real
             real[-1] = t1
@@ -344,7 +346,8 @@ def _run(
     t_end, y_end = (float(real[state.T1]), desk.y1.copy()) if end is None else end
     step = float(real[state.STEP])
     return Trajectory(
-        method, ts, ys, rows, place, t_end, y_end, code, whole.copy(), message, step, options.mass, taken, t0
+        *(method, ts, ys, rows, place, t_end, y_end, code, whole.copy(), message, step, options.mass, taken),
+        *(t0, _after(options.stops, t0, t1)),
     )
 
 
@@ -403,6 +406,11 @@ def _first_step(method, options: Options) -> float:
     if math.isfinite(options.max_step):
         return options.max_step
     raise ValueError(f"{method.name} has a fixed step: give it as first_step")
+
+
+def _after(stops, t0: float, t1: float) -> dict[float, float]:
+    """Where steps begin that follow a time to hit, and that time."""
+    return {beside(t, 1.0 if t1 >= t0 else -1.0): t for t in stops}
 
 
 def _inside(stops, t0: float, t1: float) -> list[float]:

@@ -41,6 +41,7 @@ from sciad.solvers.stepping.linked_names import (
 from sciad.solvers.stepping.loop_state import (
     ACCEPTED,
     AFTER_REJECTION,
+    AT_STOP,
     BAD_TIMES,
     BUDGET,
     BUDGET_SPENT,
@@ -50,11 +51,13 @@ from sciad.solvers.stepping.loop_state import (
     DONE,
     EASY_STEPS,
     END,
+    END_IS_STOP,
     ERROR,
     EVENT,
     EVENTS,
     EXTRA_DONE,
     LARGEST,
+    LENGTH,
     LIMIT,
     LINEAR_ALGEBRA,
     MAX_STEPS,
@@ -94,7 +97,10 @@ from sciad.solvers.stepping.tangent_control import (
     tangent_passed,
 )
 
-__all__ = ["GUARDED_SIGNATURE", "SIGNATURE", "run_guarded", "run_loop"]
+__all__ = ["GUARDED_SIGNATURE", "SIGNATURE", "beside", "run_guarded", "run_loop"]
+
+EPSILON = 2.220446049250313e-16
+SMALLEST = 5e-324
 
 SIGNATURE = (
     "int64(int64[::1], int64[::1], float64[::1], float64[:,::1], float64[::1], float64[::1], float64[:,::1], "
@@ -164,7 +170,7 @@ def advance(model, whole, real, z, p, ts, out, place, record, scratch, moved_who
         whole[STARTED] = 1
     while True:
         if whole[PENDING] == 2:
-            status = prepare_dense(model, real[T0], real[T1] - real[T0], z, p, whole, scratch)
+            status = prepare_dense(model, real[T0], real[LENGTH], z, p, whole, scratch)
             if status != 0:
                 return MODEL_RAISED
             whole[PENDING] = 1
@@ -185,14 +191,25 @@ def advance(model, whole, real, z, p, ts, out, place, record, scratch, moved_who
             return BUDGET_SPENT
 
         # A new step begins where the last one ended.
+        stop = real[REAL_SIZE + whole[STOP]]
         for k in range(n):
             z[Y, k] = z[Y1, k]
-        status = begin(model, t, z, p, whole, scratch)
+        start = t
+        if whole[AT_STOP] != 0:
+            # Steps next to a stop are on their own side of it: the model may jump there.
+            start = beside(t, direction)
+            if not (stop - start) * direction > 0.0:
+                start = t
+            whole[RAISED] = 0
+            status = close(model, start, z, p, whole, scratch)
+            if status != 0:
+                return MODEL_RAISED
+        status = begin(model, start, z, p, whole, scratch)
         if status != 0:
             return MODEL_RAISED
         whole[EXTRA_DONE] = 0
         whole[DENSE_DONE] = 0
-        stop = real[REAL_SIZE + whole[STOP]]
+        stops = REAL_SIZE + whole[STOP] + 1 < real.shape[0] or whole[END_IS_STOP] != 0
         smallest = 10.0 * 2.220446049250313e-16 * abs(t) + 1e-322
         size = max(min(real[STEP], real[LARGEST]), smallest)
         if GUARDED:
@@ -212,15 +229,22 @@ def advance(model, whole, real, z, p, ts, out, place, record, scratch, moved_who
             left = abs(stop - t)
             clipped = left <= size * 1.0000000001
             t1 = stop if clipped else t + size * direction
-            h = t1 - t
-            square = attempt(model, t, h, z, p, whole, scratch)
+            last = t1
+            if clipped and stops:
+                last = beside(t1, -direction)
+                if not (last - start) * direction > 0.0:
+                    last = t1
+            h = last - start
+            if (start + h - last) * direction > 0.0 and clipped and stops:
+                h -= direction * (abs(h) * EPSILON)
+            square = attempt(model, start, h, z, p, whole, scratch)
             if whole[RAISED] != 0:
                 return MODEL_RAISED
             real[ERROR] = square
             tried = abs(h)
             worst = square
             if GUARDED and square <= 1.0 and (tries > 0 or tangent_due(square, whole)):
-                found = tangent_error(model, t, h, tries == 0, z, p, real, whole, moved_whole, moved, spare)
+                found = tangent_error(model, start, h, tries == 0, z, p, real, whole, moved_whole, moved, spare)
                 tries += 1
                 worst = max(square, found if tangent_decides(square, tries, whole) else min(found, 1.0))
             if worst <= 1.0:
@@ -233,28 +257,36 @@ def advance(model, whole, real, z, p, ts, out, place, record, scratch, moved_who
         real[STEP] = max(next_size, size) if clipped else next_size
         whole[AFTER_REJECTION] = 0
         whole[ACCEPTED] += 1
-        real[T0] = t
+        real[T0] = start
         real[T1] = t1
+        real[LENGTH] = h
         real[LIMIT] = t1
+        whole[AT_STOP] = 1 if clipped and stops else 0
         if clipped and REAL_SIZE + whole[STOP] + 1 < real.shape[0]:
             whole[STOP] += 1
         if not CLOSED:
-            status = close(model, t1, z, p, whole, scratch)
+            status = close(model, last, z, p, whole, scratch)
             if status != 0:
                 return MODEL_RAISED
         if GUARDED:
             whole[SINCE] += 1
             if tries > 0:
-                tangent_passed(model, t1, found, square, z, p, real, whole, moved, spare)
+                tangent_passed(model, last, found, square, z, p, real, whole, moved, spare)
             elif fastest_due(whole):
                 if whole[TANGENT_STARTED] == 0:
                     start_tangent(n, z, real, whole, moved)
-                follow_fastest(model, t1, z, p, real, whole, moved, spare)
+                follow_fastest(model, last, z, p, real, whole, moved, spare)
         if STIFFNESS_TEST and whole[WATCHED] != 0:
             watch_stiffness(h, z, whole)
         whole[PENDING] = 1
         if whole[EVENTS] > 0:
             return EVENT
+
+
+@kernel
+def beside(t, direction):
+    """A time a few roundings to a side of t, so that ``t / unit >= stop / unit`` is told there, too."""
+    return t + direction * (8.0 * EPSILON * abs(t) + SMALLEST)
 
 
 @kernel
@@ -288,7 +320,7 @@ def deliver(model, real, z, p, whole, scratch, ts, out, place, record, direction
     n = N if N > 0 else whole[SIZE]
     t = real[T0]
     t1 = real[T1]
-    h = t1 - t
+    h = real[LENGTH]
     limit = real[LIMIT]
     inverse = 1.0 / h
     level = whole[RECORD_LEVEL]
@@ -359,7 +391,7 @@ def prepare_dense(model, t, h, z, p, whole, scratch):
 def first_step(model, real, z, p, whole, scratch, direction):
     """f at the start, and the first step size (Hairer, Norsett & Wanner, Solving ODEs I, II.4)."""
     n = N if N > 0 else whole[SIZE]
-    t = real[T1]
+    t = beside(real[T1], direction) if whole[AT_STOP] != 0 else real[T1]
     whole[RAISED] = 0
     status = close(model, t, z, p, whole, scratch)
     if status != 0 or real[STEP] > 0.0:

@@ -40,8 +40,10 @@ HAVE_JACOBIAN = 27  # 1: there is a Jacobian, maybe of an earlier step, that can
 HAVE_FACTORS = 28  # 1: and factors, maybe of another step size
 SINCE = 29  # steps since the tangent was looked at
 TANGENT_STARTED = 30  # 1: there is a tangent
+AT_STOP = 31  # 1: the present time is one of the times to hit exactly, where the model may jump
 BOUND_STEPS = 32  # steps in a row limited by the stability of tangents
 SETTLING = 33  # steps in a row that are looked at before the tangent is one again
+END_IS_STOP = 34  # 1: so is the end
 WHOLE_SIZE = 36
 
 # real[...]: floats
@@ -63,6 +65,7 @@ LIMIT = 14  # outputs are written up to here (an event may lie before T1)
 ERROR = 15  # squared error of the last attempt
 DIRECTION = 17  # 1 or -1
 STIFFNESS = 16  # estimate of h |lambda|
+LENGTH = 19  # of the last accepted step, with its sign
 BOUND = 18  # limit of the step size by the stability of tangents
 SHARE = 21  # of the direction in the parameters, in the tangent as it is scaled now
 PEAK = 22  # largest size of the tangent so far, for a direction of size one

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -74,6 +74,8 @@ class Trajectory:
     mass : ndarray (n, n) or None
     taken : sciad.solvers.stepping.recording.Taken or None
         All steps, where the record outgrew its budget; ``record`` then has those of the last part only.
+    after : dict of float to float
+        Where steps begin that follow a time to hit, a little to its other side, and that time.
     counts : dict
         accepted, rejected, nfev, njev, nlu.
     """
@@ -92,6 +94,7 @@ class Trajectory:
     mass: np.ndarray | None = None
     taken: Taken | None = None
     began: float | None = None
+    after: dict[float, float] = field(default_factory=dict)
 
     def backwards(self) -> Iterable[Part]:
         """All steps in parts, the last one first. Rows of `place` count from the beginning of a part."""
@@ -115,7 +118,17 @@ class Trajectory:
     @property
     def t_steps(self) -> np.ndarray:
         """Starts of the recorded steps."""
-        return self.record[:, 0]
+        starts = self.record[:, 0]
+        if not self.after:
+            return starts
+        return np.array([self.after.get(t, t) for t in starts.tolist()])
+
+    def restarts(self, rows: np.ndarray) -> list[int]:
+        """Those of the rows of a record that do not begin with what the step before has computed."""
+        if not self.after:
+            return []
+        known = {*self.after, *self.after.values()}
+        return [k for k, t in enumerate(rows[:, 0].tolist()) if t in known]
 
     @property
     def h(self) -> np.ndarray:
