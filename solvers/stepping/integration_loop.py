@@ -244,7 +244,9 @@ def advance(model, whole, real, z, p, ts, out, place, record, scratch, moved_who
             tried = abs(h)
             worst = square
             if GUARDED and square <= 1.0 and (tries > 0 or tangent_due(square, whole)):
-                found = tangent_error(model, start, h, tries == 0, z, p, real, whole, moved_whole, moved, spare)
+                found = tangent_error(
+                    model, start, h, tries == 0, z, p, real, whole, moved_whole, moved, spare
+                )
                 tries += 1
                 worst = max(square, found if tangent_decides(square, tries, whole) else min(found, 1.0))
             if worst <= 1.0:

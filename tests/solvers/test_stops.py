@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import linecache
 
 import numpy as np
@@ -36,7 +37,7 @@ def written(comparison: str, at: float, interpreted: bool = False):
 
 def exact(x, edges, comparison):
     y = x[3:]
-    for a, b in zip(edges[:-1], edges[1:], strict=True):
+    for a, b in itertools.pairwise(edges):
         late = (max(a, b) > edges[1]) == (comparison in (">", ">="))
         feed = x[1] if late else x[2]
 
@@ -64,7 +65,9 @@ def loss_of(model, edges, method, adjoint="auto", rtol=1e-8):
 def test_both_sides_of_a_jump_in_every_family(edges, comparison, interpreted):
     model = written(comparison, edges[1], interpreted)
     value, moves = exact(X, edges, comparison), np.eye(5) * 1e-4
-    wanted = np.array([exact(X + d, edges, comparison) - exact(X - d, edges, comparison) for d in moves]) / 2e-4
+    wanted = (
+        np.array([exact(X + d, edges, comparison) - exact(X - d, edges, comparison) for d in moves]) / 2e-4
+    )
     for method in METHODS[::3] if interpreted else METHODS:
         loss = loss_of(model, edges, method)
         assert loss(X) == pytest.approx(value, rel=3e-6), method
