@@ -13,8 +13,8 @@ from tests.problems.random_solves import KINKED, random_solve, reference, solved
 BATCH = 20
 SMOOTH = 1e-4  # of the largest derivative or of one, whichever is more
 # Where a model has a kink, the derivative of the numbers that are computed is that of the solution up to one
-# stage of the step in which the kink lies: first order in its size. Where tstops make steps end at a kink, each
-# step sees its own side.
+# stage of the step in which the kink lies: first order in its size. Where tstops make steps end at a kink,
+# each step sees its own side.
 AT_KINKS = 5e-2
 
 
