@@ -19,11 +19,15 @@ from sciad.optimize.gradient_methods import (
 )
 from sciad.optimize.least_squares import least_squares
 from sciad.optimize.minimize import minimize
+from sciad.optimize.multi_start import MultiStart, Search, multi_start, random_starts
 from sciad.optimize.profiles import Profile
+from sciad.optimize.saved_files import load, save
 from sciad.optimize.schedules import cosine_decay, exponential_decay, piecewise_rate, warmup
+from sciad.optimize.train import Training, train
 
 __all__ = [
-    "Bounded", "CholeskyCorrelation", "Fit", "GradientMethod", "NotIdentified", "Ordered", "Positive",
-    "Profile", "Simplex", "adam", "adamw", "apply_updates", "chain", "clip", "clip_norm", "cosine_decay",
-    "exponential_decay", "least_squares", "lion", "minimize", "piecewise_rate", "sgd", "warmup",
+    "Bounded", "CholeskyCorrelation", "Fit", "GradientMethod", "MultiStart", "NotIdentified", "Ordered",
+    "Positive", "Profile", "Search", "Simplex", "Training", "adam", "adamw", "apply_updates", "chain",
+    "clip", "clip_norm", "cosine_decay", "exponential_decay", "least_squares", "lion", "load",
+    "minimize", "multi_start", "piecewise_rate", "random_starts", "save", "sgd", "train", "warmup",
 ]  # fmt: skip
