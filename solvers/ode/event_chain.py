@@ -120,8 +120,10 @@ def chain(
         while watch.due:
             args = watch.args
             y0, rest = watch.go_on(y0, t)
-            if watch.args is not args:
+            if watch.args is not args or not model.changeable:
+                # Whatever the model reads, apply may have changed it.
                 model, p = rebuild(watch.args)
+                p = p.copy()
             left = y0
             y0 = _consistent(model, options, t, left, p)
             watch.settled(t, left, y0)

@@ -252,7 +252,7 @@ def _join(problem, rebuild, pieces, watch, t0, t1, ts, y0, p, args):
         if piece.changes is not None:
             t = end
             y, new = watch.changed(piece.changes, t, np.reshape(after, shape) * 1.0, args)
-            if new is not args:
+            if new is not args or not piece.model.changeable:
                 args = new
                 _, p = rebuild(args)
     return stretches, occurrences
@@ -260,12 +260,15 @@ def _join(problem, rebuild, pieces, watch, t0, t1, ts, y0, p, args):
 
 def _check_repeated(k: int, piece: Piece, y, p) -> None:
     """Refuse an event that leaves behind something else when it is applied again to be differentiated."""
-    for what, before, now in (("state", piece.y, untraced(y)), ("args", piece.p, untraced(p))):
-        gap, size = np.abs(np.ravel(now) - before), np.abs(before)
+    parameters = "args or values that the model captures"
+    for what, before, now in (("state", piece.y, untraced(y)), (parameters, piece.p, untraced(p))):
+        same = np.size(now) == np.size(before)
+        gap, size = np.abs(np.ravel(now) - before) if same else np.inf, np.abs(before)
         if not np.all(gap <= 1e-6 * size + 1e-9 * size.max(initial=0.0)):
             raise sciad.NotDifferentiable(
-                f"apply of event {k} at t = {piece.t:.6g} returns another {what} when it is called again to "
-                "be differentiated: it must be a function of its arguments. Keep what it counts in y or args"
+                f"apply of event {k} at t = {piece.t:.6g} leaves behind another {what} when it is called "
+                "again to be differentiated: it must be a function of its arguments. Keep what it counts in y "
+                "or args"
             )
 
 
