@@ -267,8 +267,8 @@ def _check_repeated(k: int, piece: Piece, y, p) -> None:
         if not np.all(gap <= 1e-6 * size + 1e-9 * size.max(initial=0.0)):
             raise sciad.NotDifferentiable(
                 f"apply of event {k} at t = {piece.t:.6g} leaves behind another {what} when it is called "
-                "again to be differentiated: it must be a function of its arguments. Keep what it counts in y "
-                "or args"
+                "again to be differentiated: it must be a function of its arguments. Keep what it counts in "
+                "y or args"
             )
 
 
