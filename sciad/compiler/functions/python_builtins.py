@@ -161,11 +161,6 @@ def _pow(t, x, y):
     return elementwise(t, np.power, t.as_array(x), t.as_array(y))
 
 
-@lower(divmod)
-def _divmod(t, x, y):
-    return elementwise(t, np.floor_divide, x, y), elementwise(t, np.remainder, x, y)
-
-
 @lower(round, np.round, np.around)
 def _round(t, x, decimals=None):
     if decimals in (None, 0):
