@@ -125,7 +125,7 @@ class Captures:
         ):
             self.guard(path, "is", obj)
             return original(obj)
-        if is_library(type(obj)) and callable(obj):
+        if is_library(type(obj)) and callable(obj) and not isinstance(obj, tuple):
             self.guard(path, "is", obj)
             return obj
         if isinstance(obj, (tuple, list)):
