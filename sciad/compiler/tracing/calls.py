@@ -25,6 +25,7 @@ from sciad.compiler.objects.kinds import (
     is_array,
     is_scalar,
 )
+from sciad.compiler.tracing import inner_customs
 from sciad.compiler.tracing.jumps import RETURNED, VALUE
 from sciad.compiler.tracing.source import Source, function_source
 from sciad.eager.traced import Primitive
@@ -120,6 +121,10 @@ class Calls:
     def requested(self, request, fun):
         """What a transform made outside of the compiled function."""
         return self.call(request.transform, [fun, *request.options], {})
+
+    def custom_from_outside(self, obj, path):
+        """A function with derivative rules of its own."""
+        return inner_customs.from_outside(obj, path, self.captures.resolve)
 
     def defined(self, name: str, record, args: list, kwargs: dict):
         if isinstance(record, Primitive):

@@ -164,11 +164,8 @@ class Captures:
             self.guard(path, "partial", (len(args), tuple(kwargs)))
             return Bound(self.resolve(obj.func, path.attr("func")), args, kwargs)
         if library == "sciad" and getattr(obj, "kind", None) == "custom":
-            raise Refusal(
-                f"{obj.name} has derivative rules of its own, which compiled code would not follow",
-                "Call it outside of the compiled function; or, if the rules are those of another way to "
-                "write it, enter that by sciad.rule_table.composite.",
-            )
+            self.guard(path, "type", type(obj))
+            return self.tracer.custom_from_outside(obj, path)
         if library == "sciad" and getattr(obj, "kind", None) == "transform":
             raise Refusal(
                 f"{obj.__name__} is a derivative or another transform, which compiled code does not call",
