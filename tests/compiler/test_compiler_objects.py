@@ -230,6 +230,7 @@ def test_rules_of_the_users_own_are_not_passed_over():
     rounded = ad.custom(lambda x: np.round(x), pullback=lambda args: (np.round(args[0]), lambda g: (g,)))
     f = ad.jit(lambda x: rounded(x) * 2.0)
     assert f(1.3) == 2.0 and ad.grad(f)(1.3) == 2.0
+    assert type(ad.jit(lambda x: np.round(x))(1.3)) is type(np.round(1.3))
 
 
 class Computed:
