@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 from sciad.compiler import functions
 from sciad.compiler.fence import Refusal, located
-from sciad.compiler.functions import written
+from sciad.compiler.functions import distributions, written
 from sciad.compiler.objects.kinds import (
     UNDEFINED,
     Bound,
@@ -95,6 +95,8 @@ class Calls:
             dataclasses.is_dataclass(fn) or (issubclass(fn, tuple) and hasattr(fn, "_fields"))
         ):
             return self.construct(fn, args, kwargs)
+        if distributions.is_distribution(fn):
+            return distributions.frozen(fn, args, kwargs)
         return functions.call(self, fn, args, kwargs)
 
     def call_method(self, owner, name: str, args: list, kwargs: dict):

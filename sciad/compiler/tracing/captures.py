@@ -155,6 +155,10 @@ class Captures:
         library = type(obj).__module__.partition(".")[0]
         if library == "numba" and isinstance(getattr(obj, "py_func", None), types.FunctionType):
             return self.callable(obj.py_func, path.attr("py_func"))
+        if isinstance(obj, types.MethodType) and is_library(type(obj.__self__)):
+            self.guard(path.attr("__self__"), "is", obj.__self__)
+            self.guard(path.attr("__func__"), "is", obj.__func__)
+            return obj
         if isinstance(obj, types.MethodType):
             fn = self.callable(obj.__func__, path.attr("__func__"))
             return Bound(fn, (self.resolve(obj.__self__, path.attr("__self__")),))
