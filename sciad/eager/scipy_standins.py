@@ -1,8 +1,8 @@
 """What a function sees of scipy.stats, scipy.optimize and scipy.integrate while it is differentiated.
 
-Methods of distributions go to the rule table where an argument is traced.  Routines that call a function until
-something is found have no derivative along the way: what to write instead is said where a traced value comes
-in, as an argument or from the function they call.
+Methods of distributions go to the rule table where an argument is traced.  Routines that call a function
+until something is found have no derivative along the way: what to write instead is said where a traced value
+comes in, as an argument or from the function they call.
 """
 
 from __future__ import annotations

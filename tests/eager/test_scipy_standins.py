@@ -117,7 +117,7 @@ def test_routines_that_meet_no_traced_value_run():
 
 
 def test_a_method_without_a_derivative_names_those_that_have_one():
-    with pytest.raises(ad.MissingRule, match="norm.ppf has no derivative; differentiable are cdf, logcdf"):
+    with pytest.raises(ad.MissingRule, match=r"norm.ppf has no derivative; differentiable are cdf, logcdf"):
         ad.grad(lambda x: norm.ppf(x))(0.3)
-    with pytest.raises(ad.MissingRule, match="vonmises.logpdf .*none that is"):
+    with pytest.raises(ad.MissingRule, match=r"vonmises.logpdf .*none that is"):
         ad.grad(lambda x: scipy.stats.vonmises.logpdf(0.2, x))(0.3)
