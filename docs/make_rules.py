@@ -96,10 +96,22 @@ arguments in the first of them, the other being 0 or 1. A dash: the function is 
 kink the rule gives the mean of the two sides.
 
 In products of derivatives a factor 0 wins over an infinite one or NaN, in compiled code as outside: a
-path that is not taken contributes nothing, as in `np.where(x > 0, np.sqrt(x), 0)`. Where a zero stands
-for a limit and meets an infinite factor, this is the wrong finite number: `1/(1/x + 1/3)`,
-`np.cbrt(x)**3`, `np.arctan(1/x)` have derivative 0 at 0. Write such functions so that nothing infinite
-arises (`x/(1 + x/3)`, `x`).
+path that is not taken contributes nothing, as in `np.where(x > 0, np.sqrt(x), 0)`. A zero may also stand
+for a limit, as in `1/(1/x + 1/3)`, `np.cbrt(x)**3`, `np.arctan(1/x)` at 0. So where a 0 met an infinite
+factor (and only there: smooth points cost nothing), the transform also computes the derivative a little
+to the left and to the right of the arguments, by calling the function there, and takes
+
+- what it has, if that is one of the two limits: 0 of a branch that is not taken;
+- else the mean of both limits: the limit, where they agree (1, 1, -1 in the examples), and the mean of a
+  kink (0 of `np.linalg.norm` and `np.std`);
+- the limit of the only side, where the function is not defined on the other or jumps there:
+  `np.sqrt(x)**2` has derivative 1 at 0;
+- what it has, if a limit is infinite, with a `RuntimeWarning` but at a cusp: `(x > 0) * np.sqrt(x)`,
+  `np.sqrt(np.abs(x))` have derivative 0 at 0;
+- NaN with a `RuntimeWarning`, if nothing is settled.
+
+This holds for every order, both modes and for compiled functions. Inside of solves (the model's Jacobian,
+its products in adjoints) and of transforms within compiled functions a factor 0 wins, without that look.
 
 | function | at | left | rule | right |
 |---|---|---|---|---|"""
@@ -208,7 +220,7 @@ complex matrices, the extra columns of `svd(full_matrices=True)`. Eigenvectors a
 derivatives where eigenvalues are distinct. At a kink the derivative is the mean of both sides (`abs` at
 0, a tie of `maximum`); of a norm at zero it is zero. A slope that is infinite is returned as such
 (`np.sqrt` at 0), but a path of the program on which another factor is 0 contributes nothing, in both
-modes: `np.where(x > 0, np.sqrt(x), 0)` has the derivative 0 at 0.
+modes: `np.where(x > 0, np.sqrt(x), 0)` has the derivative 0 at 0 ([more](#at-kinks-and-singularities)).
 
 Arguments are passed by value and results share no memory with anything: what a program does to its arrays
 before, while or after it is differentiated changes no derivative, or raises. Gradients with respect to

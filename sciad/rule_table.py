@@ -98,6 +98,8 @@ class Record:
     careful : Record or None
         The same function with sums in which a factor 0 makes a term 0, infinite or NaN though the other be:
         what the sweeps use where they met a NaN.
+    selects : bool
+        Results are entries of some arguments: others are dropped, infinite or NaN though they be.
     view : bool
         The result may show the memory of the first argument.
     keeps : tuple of bool
@@ -118,6 +120,7 @@ class Record:
         "note",
         "partials",
         "rules",
+        "selects",
         "traits",
         "view",
     )
@@ -137,6 +140,7 @@ class Record:
         self.fn, self.kind, self.rules, self.definition = fn, kind, tuple(rules), definition
         self.partials = tuple(p or _no_partial(fn, k) for k, p in enumerate(partials))
         self.joint, self.note, self.complex, self.careful, self.view = joint, note, None, None, False
+        self.selects = False
         self.name = name or name_of(fn)
         self.keeps = _keeps(self.partials)
         self.traits = traits
@@ -186,7 +190,6 @@ TABLE: dict[object, Record] = {}
 _LAZY = {
     "scipy.special": "sciad.rules.scipy_special",
     "scipy.linalg": "sciad.rules.scipy_linalg",
-    "scipy.stats": "sciad.rules.scipy_stats",
 }
 
 
@@ -282,9 +285,6 @@ def name_of(fn) -> str:
     """Return the name under which users know a function: ``np.linalg.inv``, ``scipy.special.erf``."""
     if isinstance(fn, tuple):
         return f"{name_of(fn[0])}.{fn[1]}"
-    owner = getattr(getattr(fn, "__self__", None), "name", None)
-    if isinstance(owner, str) and fn.__module__.startswith("scipy.stats"):  # scipy.stats.norm.logpdf
-        return f"scipy.stats.{owner}.{fn.__name__}"
     name = getattr(fn, "__qualname__", None) or getattr(fn, "__name__", None) or repr(fn)
     module = getattr(fn, "__module__", None) or ""
     if type(fn).__name__ == "ufunc" and not module:

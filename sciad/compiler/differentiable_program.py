@@ -14,6 +14,7 @@ from sciad.compiler.ir.nodes import Program
 from sciad.compiler.mapped_program import Rows
 from sciad.compiler.passes.pipeline import finish, optimize
 from sciad.eager.traced import is_traced
+from sciad.eager.zeros import product, zeros
 from sciad.recent import Made
 from sciad.transforms.custom import custom
 from sciad.transforms.vmap import find_batch
@@ -25,13 +26,26 @@ class Primitive:
 
     Derivatives of any order are native: those of plain arrays by the fused kinds (value and derivative in one
     program), those within other transforms by the primitives of the derivative programs.
+
+    Products of derivatives are plain, and give NaN where 0 meets infinity.  Transforms see that and ask
+    once more, for `heeding`: the same in which 0 wins (`sciad.eager.zeros`).
+
+    Parameters
+    ----------
+    program : Program
+    heeding : callable, optional
+        Makes the primitive in which 0 wins; without it, `program` is no derivative and serves both.
+    heeds : bool
+        This is the one in which 0 wins.
     """
 
-    def __init__(self, program: Program):
-        self.program = program
+    def __init__(self, program: Program, heeding=None, heeds=False):
+        self.program, self.heeds = program, heeds
+        self.make_heeding = heeding or (lambda: Primitive(program, heeds=True))
         self.entries: dict[str, tuple] = {}  # in use
         self.call = custom(self.value, self.push, self.pull)
         self.call.name = self.call.__name__ = program.name
+        self.call.pure = True
         self.call.whole = True  # under `vmap` it is given batches, and loops over their rows
         self.made = Made()
 
@@ -60,8 +74,15 @@ class Primitive:
         if any(map(is_traced, inputs)):
             return self.call(*inputs), lambda g: self.split(self.cotangent(*inputs, g))
         if self.program.n_out == 1:  # the gradient itself, in the same sweep as the value
-            out, bars = self.gradient(inputs, np.ones(1))
-            return out, lambda g: tuple(g * bar for bar in bars)
+            out, bars = self.gradient(inputs, _ONE)
+            return (
+                out,
+                lambda g: (
+                    tuple(product(g, bar) for bar in self.gradient(inputs, _ONE)[1])
+                    if zeros.heeded
+                    else tuple(g * bar for bar in bars)
+                ),
+            )
 
         def pull(g):
             if is_traced(g):
@@ -84,12 +105,23 @@ class Primitive:
         return tuple(parts)
 
     @property
+    def heeding(self) -> Primitive:
+        return self.made.get("heeding", self.make_heeding)
+
+    @property
     def tangent(self) -> Primitive:
-        return self.made.get("tangent", lambda: Primitive(optimize(tangent(self.program))))
+        return self.derived("tangent", tangent)
 
     @property
     def cotangent(self) -> Primitive:
-        return self.made.get("cotangent", lambda: Primitive(optimize(cotangent(self.program))))
+        return self.derived("cotangent", cotangent)
+
+    def derived(self, name: str, derive) -> Primitive:
+        def make():
+            program = optimize(derive(self.program, self.heeds))
+            return Primitive(program, lambda: getattr(self.heeding, name), self.heeds)
+
+        return self.made.get(name, make)
 
     def over_rows(self, mapped: tuple[bool, ...]) -> Rows:
         """The same for rows of the inputs that are `mapped`."""
@@ -103,16 +135,25 @@ class Primitive:
 
     def entry(self, kind: str):
         """What calls a kind from Python, its address, and the length of its workspace."""
+        if zeros.heeded and not self.heeds:
+            return self.heeding.entry(kind)
         entry = self.entries.get(kind)
         if entry is None:
             entry = self.entries[kind] = self.made.get(("entry", kind), lambda: self._entry(kind))
         return entry
 
     def _entry(self, kind: str):
-        derive = {"primal": lambda p: p, "pushforward": pushforward, "pullback": pullback}[kind]
-        text = emit(finish(derive(self.program)))
+        program = self.program
+        if kind == "pullback":
+            program = pullback(program, heed=self.heeds)
+        elif kind == "pushforward":
+            program = pushforward(program, heed=self.heeds)
+        text = emit(finish(program))
         enter = trampoline("a" * (len(text.parameters) + 1))
         return enter, native_address(text), max(1, text.layout.work_size)
 
     def fail(self, status: int):
         raise self.program.sites[status - 1].error()
+
+
+_ONE = np.ones(1)

@@ -31,6 +31,7 @@ class Rows:
         self.primitive, self.mapped = primitive, mapped
         self.call = custom(self.value, self.push, self.pull)
         self.call.name = self.call.__name__ = primitive.call.name
+        self.call.pure = True
 
     def __call__(self, *inputs):
         return self.call(*inputs)

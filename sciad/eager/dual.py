@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from sciad import rule_table as table
 from sciad.eager.operators import BINARY
-from sciad.eager.traced import PLAIN, Level, Traced, apply, escaped, linked, strip_nested
+from sciad.eager.traced import PLAIN, Level, Traced, apply, escaped, linked, raw, strip_nested
+from sciad.eager.zeros import product, zeros
 from sciad.plain_numpy import np
 from sciad.rule_table import TABLE, Push
 from sciad.tree import register_leaf
@@ -77,23 +78,11 @@ def careful_tangent(partials, y, values, tangents):
     return np.real(total) if total.dtype.kind == "c" and y.dtype.kind != "c" else total
 
 
-def product(t, p):
-    """``t * p``, 0 where a factor is 0, infinite or NaN though the other be."""
-    return np.where(_is_zero(t) | _is_zero(p), 0.0, t * p)[()]
-
-
-def _is_zero(x):
-    """Where a factor is 0 and does not move, to the values of other transforms."""
-    if x.__class__ is Dual:
-        return _is_zero(x.value) & _is_zero(x.tangent)
-    if isinstance(x, Traced):  # that of a tape may move; what `vmap` runs over is as its elements are
-        return x.rewrap(_is_zero(x.value)) if x.batched else False
-    return x == 0
-
-
 def array_tangent(record, y, values, tangents, kwargs):
     """Sum the derivatives along the tangents of the active arguments of an array function."""
     if record.joint:
+        if record.selects and not all(map(_is_finite, tangents)):
+            zeros.met += 1  # what is dropped counts as a factor 0
         moved = [
             t if t is not None else np.zeros(np.shape(v))[()] if record.rule(k) else v
             for k, (v, t) in enumerate(zip(values, tangents, strict=True))
@@ -112,6 +101,15 @@ def array_tangent(record, y, values, tangents, kwargs):
             term = record.fn(*values[:k], t, *values[k + 1 :], **kwargs)
         total = term if total is None else add_results(total, term)
     return total
+
+
+def _is_finite(t):
+    """False if an infinite or NaN entry is below a tangent."""
+    t = raw(t)
+    if t is None:
+        return True
+    total = np.vdot(t, t) if t.__class__ is np.ndarray else t
+    return total - total == 0
 
 
 def add_results(a, b):

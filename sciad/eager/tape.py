@@ -11,10 +11,11 @@ from __future__ import annotations
 import operator
 
 from sciad import rule_table as table
-from sciad.eager.dual import add_results, array_tangent, careful_tangent, product, scalar_tangent
+from sciad.eager.dual import add_results, array_tangent, careful_tangent, scalar_tangent
 from sciad.eager.operators import BINARY
 from sciad.eager.ownership import private
 from sciad.eager.traced import PLAIN, Level, Primitive, Traced, apply, escaped, next_level, raw
+from sciad.eager.zeros import product, zeros
 from sciad.errors import NotFinite, UnsupportedWrite
 from sciad.plain_numpy import np
 from sciad.rule_table import TABLE, Push, Repeat
@@ -155,16 +156,19 @@ def backward(tape, seeds, wanted):
 def sweep(tape, seeds, wanted):
     """`backward`, once more and carefully where that gives NaN.
 
-    A path of the program on which one factor is 0 contributes nothing, though another be infinite or NaN:
-    ``np.where(x > 0, np.sqrt(x), 0)`` at 0.  So both modes agree there; `forward` does the same.
+    A path of the program on which one factor is 0 contributes nothing, though another be infinite or NaN;
+    `forward` does the same.  See `zeros`.
     """
+    if zeros.heeded:
+        return _backward_carefully(tape, seeds, wanted)
     try:
         found = backward(tape, seeds, wanted)
         careful = any(map(has_nan, found)) and not any(map(has_nan, seeds.values()))
     except NotFinite:
         careful = True
     if careful:
-        found = _backward_carefully(tape, seeds, wanted)
+        with zeros.heeding():
+            found = _backward_carefully(tape, seeds, wanted)
     return found
 
 
@@ -210,7 +214,8 @@ def forward(tape, tangents, wanted):
     """Sweep the tape forwards: tangents by tape index in, tangents of the `wanted` entries out."""
     found = _forward(tape, tangents, wanted, scalar_tangent, lambda rule: rule)
     if any(map(has_nan, found)) and not any(map(has_nan, tangents.values())):
-        found = _forward(tape, tangents, wanted, careful_tangent, _careful)
+        with zeros.heeding():
+            found = _forward(tape, tangents, wanted, careful_tangent, _careful)
     return found
 
 

@@ -339,7 +339,7 @@ linear(
     lambda g, condition, a, b: where_(condition, g, 0.0),
     lambda g, condition, a, b: where_(condition, 0.0, g),
     joint=True,
-)
+).selects = True
 
 
 def _where(condition, a=None, b=None):

@@ -69,6 +69,7 @@ class Custom(Portable):
     kind = "custom"
     definition = None
     whole = False  # under `vmap`: call the function and its rules for each element
+    pure = False  # reads nothing but its arguments, for sure
 
     def __init__(self, f, pushforward=None, pullback=None, rules_from=None):
         self.fn, self.rules_from = f, rules_from
@@ -123,7 +124,7 @@ class Custom(Portable):
         """The same with functions that go on seeing what they capture as it is now."""
         fn, *rules = [f and frozen(rebind(f)) for f in (self.fn, self._pushforward, self._pullback)]
         same = Custom(fn, *rules, self.rules_from)
-        same.name, same.whole = self.name, self.whole
+        same.name, same.whole, same.pure = self.name, self.whole, self.pure
         return same
 
     def _rule(self, name):
@@ -213,7 +214,7 @@ class Call:
             pull = frozen(pull)
         if not self.prim.whole:
             pull = each_pull(pull, set(levels))
-        self.before = Witness(out) if var.tape.replayed else None
+        self.before = Witness(out) if var.tape.replayed and not prim.pure else None
         if out.__class__ is np.ndarray or out.__class__ is np.float64:
             return var.wrap(private(out), Pull(self, pull, LEAF), tuple(values), tuple(parents))
         outs, structure = flatten(out)

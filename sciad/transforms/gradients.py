@@ -10,8 +10,11 @@ from sciad.eager.ownership import fresh, private
 from sciad.eager.rebind import rebind
 from sciad.eager.tape import Tape, Var, forward, has_nan, sweep
 from sciad.eager.traced import Level, Traced, escaped, next_level, operand
+from sciad.eager.zeros import zeros
 from sciad.errors import NotDifferentiable, NotScalar, SciadError
 from sciad.plain_numpy import np
+from sciad.transforms.later_calls import Witness
+from sciad.transforms.limits import settled
 from sciad.transforms.transformed import Transformed
 from sciad.tree import LEAF, describe, flatten, paths, unflatten
 
@@ -82,7 +85,7 @@ class ValueAndGradient(Transformed):
 
     def __call__(self, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
         f, argnums = self.f, self.argnums
-        tape = Tape()
+        tape, given, met = Tape(), args, zeros.met
         x = args[argnums] if argnums.__class__ is int and 0 <= argnums < len(args) else None
         if x.__class__ is np.ndarray and x.dtype is _F64:  # the commonest call
             x = tape.variable(x.copy())
@@ -104,9 +107,16 @@ class ValueAndGradient(Transformed):
         if loss.__class__ is Var and loss.tape is tape:
             seeds, value = {loss.index: _ONE}, loss.value
         gradient = _collect(tape, seeds, inputs, argnums)
+        if zeros.met != met and not zeros.beside:
+            chosen = (argnums,) if argnums.__class__ is int else argnums
+            gradient = settled(gradient, value, given, chosen, lambda args: self._without_aux(args, kwargs))
         if value.__class__ is not np.float64:
             (value,) = fresh([value])
         return ((value, _lower_tree(aux, tape)), gradient) if self.has_aux else (value, gradient)
+
+    def _without_aux(self, args, kwargs):
+        value, gradient = self(*args, **kwargs)
+        return value[0] if self.has_aux else value, gradient
 
 
 class Gradient(Transformed):
@@ -142,7 +152,7 @@ def vjp(f: Callable, *primals: Any) -> tuple[Any, Callable]:
     >>> pullback(np.array([1.0, 1.0]))
     (array([ 1., -1.]),)
     """
-    tape = Tape()
+    tape, met = Tape(), zeros.met
     args, inputs = _lift(f, primals, tuple(range(len(primals))), tape.variable)
     try:
         leaves, structure = flatten(_run(f, args, {}))
@@ -150,6 +160,7 @@ def vjp(f: Callable, *primals: Any) -> tuple[Any, Callable]:
     finally:
         tape.close()
     out = unflatten(structure, fresh([_lower(leaf, tape) for leaf in leaves]))
+    met_inside = zeros.met != met
 
     def pullback(cotangent):
         given, found = flatten(cotangent)
@@ -162,7 +173,16 @@ def vjp(f: Callable, *primals: Any) -> tuple[Any, Callable]:
             if _of(leaf, tape):
                 g = _like(g, leaf, "cotangent")
                 seeds[leaf.index] = seeds[leaf.index] + g if leaf.index in seeds else g
-        return _collect(tape, seeds, inputs, tuple(range(len(primals))))
+        met = zeros.met
+        cotangents = _collect(tape, seeds, inputs, tuple(range(len(primals))))
+        if (met_inside or zeros.met != met) and not zeros.beside:
+
+            def beside(args):
+                values, pullback = vjp(f, *args)
+                return values, pullback(cotangent)
+
+            cotangents = _settled_later(cotangents, leaves, tape, inputs, f, beside)
+        return cotangents
 
     return out, pullback
 
@@ -185,7 +205,7 @@ def linearize(f: Callable, *primals: Any) -> tuple[Any, Callable]:
     >>> pushforward(1.0), pushforward(2.0)
     (np.float64(1.0), np.float64(2.0))
     """
-    tape = Tape(replayed=True)
+    tape, met = Tape(replayed=True), zeros.met
     args, inputs = _lift(f, primals, tuple(range(len(primals))), tape.variable)
     try:
         leaves, structure = flatten(_run(f, args, {}))
@@ -194,11 +214,12 @@ def linearize(f: Callable, *primals: Any) -> tuple[Any, Callable]:
         tape.close()
     out = unflatten(structure, fresh([_lower(leaf, tape) for leaf in leaves]))
     wanted = [leaf.index for leaf in leaves if _of(leaf, tape)]
+    met_inside = zeros.met != met
 
     def pushforward(*tangents):
         if len(tangents) != len(primals):
             raise ValueError(f"{len(tangents)} tangents for {len(primals)} primals")
-        moved = {}
+        moved, met = {}, zeros.met
         for (_, places), tangent in zip(inputs, tangents, strict=True):
             if tangent is not None:
                 for (index, x), t in zip(places, flatten(tangent)[0], strict=True):
@@ -210,6 +231,9 @@ def linearize(f: Callable, *primals: Any) -> tuple[Any, Callable]:
             t = next(found) if _of(leaf, tape) else None
             results.append(_zero(leaf) if t is None else t)
         del found, t
+        if (met_inside or zeros.met != met) and not zeros.beside:
+            beside = lambda args: jvp(f, args, tangents)  # noqa: E731
+            results = _settled_later(results, leaves, tape, inputs, f, beside)
         return unflatten(structure, fresh(results))
 
     return out, pushforward
@@ -235,7 +259,7 @@ def jvp(f: Callable, primals: tuple, tangents: tuple) -> tuple[Any, Any]:
     >>> ad.jvp(np.sin, (0.0,), (2.0,))
     (np.float64(0.0), np.float64(2.0))
     """
-    level = Level(next_level())
+    level, met = Level(next_level()), zeros.met
     if len(primals) != len(tangents):
         raise ValueError(
             f"{len(primals)} primals and {len(tangents)} tangents: give one tangent (or None) per primal"
@@ -268,6 +292,9 @@ def jvp(f: Callable, primals: tuple, tangents: tuple) -> tuple[Any, Any]:
     if any(has_nan(t) and not has_nan(v) for v, t in zip(values, moved, strict=True)):
         # a factor 0 and an infinite one: see `tape.sweep`
         moved = flatten(linearize(f, *primals)[1](*tangents))[0]
+    elif zeros.met != met and not zeros.beside:
+        chosen = tuple([k for k, t in enumerate(tangents) if t is not None])
+        moved = settled(moved, values, primals, chosen, lambda args: jvp(f, args, tangents))
     return unflatten(structure, fresh(values)), unflatten(structure, fresh(moved))
 
 
@@ -380,6 +407,14 @@ def _like(g, x, what):
     if g.shape != x.shape:
         raise ValueError(f"{what} of shape {g.shape} for a value of shape {x.shape}")
     return g
+
+
+def _settled_later(found, leaves, tape, inputs, f, beside):
+    """A derivative in which a factor 0 met an infinite one, of a function that was called before."""
+    values = [_lower(leaf, tape) for leaf in leaves]
+    primals = tuple([unflatten(structure, [x for _, x in places]) for structure, places in inputs])
+    Witness(values).check(_run(f, primals, {}), f)
+    return settled(found, values, primals, tuple(range(len(primals))), beside)
 
 
 def _zero(x):

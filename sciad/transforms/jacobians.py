@@ -10,7 +10,7 @@ from sciad.plain_numpy import np
 from sciad.transforms.gradients import check_request, grad, jvp, vjp
 from sciad.transforms.transformed import Transformed
 from sciad.transforms.vmap import vmap
-from sciad.tree import flatten, unflatten
+from sciad.tree import flatten, tree_map, unflatten
 
 
 def jacobian(f: Callable, argnums: int | tuple[int, ...] = 0, mode: str = "auto") -> Jacobian:
@@ -59,7 +59,7 @@ class Jacobian(Transformed):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         argnums = self.argnums
         numbers = (argnums,) if isinstance(argnums, int) else tuple(argnums)
-        chosen = tuple(args[n] for n in numbers)
+        chosen = tuple(tree_map(_lifted, args[n]) for n in numbers)
         run = rebind(self.f)
 
         def inner(*xs):
@@ -138,6 +138,11 @@ def hvp(f: Callable, primals: tuple, tangents: tuple) -> Any:
     tangents = tangents if isinstance(tangents, tuple) else (tangents,)
     argnums = 0 if len(primals) == 1 else tuple(range(len(primals)))
     return jvp(grad(f, argnums), primals, tangents)[1]
+
+
+def _lifted(x):
+    """What is differentiated is NumPy's number, as in the other transforms."""
+    return np.float64(x) if x.__class__ is float else x
 
 
 def _size(tree):

@@ -19,7 +19,6 @@ import numpy as np
 from sciad.compiler.analysis.activity import active, differentiated, partials_of, remove_dead
 from sciad.compiler.analysis.finiteness import Finiteness, multiply
 from sciad.compiler.derivatives.array_call_rules import emit_pullback
-from sciad.compiler.derivatives.custom_rules import pull_custom, without_rules
 from sciad.compiler.derivatives.loop_tape import Tape
 from sciad.compiler.derivatives.save_or_recompute import Stability, choose
 from sciad.compiler.derivatives.sum_loops import reverse_at_once
@@ -49,27 +48,27 @@ from sciad.compiler.passes.while_loops import normalize_loops
 __all__ = ["pullback"]
 
 
-def pullback(program: Program, wrt: set[str] | None = None) -> Program:
+def pullback(program: Program, wrt: set[str] | None = None, heed: bool = True) -> Program:
     """The program ``(inputs, out_bar) -> out, input_bars``; the latter are accumulated into.
 
     Parameters
     ----------
     wrt : names of the input groups that have adjoints; all of them by default.
+    heed : whether a factor 0 wins in products whose other factor may be infinite or NaN.
     """
     program = copy_program(program)
     normalize_loops(program)
     for node in walk(program.body):
         if isinstance(node, Loop):
             node.scratch = False  # its arrays are wanted again
-    return remove_dead(_Reverse(program, wrt).run())
+    return remove_dead(_Reverse(program, wrt, heed).run())
 
 
 class _Reverse:
-    def __init__(self, program: Program, wrt: set[str] | None = None):
-        self.program = program
+    def __init__(self, program: Program, wrt: set[str] | None, heed: bool):
+        self.program, self.heed = program, heed
         self.builder = Builder(reciprocals=True)
         self.wrt = {g.name for g in program.inputs} if wrt is None else wrt
-        without_rules(program, self.wrt)
         self.active = active(program, self.wrt, {"out"})
         self.finiteness = Finiteness(program, self.active)
         self.stability = Stability(program)
@@ -79,7 +78,6 @@ class _Reverse:
         self.primal = defined(program.body) | set(free(program.body))
         self.tape = Tape(self)
         self.insert: dict[int, tuple[list, list]] = {}
-        self.replaced: dict[int, Block] = {}  # what stands for a node from now on
         self.out_is_final = written_once(program, self.active)
 
     def run(self) -> Program:
@@ -156,7 +154,9 @@ class _Reverse:
             x = node.args[k]
             if isinstance(x, Value) and x in self.active:
                 partial = partials[k](node.out, *node.args)
-                careful = node.out in self.finiteness.cotangents or self.finiteness.wild(partial, b)
+                careful = self.heed and (
+                    node.out in self.finiteness.cotangents or self.finiteness.wild(partial, b)
+                )
                 self.add(bar, x, multiply(b, g, partial, careful))
 
     def Load(self, node, bar):
@@ -189,9 +189,6 @@ class _Reverse:
     def Call(self, node, bar):
         if any(key_of(self.program, v.mem, v.alias) in self.active for v in node.outs):
             emit_pullback(self, node)
-
-    def Custom(self, node, bar):
-        pull_custom(self, node)
 
     def Check(self, node, bar):
         pass
@@ -305,7 +302,7 @@ class _Reverse:
             partial = r.next if x is c.param else local.get(x)
             if isinstance(partial, Value):
                 partial.name = f"d{c.param.name or 'z'}_d{x.name or 'x'}"
-            careful = c.next in self.finiteness.cotangents or x in self.finiteness.cotangents
+            careful = self.heed and not {c.next, x}.isdisjoint(self.finiteness.cotangents)
             if x is c.param:
                 r.next = multiply(b, r.param, partial, careful)
             else:
@@ -345,10 +342,7 @@ class _Reverse:
         out = []
         for node in block:
             before, after = self.insert.pop(id(node), ((), ()))
-            now = self.replaced.pop(id(node), [node])
-            out += [*before, *now, *after]
-            if now and now[0] is not node:
-                self.primal |= defined(now)
+            out += [*before, node, *after]
             for new in (*before, *after):
                 self.primal.update(results(new))
         block[:] = out

@@ -14,7 +14,6 @@ import numpy as np
 from sciad.compiler.analysis.activity import differentiated, partials_of, remove_dead, varied
 from sciad.compiler.analysis.finiteness import Finiteness, multiply
 from sciad.compiler.derivatives.array_call_rules import emit_pushforward
-from sciad.compiler.derivatives.custom_rules import push_custom, without_rules
 from sciad.compiler.ir.builder import Builder
 from sciad.compiler.ir.nodes import Block, Carried, If, Input, Load, Operand, Phi, Program, Store, Value
 from sciad.compiler.ir.simple_loops import fill
@@ -24,18 +23,18 @@ from sciad.compiler.passes.while_loops import normalize_loops
 __all__ = ["pushforward"]
 
 
-def pushforward(program: Program, wrt: set[str] | None = None) -> Program:
+def pushforward(program: Program, wrt: set[str] | None = None, heed: bool = True) -> Program:
     """The program ``(inputs, input_dots) -> outputs, output_dots``.
 
     Parameters
     ----------
     wrt : names of the input groups that have tangents; all of them by default.
+    heed : whether a factor 0 wins in products whose other factor may be infinite or NaN.
     """
     program = copy_program(program)
     normalize_loops(program)
     wrt = {g.name for g in program.inputs} if wrt is None else wrt
-    without_rules(program, wrt)
-    forward = Forward(program, varied(program, wrt | _outputs(program)))
+    forward = Forward(program, varied(program, wrt | _outputs(program)), heed=heed)
     program.body = forward.run()
     program.inputs = [*program.inputs, *(_dot(g) for g in program.inputs if g.name in wrt)]
     program.outputs = [part for group in program.outputs for part in (group, [_dot(g) for g in group])]
@@ -60,8 +59,8 @@ class Forward:
     columns) say where theirs come from and go to by `load` and `store`.
     """
 
-    def __init__(self, program: Program, active, directions: int = 1):
-        self.program, self.active = program, active
+    def __init__(self, program: Program, active, directions: int = 1, heed: bool = True):
+        self.program, self.active, self.heed = program, active, heed
         self.builder = Builder(reciprocals=True)
         self.finiteness = Finiteness(program, active)
         self.dots: list[dict[Value, Operand]] = [{} for _ in range(directions)]
@@ -104,11 +103,19 @@ class Forward:
         if not tangents:
             return None
         if node.fn == "select":
-            return b.select(node.args[0], tangents.get(1, 0.0), tangents.get(2, 0.0))
+            sides = [tangents.get(1, 0.0), tangents.get(2, 0.0)]
+            tangent = b.select(node.args[0], *sides)
+            if not self.heed and any(node.args[k] in self.finiteness.tangents for k in tangents):
+                # what is dropped counts as a factor 0: NaN, if it is infinite
+                dropped = b.select(node.args[0], *reversed(sides))
+                tangent = b.op(np.add, tangent, b.op(np.multiply, dropped, 0.0))
+            return tangent
         total, partials = None, partials_of(node.fn)
         for k, dx in tangents.items():
             partial = partials[k](node.out, *node.args)
-            careful = node.args[k] in self.finiteness.tangents or self.finiteness.wild(partial, b)
+            careful = self.heed and (
+                node.args[k] in self.finiteness.tangents or self.finiteness.wild(partial, b)
+            )
             term = multiply(b, partial, dx, careful)
             total = term if total is None else b.op(np.add, total, term)
         return total
@@ -136,9 +143,6 @@ class Forward:
         self.builder.emit(node)
         if any(key_of(self.program, v.mem, v.alias) in self.active for v in node.outs):
             emit_pushforward(self, node)
-
-    def Custom(self, node):
-        push_custom(self, node)
 
     def Check(self, node):
         self.builder.emit(node)

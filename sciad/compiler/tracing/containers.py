@@ -11,7 +11,6 @@ import numpy as np
 
 from sciad.compiler import functions
 from sciad.compiler.fence import NeedUnroll, Refusal
-from sciad.compiler.functions import distributions
 from sciad.compiler.ir.builder import type_of
 from sciad.compiler.ir.nodes import Block, Value
 from sciad.compiler.objects import arrays, subscripts
@@ -22,7 +21,6 @@ from sciad.compiler.objects.kinds import (
     Conflict,
     DictBox,
     DictView,
-    Frozen,
     Host,
     Iteration,
     ListBox,
@@ -280,10 +278,7 @@ class Containers:
         if isinstance(owner, Host):
             if isinstance(owner.obj, (dict, list)) and callable(getattr(owner.obj, name, None)):
                 return Bound("method", (owner, name))
-            made = distributions.thawed(self, owner)
-            return self.captures.attribute(owner, name) if made is None else self.get_attribute(made, name)
-        if isinstance(owner, Frozen):
-            return distributions.method(self, owner, name)
+            return self.captures.attribute(owner, name)
         if isinstance(owner, RecordBox):
             if name in owner.slots:
                 return self._readable(owner.slots[name])
