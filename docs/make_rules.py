@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import scipy.linalg
 import scipy.special
+import scipy.stats  # noqa: F401  its rules are on the page
 
 from sciad import rule_table as table
 from sciad.compiler.functions.absent import REASONS
@@ -39,8 +40,7 @@ AUTOGRAD = {
         gammaln gammasgn i0 i1 iv ive j0 j1 jn logit logsumexp multigammaln polygamma psi rgamma y0 y1 yn""",
 }
 CREATED = {"array", "full"}  # functions that make arrays: see the section on them
-ABSENT = """`scipy.stats` densities (write the log density; its ingredients, `gammaln`, `xlogy`, `ndtr`, are
-here), `scipy.signal.convolve` over chosen axes (`np.convolve` is here), `scipy.integrate.odeint` (use
+ABSENT = """`scipy.signal.convolve` over chosen axes (`np.convolve` is here), `scipy.integrate.odeint` (use
 `solve_ivp` of this package)."""
 
 HOW = {
@@ -64,6 +64,7 @@ def render() -> str:
     for record in sorted(records.values(), key=lambda r: r.name.lower()):
         groups.setdefault(_group(record), []).append(record)
     parts = [INTRODUCTION]
+    statistics = groups.pop("scipy.stats")
     for title in sorted(groups):
         parts += [f"## {title}", "", "| function | arguments | how |", "|---|---|---|"]
         parts += [_row(record) for record in groups[title] if record.kind != "constant"]
@@ -71,6 +72,7 @@ def render() -> str:
         if constant:
             parts += ["", f"Derivative zero on purpose: {constant}."]
         parts.append("")
+    parts += [STATISTICS, *_statistics(statistics), ""]
     parts += _special_points(groups)
     parts += [
         CREATING,
@@ -86,6 +88,24 @@ def render() -> str:
         parts.append(f"- `{_module_name(module)}`: " + ", ".join(names.split()))
     parts += ["", f"Not here: {ABSENT}", ""]
     return "\n".join(parts)
+
+
+STATISTICS = """## scipy.stats
+
+In the point and in all parameters, `loc` and `scale` included, or with the parameters given before
+(`norm(mu, s).logpdf(x)`); distribution functions in a shape only where `scipy.special` has a derivative
+in it. Not from other methods of a distribution, such as `ppf` and `rvs`.
+
+| distribution | methods |
+|---|---|"""
+
+
+def _statistics(records) -> list[str]:
+    methods: dict[str, list] = {}
+    for record in records:
+        owner, _, method = record.name.rpartition(".")
+        methods.setdefault(owner.removesuffix("_gen"), []).append(method)
+    return [f"| `{owner}` | {', '.join(sorted(found))} |" for owner, found in sorted(methods.items())]
 
 
 ZEROS = """## At kinks and singularities
@@ -191,7 +211,7 @@ def _arguments(record) -> str:
 
 def _group(record) -> str:
     name = record.name
-    for title in ("np.linalg", "np.fft", "scipy.special", "scipy.linalg"):
+    for title in ("np.linalg", "np.fft", "scipy.special", "scipy.linalg", "scipy.stats"):
         if name.startswith(title + "."):
             return title
     return "NumPy: elementwise" if isinstance(record.fn, np.ufunc) else "NumPy: arrays"
