@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import scipy.linalg
 import scipy.special
-import scipy.stats  # noqa: F401  its rules are on the page
+import scipy.stats
 
 from sciad import rule_table as table
 from sciad.compiler.functions.absent import REASONS
