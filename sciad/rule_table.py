@@ -190,6 +190,7 @@ TABLE: dict[object, Record] = {}
 _LAZY = {
     "scipy.special": "sciad.rules.scipy_special",
     "scipy.linalg": "sciad.rules.scipy_linalg",
+    "scipy.stats": "sciad.rules.scipy_stats",
 }
 
 
@@ -285,6 +286,9 @@ def name_of(fn) -> str:
     """Return the name under which users know a function: ``np.linalg.inv``, ``scipy.special.erf``."""
     if isinstance(fn, tuple):
         return f"{name_of(fn[0])}.{fn[1]}"
+    owner = getattr(getattr(fn, "__self__", None), "name", None)
+    if isinstance(owner, str) and fn.__module__.startswith("scipy.stats"):  # scipy.stats.norm.logpdf
+        return f"scipy.stats.{owner}.{fn.__name__}"
     name = getattr(fn, "__qualname__", None) or getattr(fn, "__name__", None) or repr(fn)
     module = getattr(fn, "__module__", None) or ""
     if type(fn).__name__ == "ufunc" and not module:

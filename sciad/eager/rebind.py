@@ -24,6 +24,7 @@ from sciad.eager.flat import Flat
 from sciad.eager.leaving import LIBRARIES
 from sciad.eager.local_arrays import Buffer, buffer
 from sciad.eager.ownership import memory
+from sciad.eager.scipy_standins import INSTEAD, Distribution, distributions, routine, thawed, uncached
 from sciad.eager.traced import Traced, call, holds_traced, memory_owner, operand, stack_nested, strip
 from sciad.eager.writable_names import NAME, writable, writing_code, written_by_user
 from sciad.plain_numpy import np
@@ -37,6 +38,8 @@ def rebind(f):
     if f.__class__ is _Function:
         return _copies.get(f) or _versions().get(f) or _copy(f)
     if f.__class__ is types.MethodType:
+        if f.__func__.__class__ is not _Function or _views(f.__func__) is None:
+            return _translate(f)
         return types.MethodType(rebind(f.__func__), f.__self__)
     if f.__class__ is functools.partial:
         return functools.partial(rebind(f.func), *f.args, **f.keywords)
@@ -61,7 +64,7 @@ def original(x):
         return f
     if x.__class__ is types.ModuleType:
         return x.__dict__.get("__original__", x)
-    return _versions_back.get(x, x) if x.__class__ is _Function else x
+    return _versions_back.get(x, x) if x.__class__ in (_Function, Distribution) else x
 
 
 class _View(dict):
@@ -137,7 +140,20 @@ def _translate(value):
         return _versions().get(value, value)
     if cls is functools.partial:
         return rebind(value)
-    return value
+    if cls is types.MethodType:
+        of = _of_statistics(value.__self__) if value.__self__.__class__ in _TRANSLATED else value.__self__
+        return value if of is value.__self__ else getattr(of, value.__name__)
+    if cls is _Cached:
+        return uncached(value, rebind) if _views(value.__wrapped__) is not None else value
+    return _of_statistics(value) if cls in _TRANSLATED else value
+
+
+def _of_statistics(value):
+    """The stand-in of a distribution of scipy.stats, plain or with its parameters given."""
+    version = _versions().get(value)
+    if version is None and hasattr(value, "kwds"):
+        version = thawed(value, vars(sys.modules["scipy.stats"]))
+    return value if version is None else version
 
 
 def _copy(f, made=None):
@@ -216,9 +232,9 @@ _copies: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 _originals: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 _rebindable: dict = {}
 _VIEWS: dict[int, _View] = {}
-_TRANSLATED = frozenset(
-    {_Function, types.ModuleType, types.BuiltinFunctionType, type(np.sum), type(np.array), functools.partial}
-)
+_Cached = type(functools.lru_cache(lambda: None))
+_TRANSLATED = {_Function, types.ModuleType, types.BuiltinFunctionType, type(np.sum), type(np.array)}
+_TRANSLATED |= {functools.partial, types.MethodType, _Cached}  # and classes of scipy.stats
 _BUILTIN = (types.BuiltinFunctionType, type(np.sum), type(np.array))
 
 
@@ -241,10 +257,15 @@ def _versions():
             while load_lazy():
                 pass
             namespace = vars(sys.modules[module])
-            wrap = _creating if module == "numpy" else _dispatching
+            wrap = _WRAPS.get(module, _dispatching)
             for name in names(namespace):
                 version = _table[namespace[name]] = wrap(name, namespace[name])
                 _versions_back[version] = namespace[name]
+                if version.__class__ is Distribution:
+                    _TRANSLATED.add(namespace[name].__class__)
+            if module == "scipy.stats":
+                kinds = (namespace["norm"](), namespace["poisson"](1.0))
+                _TRANSLATED.update(kind.__class__ for kind in kinds)
             _modules.clear()
             _known.add(module)
     _looked = (
@@ -269,9 +290,8 @@ def _module(module):
             if value.__class__ is types.ModuleType and value is not module:
                 found.__dict__[key] = _module(value)
             else:
-                found.__dict__[key] = (
-                    versions.get(value, value) if isinstance(value, (_Function, *_BUILTIN)) else value
-                )
+                known = value.__class__ in _TRANSLATED or isinstance(value, _BUILTIN)
+                found.__dict__[key] = versions.get(value, value) if known else value
         found.__dict__["__getattr__"] = lambda key: getattr(module, key)
         found.__dict__["__original__"] = module
         if len(versions) == filled:  # else another thread has entered more meanwhile
@@ -411,4 +431,13 @@ _SOURCES = {
     "math": _with_rules,
     "scipy.linalg": _with_rules,
     "scipy.special": _with_rules,
+    "scipy.stats": distributions,
+    "scipy.optimize": lambda namespace: [n for n in INSTEAD["scipy.optimize"] if n in namespace],
+    "scipy.integrate": lambda namespace: [n for n in INSTEAD["scipy.integrate"] if n in namespace],
+}
+_WRAPS = {
+    "numpy": _creating,
+    "scipy.stats": lambda name, x: Distribution(x),
+    "scipy.optimize": functools.partial(routine, "scipy.optimize"),
+    "scipy.integrate": functools.partial(routine, "scipy.integrate"),
 }

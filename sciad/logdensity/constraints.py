@@ -136,16 +136,14 @@ class CholeskyCorrelation(NamedTuple):
 
     def __call__(self, z):
         n = _side(len(z))
-        w = np.tanh(z)
-        rows = []
-        for i in range(n):
-            row, left = [], 1.0
-            for j in range(i):
-                x = w[i * (i - 1) // 2 + j] * np.sqrt(left)
-                row.append(x)
-                left = left - x * x
-            rows.append(row + [np.sqrt(left)] + [0.0] * (n - 1 - i))
-        return np.array(rows)
+        rows = [np.eye(n)[0]]
+        for i in range(1, n):
+            own = z[i * (i - 1) // 2 : i * (i + 1) // 2]
+            left = _roots_left(own)
+            rows.append(
+                np.concatenate([np.tanh(own) * np.exp(left[:-1]), np.exp(left[-1:]), np.zeros(n - 1 - i)])
+            )
+        return np.stack(rows)
 
     def inverse(self, x):
         x = np.asarray(x, dtype=float)
@@ -163,22 +161,25 @@ class CholeskyCorrelation(NamedTuple):
 
     def log_jacobian(self, z):
         n = _side(len(z))
-        squares = np.tanh(z) ** 2
-        total = np.sum(np.log1p(-squares))
-        for i in range(n):
-            rest = 0.0
-            for j in range(i):
-                total = total + 0.5 * rest
-                rest = rest + np.log1p(-squares[i * (i - 1) // 2 + j])
+        total = 0.0
+        for i in range(1, n):
+            left = _roots_left(z[i * (i - 1) // 2 : i * (i + 1) // 2])
+            total = total + 2.0 * left[-1] + np.sum(left[:-1])
         return total
 
     def free_shape(self, shape):
         return (shape[0] * (shape[0] - 1) // 2,)
 
 
+def _roots_left(z):
+    """Logarithms of the root of what is left of 1 before each entry of a row, and of its last entry."""
+    logs = np.log(2.0) - np.logaddexp(z, -z)  # of sqrt(1 - tanh(z)^2)
+    return np.concatenate([np.zeros(1), np.cumsum(logs)])
+
+
 def _side(size: int) -> int:
     """Rows of the matrix that has so many entries below its diagonal."""
-    return (1 + math.isqrt(1 + 8 * size)) // 2
+    return int(0.5 + math.sqrt(0.25 + 2 * size) + 1e-6)  # compiles, as isqrt does not
 
 
 ENTRYWISE = (Unconstrained, Positive, Bounded)  # each entry of x depends on its own entry of z

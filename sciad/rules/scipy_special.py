@@ -48,6 +48,11 @@ scalar(sp.betainc, None, None, lambda y, a, b, x: np.exp(
     sp.xlogy(a - 1.0, x) + sp.xlog1py(b - 1.0, -x) - sp.betaln(a, b)))  # fmt: skip
 scalar(sp.gammainc, None, lambda y, a, x: np.exp(sp.xlogy(a - 1.0, x) - x - sp.gammaln(a)))
 scalar(sp.gammaincc, None, lambda y, a, x: -np.exp(sp.xlogy(a - 1.0, x) - x - sp.gammaln(a)))
+scalar(sp.betaincc, None, None, lambda y, a, b, x: -np.exp(
+    sp.xlogy(a - 1.0, x) + sp.xlog1py(b - 1.0, -x) - sp.betaln(a, b)))  # fmt: skip
+scalar(sp.stdtr, None, lambda y, df, t: np.exp(
+    sp.gammaln(0.5 * (df + 1.0)) - sp.gammaln(0.5 * df) - 0.5 * np.log(df * math.pi)
+    - 0.5 * (df + 1.0) * np.log1p(t * t / df)))  # fmt: skip
 scalar(
     sp.poch, lambda y, a, m: y * (sp.digamma(a + m) - sp.digamma(a)), lambda y, a, m: y * sp.digamma(a + m)
 )

@@ -9,6 +9,7 @@ import linecache
 import numpy as np
 import scipy.linalg as sl
 import scipy.special as sp
+import scipy.stats as st
 
 from sciad.eager import indexing, traced, views
 from sciad.rules import array_functions as rules_array
@@ -91,6 +92,8 @@ _DOMAIN = {
     sp.binom: [(above(3) + 2.0, above(3)), (above() + 2.0, above(3))],
     sp._ufuncs._zeta: [(S(3.0), above(3)), (S(2.0), above())],
     sp.betainc: [(S(1.3), S(2.2), unit(3))],
+    sp.betaincc: [(S(1.3), S(2.2), unit(3))],
+    sp.stdtr: [(S(3.3), real(3))],
     sp.gammainc: [(S(1.7), above(3))], sp.gammaincc: [(S(1.7), above(3))],
     sp.xlogy: broadcasts(real, unit), sp.xlog1py: broadcasts(real, unit),
     sp.rel_entr: broadcasts(unit, above), sp.kl_div: broadcasts(unit, above),
@@ -341,11 +344,46 @@ def _wrote(a, write):
     return b * a
 
 
+_PARAMETERS = {"df": 3.3, "a": 1.7, "b": 2.6, "dfn": 3.0, "dfd": 7.0, "s": 0.6, "c": 1.4, "mu": 2.2, "p": 0.3}
+_AFTER_1 = ("pareto", "truncnorm", "loguniform")
+
+
+def _of_statistics(fn):
+    """Calls of a method of scipy.stats: densities in all they depend on, distribution functions in what they can."""
+    of = getattr(fn, "__self__", None)
+    if of is st.multivariate_normal:
+        return [(real(4, 2), real(2), spd(2)), (real(2), real(2), S(np.eye(2)))]
+    if of is st.dirichlet:
+        return [(S(np.array([0.2, 0.5, 0.3])), above(3))]
+    if not isinstance(of, (st.rv_continuous, st.rv_discrete)):
+        return None
+    density = fn.__name__ in ("logpdf", "pdf", "logpmf", "pmf")
+    shapes = [s.strip() for s in (of.shapes or "").split(",") if s.strip()]
+    if isinstance(of, st.rv_discrete):
+        x = S(np.array([1, 2, 5] if of.name != "bernoulli" else [1, 0] if density else [0, 0]))
+        values = [S(7) if s == "n" else np.float64(_PARAMETERS[s]) for s in shapes]
+        return [(x, *values)]
+    x = (
+        0.15 + unit(3)
+        if of.name in ("uniform", "beta")
+        else above(3)
+        if of.name in _AFTER_1
+        else 2.0 * unit(3)
+    )
+    x = np.minimum(x, 0.9) if of.name in ("uniform", "beta") else x
+    values = [np.float64(_PARAMETERS[s]) for s in shapes]
+    values = [np.float64(0.7), np.float64(3.1)] if of.name in ("truncnorm", "loguniform") else values
+    if not density:
+        return [(x, *map(S, values))]
+    inside = of.name in ("uniform", "beta", *_AFTER_1)
+    return [(x, *values), (x, *values, np.float64(-0.05), np.float64(1.1) if not inside else S(1.0))]
+
+
 def cases(fn, kind):
     """Return ``(function of the differentiated arguments, arguments)`` for every call of `fn` to be tested."""
     if fn in _WRITTEN:
         return [(_WRITTEN[fn], (A33 + 0.3 * B33,))]
-    calls = _ARRAY.get(fn, _DOMAIN.get(fn))
+    calls = _ARRAY.get(fn, _DOMAIN.get(fn)) or _of_statistics(fn)
     if calls is None and kind == "scalar":
         calls = BINARY if getattr(fn, "nin", 1) == 2 else [(x,) for x in UNARY]
     return [_split(fn, call) for call in calls or ()]
@@ -355,7 +393,7 @@ def written_calls(fn, kind):
     """The same calls as ``(function, arguments)`` with a source text, as the compiler wants them: real arguments only."""
     if fn in _WRITTEN:
         return [(_WRITTEN[fn], (A33 + 0.3 * B33,))]
-    calls = _ARRAY.get(fn, _DOMAIN.get(fn))
+    calls = _ARRAY.get(fn, _DOMAIN.get(fn)) or _of_statistics(fn)
     if calls is None and kind == "scalar":
         calls = BINARY if getattr(fn, "nin", 1) == 2 else [(x,) for x in UNARY]
     return [_spelled(fn, call) for call in calls or () if not _has_complex(call)]
@@ -407,10 +445,14 @@ def _split(fn, call):
         ".".join((getattr(fn, "__module__", None) or "").split(".")[:2])
     )
 
+    of = getattr(fn, "__self__", None)
+    found = next((name for name, x in vars(st).items() if x is of), None) if of is not None else None
+
     def f(*xs):
         it = iter(xs)
         # SciPy's functions are found by name, as users call them
         run = getattr(*fn) if isinstance(fn, tuple) else getattr(module, fn.__name__) if module else fn
+        run = run if found is None else getattr(getattr(st, found), fn.__name__)
         return run(*[a.value if isinstance(a, Static) else next(it) for a in args], **kwargs)
 
     return f, active

@@ -6,9 +6,33 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from sciad.compiler.ir.nodes import Alloc, Block, Call, Check, If, Load, Loop, Node, Op, Program, Store, Value
+from sciad.compiler.ir.nodes import (
+    Alloc,
+    Block,
+    Call,
+    Check,
+    Custom,
+    If,
+    Load,
+    Loop,
+    Node,
+    Op,
+    Program,
+    Store,
+    Value,
+)
 from sciad.compiler.ir.op_traits import times
-from sciad.compiler.ir.walking import accesses, blocks, inner_definitions, is_arena, key_of, operands, results
+from sciad.compiler.ir.walking import (
+    accesses,
+    blocks,
+    inner_definitions,
+    is_arena,
+    key_of,
+    operands,
+    results,
+    used,
+    walk,
+)
 from sciad.rule_table import lookup, missing
 
 
@@ -222,11 +246,21 @@ class _Live:
         else:
             for x in operands(node):
                 self.use(x)
+        if isinstance(node, Custom):
+            self.whole(node)
         for kind, mem, _, alias in accesses(node):
             if kind == "load" or (isinstance(node, Store) and node.add):
                 self.read(key_of(self.program, mem, alias))
         if id(node) in self.parent:
             self.node(self.parent[id(node)])
+
+    def whole(self, node: Custom):
+        """What rules compute is seen by the derivatives to come."""
+        for block in blocks(node):
+            for inner in walk(block):
+                self.node(inner)
+            for v in used(block):
+                self.use(v)
 
     def read(self, key):
         if key not in self.keys:

@@ -9,11 +9,11 @@ from sciad.compiler.analysis.activity import remove_dead
 from sciad.compiler.derivatives.pullback import pullback
 from sciad.compiler.derivatives.pushforward import pushforward
 from sciad.compiler.ir.builder import Builder
-from sciad.compiler.ir.nodes import Address, Block, Call, Input, Load, Program, Store
+from sciad.compiler.ir.nodes import Address, Block, Input, Program
 from sciad.compiler.ir.simple_loops import fill
-from sciad.compiler.ir.walking import accesses, blocks, copy_program, is_arena, walk
+from sciad.compiler.ir.walking import accesses, copy_program, is_arena, moved, walk
 
-__all__ = ["along", "cotangent", "free_names", "moved", "tangent"]
+__all__ = ["along", "cotangent", "free_names", "tangent"]
 
 
 def tangent(program: Program, heed: bool = True) -> Program:
@@ -75,34 +75,3 @@ def free_names(program: Program, but: set[str]) -> dict[str, tuple]:
             used.add(new)
             moves[name] = (new, Address(), None)
     return moves
-
-
-def moved(block: Block, moves: dict[str, tuple]) -> Block:
-    """Accesses of other memories: `moves` has memory, distance and alias class (None: as it was) by name;
-    accesses of memory None are dropped.
-    """
-    out = Block()
-    for node in block:
-        for inner in blocks(node):
-            inner[:] = moved(inner, moves)
-        if isinstance(node, Load | Store) and node.mem in moves:
-            mem, at, alias = moves[node.mem]
-            if mem is None:
-                continue
-            alias = node.alias if alias is None else alias
-            node = dataclasses.replace(node, mem=mem, address=node.address + at, alias=alias)
-        elif isinstance(node, Call):
-            views = [tuple(_view(v, moves) for v in part) for part in (node.outs, node.args)]
-            if any(v is None for part in views for v in part):
-                continue
-            node = dataclasses.replace(node, outs=views[0], args=views[1])
-        out.append(node)
-    return out
-
-
-def _view(view, moves):
-    if view.mem not in moves:
-        return view
-    mem, at, alias = moves[view.mem]
-    alias = view.alias if alias is None else alias
-    return None if mem is None else dataclasses.replace(view, mem=mem, address=view.address + at, alias=alias)

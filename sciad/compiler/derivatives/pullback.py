@@ -19,6 +19,7 @@ import numpy as np
 from sciad.compiler.analysis.activity import active, differentiated, partials_of, remove_dead
 from sciad.compiler.analysis.finiteness import Finiteness, multiply
 from sciad.compiler.derivatives.array_call_rules import emit_pullback
+from sciad.compiler.derivatives.custom_rules import pull_custom, without_rules
 from sciad.compiler.derivatives.loop_tape import Tape
 from sciad.compiler.derivatives.save_or_recompute import Stability, choose
 from sciad.compiler.derivatives.sum_loops import reverse_at_once
@@ -69,6 +70,7 @@ class _Reverse:
         self.program, self.heed = program, heed
         self.builder = Builder(reciprocals=True)
         self.wrt = {g.name for g in program.inputs} if wrt is None else wrt
+        without_rules(program, self.wrt)
         self.active = active(program, self.wrt, {"out"})
         self.finiteness = Finiteness(program, self.active)
         self.stability = Stability(program)
@@ -78,6 +80,7 @@ class _Reverse:
         self.primal = defined(program.body) | set(free(program.body))
         self.tape = Tape(self)
         self.insert: dict[int, tuple[list, list]] = {}
+        self.replaced: dict[int, Block] = {}  # what stands for a node from now on
         self.out_is_final = written_once(program, self.active)
 
     def run(self) -> Program:
@@ -189,6 +192,9 @@ class _Reverse:
     def Call(self, node, bar):
         if any(key_of(self.program, v.mem, v.alias) in self.active for v in node.outs):
             emit_pullback(self, node)
+
+    def Custom(self, node, bar):
+        pull_custom(self, node)
 
     def Check(self, node, bar):
         pass
@@ -342,7 +348,10 @@ class _Reverse:
         out = []
         for node in block:
             before, after = self.insert.pop(id(node), ((), ()))
-            out += [*before, node, *after]
+            now = self.replaced.pop(id(node), [node])
+            out += [*before, *now, *after]
+            if now and now[0] is not node:
+                self.primal |= defined(now)
             for new in (*before, *after):
                 self.primal.update(results(new))
         block[:] = out

@@ -14,6 +14,7 @@ import numpy as np
 from sciad.compiler.analysis.activity import differentiated, partials_of, remove_dead, varied
 from sciad.compiler.analysis.finiteness import Finiteness, multiply
 from sciad.compiler.derivatives.array_call_rules import emit_pushforward
+from sciad.compiler.derivatives.custom_rules import push_custom, without_rules
 from sciad.compiler.ir.builder import Builder
 from sciad.compiler.ir.nodes import Block, Carried, If, Input, Load, Operand, Phi, Program, Store, Value
 from sciad.compiler.ir.simple_loops import fill
@@ -34,6 +35,7 @@ def pushforward(program: Program, wrt: set[str] | None = None, heed: bool = True
     program = copy_program(program)
     normalize_loops(program)
     wrt = {g.name for g in program.inputs} if wrt is None else wrt
+    without_rules(program, wrt)
     forward = Forward(program, varied(program, wrt | _outputs(program)), heed=heed)
     program.body = forward.run()
     program.inputs = [*program.inputs, *(_dot(g) for g in program.inputs if g.name in wrt)]
@@ -143,6 +145,9 @@ class Forward:
         self.builder.emit(node)
         if any(key_of(self.program, v.mem, v.alias) in self.active for v in node.outs):
             emit_pushforward(self, node)
+
+    def Custom(self, node):
+        push_custom(self, node)
 
     def Check(self, node):
         self.builder.emit(node)

@@ -5,6 +5,8 @@ The reason stands in the error of whoever calls them, and on the page that `docs
 
 from __future__ import annotations
 
+from sciad.eager.scipy_standins import INSTEAD, refusal
+
 _COMPLEX = "its values are complex, and numbers of compiled functions are real"
 _LAPACK = "it is iterations of LAPACK, which compiled code does not call"
 _THROUGH = "it needs the singular value decomposition, which is iterations of LAPACK"
@@ -56,3 +58,15 @@ def refused(name: str) -> str:
     if name in REASONS:
         return f"{name} is not compiled: {REASONS[name]}"
     return f"the function {name} is not known to the compiler"
+
+
+def hint(fn) -> str:
+    """What to write in place of a function that is refused."""
+    package = ".".join((getattr(fn, "__module__", None) or "").split(".")[:2])
+    instead = INSTEAD.get(package, {}).get(getattr(fn, "__name__", ""))
+    if instead is not None:
+        return f"Call it outside of the compiled function. For its derivative: {instead}."
+    of = getattr(fn, "__self__", None)
+    if package == "scipy.stats" and of is not None:
+        return f"{refusal(of, fn.__name__)}."
+    return "Write it in functions that are (NumPy, math, scipy.special, your own), or call it outside."

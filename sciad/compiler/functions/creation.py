@@ -14,7 +14,6 @@ from sciad.compiler.ir.nodes import Value
 from sciad.compiler.objects.arrays import (
     SMALL,
     Deferred,
-    allocate,
     as_lazy,
     assign,
     broadcast_shape,
@@ -139,11 +138,6 @@ lower(np.ones_like)(_like(1))
 lower(np.empty_like)(_like(None))
 
 
-@lower(np.full_like)
-def _full_like(t, a, fill_value, dtype=None):
-    return full(t, a.shape, fill_value, dtype or {"f": float, "i": int, "b": bool}[a.kind])
-
-
 @lower(np.arange)
 def arange(t, start, stop=None, step=1, dtype=None):
     if stop is None:
@@ -197,25 +191,6 @@ def eye(t, N, M=None, k=0, dtype=float):
         return op("float", op(np.equal, op(np.add, idx[0], k), idx[1]))
 
     return converted(t, Lazy(shape, elem, "f"), dtype)
-
-
-@lower(np.diag)
-def diag(t, v, k=0):
-    v = t.settled(t.as_array(v))
-    if len(v.shape) == 2:
-        return diagonal(t, v, k)
-    n = v.shape[0]
-    total = n + abs(k)
-    if static_shape(v.shape) and total * total <= SMALL:
-        cells = [
-            element(t, v, (min(i, j),)) if j - i == k else cast(t, 0, v.kind)
-            for i in range(total)
-            for j in range(total)
-        ]
-        return small(t, (total, total), cells, v.kind)
-    made = allocate(t, (total, total), v.kind, zero=True)
-    assign(t, diagonal(t, made, k), v)
-    return made
 
 
 @lower(np.diagonal, array_functions.diagonal_, method="diagonal")

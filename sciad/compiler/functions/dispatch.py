@@ -50,10 +50,7 @@ def call(t, fn, args, kwargs):
     found = None if primitive else definitions.late(t, fn, args, kwargs)
     if found is not None:
         return found[0]
-    raise beyond or Refusal(
-        absent.refused(name),
-        "Write it in functions that are (NumPy, math, scipy.special, your own), or call it outside.",
-    )
+    raise beyond or Refusal(absent.refused(name), absent.hint(fn))
 
 
 def call_method(t, owner, name, args, kwargs):

@@ -124,20 +124,6 @@ def _float_of(t, x):
     return _float(t, x) if is_array(x) else t.builder.to_float(x)
 
 
-@lower(np.modf, math.modf)
-def _modf(t, x):
-    x = t.settled(t.as_array(x))
-    whole = t.settled(elementwise(t, np.trunc, x))
-    gap = where(t, elementwise(t, np.isinf, x), 0.0, elementwise(t, np.subtract, x, whole))
-    return elementwise(t, np.copysign, gap, x), whole
-
-
-@lower(np.divmod)
-def _divmod(t, x, y):
-    x, y = t.settled(t.as_array(x)), t.settled(t.as_array(y))
-    return elementwise(t, np.floor_divide, x, y), elementwise(t, np.remainder, x, y)
-
-
 @lower(math.log)
 def _log(t, x, base=None):
     result = t.apply(np.log, [_number(t, x)])
@@ -276,7 +262,7 @@ def _cast_method(t, x, dtype, copy=True):
 
 
 METHODS["array", "astype"] = _cast_method
-lower(np.real, np.real_if_close)(lambda t, x: t.as_array(x))
+lower(np.real)(lambda t, x: t.as_array(x))
 lower(np.abs)(lambda t, x: elementwise(t, np.absolute, t.as_array(x)))
 
 

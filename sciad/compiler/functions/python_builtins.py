@@ -161,16 +161,16 @@ def _pow(t, x, y):
     return elementwise(t, np.power, t.as_array(x), t.as_array(y))
 
 
-@lower(divmod)
-def _divmod(t, x, y):
-    return elementwise(t, np.floor_divide, x, y), elementwise(t, np.remainder, x, y)
+@lower(round)
+def _python_round(t, x, decimals=None):
+    y = _round(t, x, decimals or 0)
+    return t.integer(y) if decimals is None and is_scalar(y) and type_of(x) == "f" else y
 
 
-@lower(round, np.round, np.around)
-def _round(t, x, decimals=None):
-    if decimals in (None, 0):
-        y = elementwise(t, np.rint, t.as_array(x))
-        return t.integer(y) if decimals is None and is_scalar(y) and type_of(x) == "f" else y
+@lower(np.round, np.around)
+def _round(t, x, decimals=0):
+    if decimals == 0:
+        return elementwise(t, np.rint, t.as_array(x))
     scale = 10.0**decimals
     return elementwise(
         t, np.divide, elementwise(t, np.rint, elementwise(t, np.multiply, t.as_array(x), scale)), scale

@@ -8,7 +8,7 @@ import numpy as np
 
 from sciad.compiler.fence import Refusal
 from sciad.compiler.functions.elementwise import isclose, truths
-from sciad.compiler.functions.lowerings import METHODS, Beyond, lower
+from sciad.compiler.functions.lowerings import METHODS, lower
 from sciad.compiler.functions.reshaping import flattened, reshape
 from sciad.compiler.ir.builder import type_of
 from sciad.compiler.ir.nodes import INF, Block, Carried, Loop, Value
@@ -25,7 +25,6 @@ from sciad.compiler.objects.arrays import (
     force,
     indices,
     nest,
-    reads_of,
     small,
     static_shape,
     store,
@@ -197,20 +196,6 @@ def mean(t, a, axis=None, keepdims=False):
     return elementwise(t, np.divide, sum_(t, a, axis, keepdims), count_of(t, a, axis))
 
 
-@lower(np.var, method="var")
-def var(t, a, axis=None, ddof=0, keepdims=False):
-    a = t.settled(t.as_array(a))
-    center = mean(t, a, axis, keepdims=axis is not None)
-    gap = t.settled(elementwise(t, np.subtract, a, center))
-    total = sum_(t, elementwise(t, np.multiply, gap, gap), axis, keepdims)
-    return elementwise(t, np.divide, total, t.builder.op(np.subtract, count_of(t, a, axis), float(ddof)))
-
-
-@lower(np.std, method="std")
-def std(t, a, axis=None, ddof=0, keepdims=False):
-    return elementwise(t, np.sqrt, var(t, a, axis, ddof, keepdims))
-
-
 def _extreme(fn, limit):
     def lowering(t, a, axis=None, keepdims=False):
         a = t.as_array(a)
@@ -338,25 +323,6 @@ def _cumulative(fn, one):
 
 lower(np.cumsum, method="cumsum")(_cumulative(np.add, 0))
 lower(np.cumprod, method="cumprod")(_cumulative(np.multiply, 1))
-
-
-@lower(np.trapezoid)
-def trapezoid(t, y, x=None, dx=1.0):
-    y = t.settled(t.as_array(y))
-    if len(y.shape) != 1:
-        raise Beyond("np.trapezoid of anything but a vector")
-    x = x if x is None else t.settled(t.as_array(x))
-
-    def pair(a, i):
-        return element(t, a, (t.builder.op(np.add, i, 1),)), element(t, a, (i,))
-
-    def elem(idx):
-        after, before = pair(y, idx[0])
-        width = dx if x is None else t.apply(np.subtract, list(pair(x, idx[0])))
-        return t.apply(np.divide, [t.apply(np.multiply, [width, t.apply(np.add, [after, before])]), 2.0])
-
-    count = t.builder.op(np.subtract, y.shape[0], 1)
-    return sum_(t, Lazy((count,), elem, "f", reads_of(y) + (() if x is None else reads_of(x))))
 
 
 def _fill_method(t, a, value):

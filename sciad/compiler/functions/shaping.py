@@ -22,25 +22,7 @@ from sciad.compiler.objects.arrays import (
 )
 from sciad.compiler.objects.kinds import Lazy, Small, is_array, is_scalar
 from sciad.compiler.objects.memory_order import contiguous
-from sciad.compiler.objects.subscripts import Slice, transposed, view
-
-
-@lower(np.swapaxes, method="swapaxes")
-def swapaxes(t, a, axis1, axis2):
-    order = list(range(len(a.shape)))
-    order[axis1], order[axis2] = order[axis2], order[axis1]
-    return transposed(t, a, order)
-
-
-@lower(np.squeeze, method="squeeze")
-def squeeze(t, a, axis=None):
-    a = t.settled(a)
-    drop = (
-        [k for k, n in enumerate(a.shape) if type(n) is int and n == 1]
-        if axis is None
-        else [axis % len(a.shape)]
-    )
-    return view(t, a, [0 if k in drop else Slice(None, None, None) for k in range(len(a.shape))])
+from sciad.compiler.objects.subscripts import Slice, view
 
 
 @lower(np.roll)

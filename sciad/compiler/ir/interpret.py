@@ -102,6 +102,11 @@ class _Machine:
         out, *args = [self.window(v) for v in node.outs + node.args]
         ARRAY_CALLS[node.fn].run(out, *args)
 
+    def Custom(self, node):
+        (given,) = node.body.inputs
+        self.memory[given], self.memory[node.body.result] = map(self.window, (*node.args, *node.outs))
+        self.block(node.body.block)
+
     def window(self, view: ir.View) -> np.ndarray:
         flat = self.place(view.mem)[self.at(view.address) :]
         return np.lib.stride_tricks.as_strided(flat, view.shape, [8 * s for s in view.strides])

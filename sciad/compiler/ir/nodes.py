@@ -264,6 +264,37 @@ class Call(Node):
 
 
 @dataclass(eq=False)
+class Piece:
+    """A part of a program with memories of its own for what it is given (`inputs`) and for its `result`."""
+
+    block: Block
+    inputs: tuple[str, ...]
+    result: str
+
+
+@dataclass(eq=False)
+class Custom(Call):
+    """A function with derivative rules of its own: `body`, from one vector to another.
+
+    Its derivatives are not those of `body` but `push`, of arguments and tangents, or `pull`, of arguments and
+    cotangents (either may be missing; `name` is the function's).  `push_out` and `pull_out` are the results
+    as the rules compute them, which take the place of `body` where a derivative is taken.
+    """
+
+    body: Piece
+    push: Piece | None
+    pull: Piece | None
+    push_out: Piece | None
+    pull_out: Piece | None
+    name: str
+
+    def pieces(self) -> list[Piece]:
+        """Those there are."""
+        found = (self.body, self.push, self.pull, self.push_out, self.pull_out)
+        return [p for p in found if p is not None]
+
+
+@dataclass(eq=False)
 class Check(Node):
     """If not `cond`, leave the program with status `site` (1-based index into `Program.sites`)."""
 

@@ -12,6 +12,7 @@ from sciad.compiler.ir.nodes import (
     Call,
     Carried,
     Check,
+    Custom,
     If,
     Load,
     Loop,
@@ -34,6 +35,8 @@ def blocks(node: Node) -> tuple[Block, ...]:
         return (node.then, node.orelse)
     if isinstance(node, Loop):
         return (node.body,) if node.pre is None else (node.pre, node.body)
+    if isinstance(node, Custom):
+        return tuple(piece.block for piece in node.pieces())
     return ()
 
 
@@ -201,7 +204,12 @@ def rewrite(node: Node, use: Use, define: Callable[[Value], Value], inner: Calla
         return dataclasses.replace(node, size=use(node.size), out=define(node.out))
     if isinstance(node, Call):
         view = lambda v: dataclasses.replace(v, address=at(v.address))  # noqa: E731
-        return dataclasses.replace(node, outs=tuple(map(view, node.outs)), args=tuple(map(view, node.args)))
+        node = dataclasses.replace(node, outs=tuple(map(view, node.outs)), args=tuple(map(view, node.args)))
+        if isinstance(node, Custom):
+            again = lambda p: p and dataclasses.replace(p, block=inner(p.block))  # noqa: E731
+            node.body, node.push, node.pull = again(node.body), again(node.push), again(node.pull)
+            node.push_out, node.pull_out = again(node.push_out), again(node.pull_out)
+        return node
     if isinstance(node, Check):
         return dataclasses.replace(node, cond=use(node.cond))
     if isinstance(node, If):
@@ -237,6 +245,37 @@ def rewrite(node: Node, use: Use, define: Callable[[Value], Value], inner: Calla
 def copy_program(program: Program, **changes) -> Program:
     """A program with its own nodes and values, to be transformed in place."""
     return dataclasses.replace(program, body=clone(program.body), classes=list(program.classes), **changes)
+
+
+def moved(block: Block, moves: dict[str, tuple]) -> Block:
+    """Accesses of other memories: `moves` has memory, distance and alias class (None: as it was) by name;
+    accesses of memory None are dropped.
+    """
+    out = Block()
+    for node in block:
+        for inner in blocks(node):
+            inner[:] = moved(inner, moves)
+        if isinstance(node, Load | Store) and node.mem in moves:
+            mem, at, alias = moves[node.mem]
+            if mem is None:
+                continue
+            alias = node.alias if alias is None else alias
+            node = dataclasses.replace(node, mem=mem, address=node.address + at, alias=alias)
+        elif isinstance(node, Call):
+            views = [tuple(_moved_view(v, moves) for v in part) for part in (node.outs, node.args)]
+            if any(v is None for part in views for v in part):
+                continue
+            node = dataclasses.replace(node, outs=views[0], args=views[1])
+        out.append(node)
+    return out
+
+
+def _moved_view(view, moves):
+    if view.mem not in moves:
+        return view
+    mem, at, alias = moves[view.mem]
+    alias = view.alias if alias is None else alias
+    return None if mem is None else dataclasses.replace(view, mem=mem, address=view.address + at, alias=alias)
 
 
 def key_of(program: Program, mem: str, alias: int) -> tuple[str, int]:

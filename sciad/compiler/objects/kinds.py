@@ -245,6 +245,14 @@ class Bound:
     kwargs: dict = field(default_factory=dict)
 
 
+@dataclass(eq=False)
+class Frozen:
+    """A distribution of scipy.stats with its parameters given."""
+
+    distribution: Any
+    parameters: dict
+
+
 def is_scalar(x) -> bool:
     return isinstance(x, (Value, float, int, bool))
 

@@ -6,6 +6,7 @@ from sciad.compiler.analysis.activity import remove_dead
 from sciad.compiler.analysis.parallel_loops import find_parallel
 from sciad.compiler.ir.nodes import Program
 from sciad.compiler.ir.walking import copy_program
+from sciad.compiler.passes.custom_bodies import spliced
 from sciad.compiler.passes.factoring import factored
 from sciad.compiler.passes.index_checks import lift_checks
 from sciad.compiler.passes.induction import replace_counters
@@ -31,7 +32,7 @@ def optimize(program: Program) -> Program:
 
 def finish(program: Program) -> Program:
     """An equivalent program: before it is emitted."""
-    program = copy_program(program)
+    program = spliced(copy_program(program))
     share(program)
     remove_dead(program)
     hoist(program)

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 from sciad.compiler import functions
 from sciad.compiler.fence import Refusal, located
-from sciad.compiler.functions import written
+from sciad.compiler.functions import distributions, written
 from sciad.compiler.objects.kinds import (
     UNDEFINED,
     Bound,
@@ -25,6 +25,7 @@ from sciad.compiler.objects.kinds import (
     is_array,
     is_scalar,
 )
+from sciad.compiler.tracing import inner_customs
 from sciad.compiler.tracing.jumps import RETURNED, VALUE
 from sciad.compiler.tracing.source import Source, function_source
 from sciad.eager.traced import Primitive
@@ -94,6 +95,8 @@ class Calls:
             dataclasses.is_dataclass(fn) or (issubclass(fn, tuple) and hasattr(fn, "_fields"))
         ):
             return self.construct(fn, args, kwargs)
+        if distributions.is_distribution(fn):
+            return distributions.frozen(fn, args, kwargs)
         return functions.call(self, fn, args, kwargs)
 
     def call_method(self, owner, name: str, args: list, kwargs: dict):
@@ -120,6 +123,10 @@ class Calls:
     def requested(self, request, fun):
         """What a transform made outside of the compiled function."""
         return self.call(request.transform, [fun, *request.options], {})
+
+    def custom_from_outside(self, obj, path):
+        """A function with derivative rules of its own."""
+        return inner_customs.from_outside(obj, path, self.captures.resolve)
 
     def defined(self, name: str, record, args: list, kwargs: dict):
         if isinstance(record, Primitive):

@@ -125,7 +125,7 @@ class Captures:
         ):
             self.guard(path, "is", obj)
             return original(obj)
-        if is_library(type(obj)) and callable(obj):
+        if is_library(type(obj)) and callable(obj) and not isinstance(obj, tuple):
             self.guard(path, "is", obj)
             return obj
         if isinstance(obj, (tuple, list)):
@@ -155,6 +155,10 @@ class Captures:
         library = type(obj).__module__.partition(".")[0]
         if library == "numba" and isinstance(getattr(obj, "py_func", None), types.FunctionType):
             return self.callable(obj.py_func, path.attr("py_func"))
+        if isinstance(obj, types.MethodType) and is_library(type(obj.__self__)):
+            self.guard(path.attr("__self__"), "is", obj.__self__)
+            self.guard(path.attr("__func__"), "is", obj.__func__)
+            return obj
         if isinstance(obj, types.MethodType):
             fn = self.callable(obj.__func__, path.attr("__func__"))
             return Bound(fn, (self.resolve(obj.__self__, path.attr("__self__")),))
@@ -164,11 +168,8 @@ class Captures:
             self.guard(path, "partial", (len(args), tuple(kwargs)))
             return Bound(self.resolve(obj.func, path.attr("func")), args, kwargs)
         if library == "sciad" and getattr(obj, "kind", None) == "custom":
-            raise Refusal(
-                f"{obj.name} has derivative rules of its own, which compiled code would not follow",
-                "Call it outside of the compiled function; or, if the rules are those of another way to "
-                "write it, enter that by sciad.rule_table.composite.",
-            )
+            self.guard(path, "type", type(obj))
+            return self.tracer.custom_from_outside(obj, path)
         if library == "sciad" and getattr(obj, "kind", None) == "transform":
             raise Refusal(
                 f"{obj.__name__} is a derivative or another transform, which compiled code does not call",

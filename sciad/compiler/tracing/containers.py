@@ -11,6 +11,7 @@ import numpy as np
 
 from sciad.compiler import functions
 from sciad.compiler.fence import NeedUnroll, Refusal
+from sciad.compiler.functions import distributions
 from sciad.compiler.ir.builder import type_of
 from sciad.compiler.ir.nodes import Block, Value
 from sciad.compiler.objects import arrays, subscripts
@@ -21,6 +22,7 @@ from sciad.compiler.objects.kinds import (
     Conflict,
     DictBox,
     DictView,
+    Frozen,
     Host,
     Iteration,
     ListBox,
@@ -278,7 +280,10 @@ class Containers:
         if isinstance(owner, Host):
             if isinstance(owner.obj, (dict, list)) and callable(getattr(owner.obj, name, None)):
                 return Bound("method", (owner, name))
-            return self.captures.attribute(owner, name)
+            made = distributions.thawed(self, owner)
+            return self.captures.attribute(owner, name) if made is None else self.get_attribute(made, name)
+        if isinstance(owner, Frozen):
+            return distributions.method(self, owner, name)
         if isinstance(owner, RecordBox):
             if name in owner.slots:
                 return self._readable(owner.slots[name])

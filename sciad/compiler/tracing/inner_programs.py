@@ -12,11 +12,11 @@ import math
 
 import numpy as np
 
-from sciad.compiler.derivatives.as_programs import free_names, moved
+from sciad.compiler.derivatives.as_programs import free_names
 from sciad.compiler.fence import Refusal
 from sciad.compiler.ir.builder import type_of
 from sciad.compiler.ir.nodes import Address, Block, Call, Input, Load, Op, Operand, Program, Store, Value
-from sciad.compiler.ir.walking import accesses, blocks, clone, is_arena, substitute, walk
+from sciad.compiler.ir.walking import accesses, blocks, clone, is_arena, moved, substitute, walk
 from sciad.compiler.objects import arrays
 from sciad.compiler.objects.kinds import Array, Small, is_array, is_scalar
 from sciad.compiler.passes.pipeline import optimize
@@ -26,14 +26,15 @@ __all__ = ["Leaves", "Part", "inlined"]
 
 
 class Leaves:
-    """The numbers of a nested structure as one vector."""
+    """The numbers of a nested structure as one vector, with `floats` only those that are floats."""
 
-    def __init__(self, t, x, what: str):
+    def __init__(self, t, x, what: str, floats: bool = False):
         self.t = t
         self.leaves, self.structure = flatten(t, x)
         self.shapes, self.kinds, self.at, self.size = [], [], [], 0
         for leaf in self.leaves:
             kind = leaf.kind if is_array(leaf) else type_of(leaf) if is_scalar(leaf) else None
+            kind = None if floats and kind != "f" else kind
             shape = leaf.shape if is_array(leaf) else ()
             if not arrays.static_shape(shape):
                 raise Refusal(f"{what} has a length that depends on values")
@@ -99,35 +100,47 @@ def store_leaf(t, target: Array, leaf) -> None:
 class Part:
     """``fun(*args, **kwargs)`` as a program of the numbers in the arguments `wrt`.
 
+    Parameters
+    ----------
+    split : whether each of these arguments is an input group of its own.
+    floats : whether ints, truth values and texts among the arguments are given as they are.
+
     Attributes
     ----------
-    name : str
-        The input group of these numbers.
-    inputs, results : Leaves
+    name, names : str, list of str
+        The input group of the numbers, or those of each argument.
+    given, results : Leaves
     program : Program
-        Or None, if the call never returns.
     """
 
-    def __init__(self, t, fun, args: list, kwargs: dict, wrt: list[int], what: str):
-        self.t, self.what = t, what
-        self.given = [Leaves(t, args[n], f"an argument of {what}") for n in wrt]
+    def __init__(
+        self, t, fun, args: list, kwargs: dict, wrt: list[int], what: str, split=False, floats=False
+    ):
+        self.t, self.what, self.floats = t, what, floats
+        self.given = [Leaves(t, args[n], f"an argument of {what}", floats) for n in wrt]
         self.at, self.size = [], 0
         for leaves in self.given:
-            self.at.append(self.size)
+            self.at.append(0 if split else self.size)
             self.size += leaves.size
-        t.inner_count += 1
-        self.name = f"arg{t.inner_count}"
-        self.alias = t.program.new_class()
-        args = list(args)
+        self.names = []
+        for _ in self.given:
+            t.inner_count += not self.names or split
+            self.names.append(f"arg{t.inner_count}")
+        if not self.names:
+            t.inner_count += 1
+        self.name = self.names[0] if self.names else f"arg{t.inner_count}"
+        self.aliases = {name: t.program.new_class() for name in (self.name, *self.names)}
+        args, prologue = list(args), Block()
         with t.region(Block()) as arm:
-            t.prologues[self.name] = prologue = Block()
-            for n, leaves, at in zip(wrt, self.given, self.at, strict=True):
+            t.prologues |= dict.fromkeys(self.aliases, prologue)
+            for n, leaves, at, name in zip(wrt, self.given, self.at, self.names, strict=True):
                 args[n] = leaves.tree(
-                    [self._leaf(leaves, k, at + leaves.at[k], n) for k in range(len(leaves.leaves))]
+                    [self._leaf(leaves, k, name, at + leaves.at[k], n) for k in range(len(leaves.leaves))]
                 )
             self.results = Leaves(t, t.call(fun, args, kwargs), f"the result of {what}")
             self._store_results()
-        del t.prologues[self.name]
+        for name in self.aliases:
+            del t.prologues[name]
         if arm.new:
             raise Refusal(
                 f"a function given to {what} changes what is not its own",
@@ -137,27 +150,29 @@ class Part:
         block = Block([*prologue, *arm.block])
         self._refuse_writes(block)
         program = t.program
-        groups = [Input(self.name, self.size), *program.inputs]
+        sizes = dict(zip(self.names, (leaves.size for leaves in self.given), strict=True)) if split else {}
+        groups = [Input(name, sizes.get(name, self.size)) for name in self.aliases]
         self.program = optimize(
             Program(
-                what, groups, self.results.size, block, np.array(t._constants, dtype=float), program.sites,
-                program.classes, program.filename, bases=t.bases,
+                what, [*groups, *program.inputs], self.results.size, block,
+                np.array(t._constants, dtype=float), program.sites, program.classes, program.filename,
+                bases=t.bases,
             )
         )  # fmt: skip
         program.classes[:] = self.program.classes  # those that the passes made
         self.classes = len(program.classes)
 
-    def _leaf(self, leaves: Leaves, k: int, at: int, n: int):
+    def _leaf(self, leaves: Leaves, k: int, name: str, at: int, n: int):
         """The argument as the function sees it: numbers of the input group."""
         t, leaf, kind, shape = self.t, leaves.leaves[k], leaves.kinds[k], leaves.shapes[k]
-        if kind is None and not isinstance(leaf, str):
+        if kind is None and not self.floats:
             raise Refusal(
                 f"an argument of {self.what} is {t.describe(leaf)}: only numbers can be differentiated"
             )
         if kind in (None, "b"):
             return leaf
-        record = Array(self.name, Address(at), shape, arrays.row_major(t, shape), self.alias)
-        record.site = site = (*t.site(), "inner", (n, k))
+        record = Array(name, Address(at), shape, arrays.row_major(t, shape), self.aliases[name])
+        record.site = site = self._site(n, k)
         if shape == ():
             value = t.input(record, at)
             value.name = value.name or getattr(leaf, "name", "")
@@ -171,6 +186,9 @@ class Part:
             arrays.fill(t, made, record, fresh=True)
             return made
         return record
+
+    def _site(self, n: int, k: int) -> tuple:
+        return (*self.t.site(), "inner", (self.what, n, k))
 
     def _store_results(self) -> None:
         t, out, at = self.t, self.results, 0
