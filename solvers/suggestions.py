@@ -101,6 +101,12 @@ def check_adjoint(adjoint, solver: str) -> None:
     raise TypeError(text + _adjoint_meant(adjoint, solver, own))
 
 
+def adjoint_given(adjoint, solver: str):
+    """The adjoint that an argument stands for, checked as by `check_adjoint`."""
+    check_adjoint(adjoint, solver)
+    return _adjoints_of(solver)["DiscreteAdjoint"]() if isinstance(adjoint, str) else adjoint
+
+
 def _adjoints_of(solver: str) -> dict[str, type]:
     """They are built on the solvers, so they are asked for when they are wanted only."""
     return importlib.import_module("sciad.adjoints").serving(solver)

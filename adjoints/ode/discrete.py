@@ -20,7 +20,7 @@ from sciad.solvers.linear.lu_kernels import linked_algebra
 from sciad.solvers.stepping.families import FAMILIES
 from sciad.solvers.stepping.recording import Part
 
-__all__ = ["Cotangents", "DiscreteAdjoint", "pull", "push"]
+__all__ = ["Cotangents", "DiscreteAdjoint", "check_finite", "pull", "push", "sweep_failure", "sweep_plan"]
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def pull(model, trajectory, p: np.ndarray, gys: np.ndarray, times: bool = False)
     mass = trajectory.mass
     plan = model.plans.get((trajectory.method, "pull", None if mass is None else mass.tobytes()))
     if plan is None:
-        plan = _plan(model, trajectory, "pull")
+        plan = sweep_plan(model, trajectory.method, mass, "pull")
     if not len(trajectory.record):  # an empty span: every output is y0
         return Cotangents(gys.sum(axis=0), np.zeros(model.m), np.zeros(len(gys)) if times else None)
     try:
@@ -138,7 +138,7 @@ def pull(model, trajectory, p: np.ndarray, gys: np.ndarray, times: bool = False)
     lam = state[plan.rows["LAM"]].copy()
     plan.desks.append(desk)
     if status:
-        raise _failure(model, status)
+        raise sweep_failure(model, status)
     if not math.isfinite(np.vdot(lam, lam) + np.vdot(gp, gp)):
         check_finite(lam, gp, "the discrete adjoint")
     if not times:
@@ -165,7 +165,7 @@ def push(
     -------
     dys : ndarray (k, n)
     """
-    plan = _plan(model, trajectory, "push")
+    plan = sweep_plan(model, trajectory.method, trajectory.mass, "push")
     record, place = trajectory.record, trajectory.place
     dout = np.zeros((len(place), model.n))
     if dts is None:
@@ -190,7 +190,7 @@ def push(
             break
     plan.desks.append(desk)
     if status:
-        raise _failure(model, status)
+        raise sweep_failure(model, status)
     check_finite(dout, dout, "the forward sensitivity")
     return dout
 
@@ -199,7 +199,7 @@ def _mass(trajectory) -> np.ndarray:
     return _NO_ROWS if trajectory.mass is None else trajectory.mass
 
 
-def _failure(model, status: int) -> BaseException:
+def sweep_failure(model, status: int) -> BaseException:
     if status == -1:
         return SolverError(
             "the Jacobian of a recorded step is singular or not finite where the forward solve went through"
@@ -285,7 +285,7 @@ SWEEPS["esdirk"] = SweepFamily(
 )
 
 
-class _SweepPlan:
+class SweepPlan:
     """What is made once per model, method, direction and mass matrix."""
 
     def __init__(self, model, method, direction: str, mass):
@@ -304,7 +304,8 @@ class _SweepPlan:
             self.table = model.table(*self.kinds)
             self.work_size = model.work_size_of(*self.kinds)
         self.rows = sweep.sweep_rows(method)
-        self.kernel = model.served(_kernel(method, direction, model), self.kinds, self.table, self.algebra)
+        self.code = model.served(_kernel(method, direction, model), self.kinds, self.table, self.algebra)
+        self.kernel = self.code.enter
         self.desks: list[_Desk] = []
 
     def take(self) -> _Desk:
@@ -317,7 +318,7 @@ class _SweepPlan:
 class _Desk:
     """Work arrays of one sweep at a time."""
 
-    def __init__(self, plan: _SweepPlan):
+    def __init__(self, plan: SweepPlan):
         self.whole = np.zeros(8, dtype=np.int64)
         self.state = np.zeros((plan.rows["SWEEP_ROWS"], plan.model.n))
         self.work = np.empty(plan.work_size)
@@ -327,12 +328,12 @@ class _Desk:
             self.scratch[start : start + plan.algebra.mass_size] = plan.mass
 
 
-def _plan(model, trajectory, direction: str) -> _SweepPlan:
-    method, mass = trajectory.method, trajectory.mass
+def sweep_plan(model, method, mass, direction: str) -> SweepPlan:
+    """The plan of sweeps over the records of a method, "pull" or "push"."""
     key = (method, direction, None if mass is None else mass.tobytes())
     plan = model.plans.get(key)
     if plan is None:
-        plan = model.plans[key] = _SweepPlan(model, method, direction, mass)
+        plan = model.plans[key] = SweepPlan(model, method, direction, mass)
     return plan
 
 

@@ -115,9 +115,14 @@ def _cotangents(problem: Problem, adjoint, trajectory, p, gys, times: bool) -> C
 def _loss_not_finite(trajectory, gys) -> LossNotFinite:
     row, k = np.argwhere(~np.isfinite(gys))[0]
     when = f" at t = {trajectory.ts[row]:.6g}" if len(trajectory.ts) == len(gys) else ""
+    return loss_not_finite(k, when, gys[row, k])
+
+
+def loss_not_finite(k: int, when: str, value: float) -> LossNotFinite:
+    """What to raise where a loss has no finite derivative with respect to an output."""
     return LossNotFinite(
         f"the derivative of the loss with respect to component {k} of y{when} is not finite but "
-        f"{gys[row, k]}. If the data hold NaN, leave those out of the loss (np.nansum does); else look for "
+        f"{value}. If the data hold NaN, leave those out of the loss (np.nansum does); else look for "
         "logarithms, roots or quotients at zero in what is computed from the solution"
     )
 

@@ -18,6 +18,7 @@ from sciad.compiler.derivatives.pullback import pullback
 from sciad.compiler.derivatives.pushforward import pushforward
 from sciad.compiler.fence import MISTAKES, internal_error
 from sciad.compiler.ir.nodes import Program
+from sciad.compiler.ir.routines import failure_of
 from sciad.compiler.passes.pipeline import finish, optimize
 from sciad.compiler.tracing.given import WithObjects
 from sciad.compiler.tracing.trace import Group, Traced, trace
@@ -154,7 +155,7 @@ class CompiledFunction:
 
     def failure(self, status: int) -> Exception:
         """The exception that a status other than 0 stands for."""
-        return self.sites[status - 1].error()
+        return failure_of(self.sites, status)
 
     def interpreted(self, kind: str) -> Callable:
         """The same emitted text as a plain Python function of the same arrays."""

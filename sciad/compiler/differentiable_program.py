@@ -11,6 +11,7 @@ from sciad.compiler.derivatives.as_programs import cotangent, tangent
 from sciad.compiler.derivatives.pullback import pullback
 from sciad.compiler.derivatives.pushforward import pushforward
 from sciad.compiler.ir.nodes import Program
+from sciad.compiler.ir.routines import failure_of
 from sciad.compiler.mapped_program import Rows
 from sciad.compiler.passes.pipeline import finish, optimize
 from sciad.eager.traced import is_traced
@@ -153,7 +154,7 @@ class Primitive:
         return enter, native_address(text), max(1, text.layout.work_size)
 
     def fail(self, status: int):
-        raise self.program.sites[status - 1].error()
+        raise failure_of(self.program.sites, status)
 
 
 _ONE = np.ones(1)

@@ -62,6 +62,8 @@ def debug_nan(fun: Callable) -> Callable:
             out = interpret.run(found.program, *inputs, watch=_watch)
         except interpret.Left as left:
             site = found.program.sites[left.site - 1]
+            if left.report:
+                raise site.error(left.report) from None
             raise RuntimeError(f"{site.exception}: {site.message} ({_place(site.line)})") from None
         return found.out_tree.unflatten(out)
 

@@ -20,7 +20,7 @@ from sciad.native.backend import translated
 from sciad.native.cache import cache_folder, digest, import_text, locked, read_file, write_file
 from sciad.native.notices import compiling
 from sciad.native.numba_frontend import lifted, start_runtime, translating
-from sciad.native.python_entries import Signature, python_entry, trampoline_entry
+from sciad.native.python_entries import Signature, python_entry, table_entry, trampoline_entry
 from sciad.private_interfaces import builtin
 
 __all__ = ["Code", "assembled", "bound", "compiled", "trampoline"]
@@ -257,9 +257,10 @@ def _bind(stem: str, kernel: Code, form: Signature, table: Sequence[Code | int])
             f"@table = internal constant [{len(table)} x i64] [{values}]",
             *(f"declare {_declaration(unit, model.stem)}" for model in models),
         ]
-        entry = python_entry(_python_symbol(stem), kernel.stem, form, ("table", len(table)))
-        unit.link_in(machine.parse("\n".join([*head, entry])))
-        _finish(unit, stem, {_python_symbol(stem)}, bitcode=False)
+        head.append(table_entry(stem, kernel.stem, form, "table", len(table)))
+        unit.link_in(machine.parse("\n".join(head)))
+        unit.link_in(machine.parse(python_entry(_python_symbol(stem), stem, form)))
+        _finish(unit, stem, {stem, _python_symbol(stem)}, bitcode=False)
 
 
 def _assemble(text: str, stem: str, functions: Sequence[str]) -> None:

@@ -10,6 +10,7 @@ from sciad.native import runtime
 from sciad.private_interfaces import Intrinsic, cgutils, make_array, populate_array
 
 __all__ = ["Twin", "at_address", "call", "carray", "combine", "combine_from", "intrinsic", "row", "scatter"]
+__all__ += ["allocate", "copy_memory", "numbers_at", "reallocate", "release", "symbol", "whole_at"]
 __all__ += ["stack_f64", "view"]
 
 
@@ -129,6 +130,75 @@ def at_address(typing_context, address, rows, columns):
         return _array(context, builder, kind, data, [values[1], values[2]])
 
     return kind(types.intp, types.intp, types.intp), generate
+
+
+@intrinsic(runtime.numbers_at)
+def numbers_at(typing_context, address, size):
+    return _vector_at(types.float64)
+
+
+@intrinsic(runtime.whole_at)
+def whole_at(typing_context, address, size):
+    return _vector_at(types.int64)
+
+
+def _vector_at(dtype):
+    kind = types.Array(dtype, 1, "C")
+
+    def generate(context, builder, signature, values):
+        data = builder.inttoptr(values[0], context.get_data_type(dtype).as_pointer())
+        return _array(context, builder, kind, data, [values[1]])
+
+    return kind(types.intp, types.intp), generate
+
+
+# -- memory, and what has a name -------------------------------------------------------------------
+
+
+@intrinsic(runtime.symbol)
+def symbol(typing_context, name):
+    if not isinstance(name, types.StringLiteral):
+        return None
+
+    def generate(context, builder, signature, values):
+        byte, known = ir.IntType(8), builder.module.globals
+        place = known.get(name.literal_value) or ir.GlobalVariable(builder.module, byte, name.literal_value)
+        return builder.ptrtoint(place, ir.IntType(64))
+
+    return types.int64(name), generate
+
+
+def _of_c(name: str, count: int, gives: bool):
+    """An intrinsic that calls a function of C's library with int64 addresses and sizes."""
+
+    def generate(context, builder, signature, values):
+        word, nothing = ir.IntType(64), ir.VoidType()
+        kind = ir.FunctionType(word if gives else nothing, [word] * count)
+        result = builder.call(cgutils.get_or_insert_function(builder.module, kind, name), values)
+        return result if gives else context.get_dummy_value()
+
+    return (types.int64 if gives else types.none)(*[types.int64] * count), generate
+
+
+@intrinsic(runtime.allocate)
+def allocate(typing_context, size):
+    return _of_c("malloc", 1, True)
+
+
+@intrinsic(runtime.reallocate)
+def reallocate(typing_context, address, size):
+    return _of_c("realloc", 2, True)
+
+
+@intrinsic(runtime.release)
+def release(typing_context, address):
+    return _of_c("free", 1, False)
+
+
+@intrinsic(runtime.copy_memory)
+def copy_memory(typing_context, target, source, size):
+    signature, generate = _of_c("memcpy", 3, True)
+    return types.int64(*signature.args), generate
 
 
 # -- sums with constant weights ------------------------------------------------------------------------

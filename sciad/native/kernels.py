@@ -101,8 +101,8 @@ def link(
     return Kernel(code, form)
 
 
-def link_entry(entry: Callable, signature: str, constants: dict[str, Any] | None = None) -> int:
-    """As `link`, but the result is the address of a C function, to be called by other kernels.
+def link_entry(entry: Callable, signature: str, constants: dict[str, Any] | None = None) -> Code:
+    """As `link`, but the result is the code of a C function, whose address other kernels call.
 
     Parameters
     ----------
@@ -117,7 +117,7 @@ def link_entry(entry: Callable, signature: str, constants: dict[str, Any] | None
         *inner, last = _parts(entry, constants, options)
         return "\n\n".join([*inner, f"@cfunc({signature!r}, {options})\n" + last.split("\n", 1)[1]])
 
-    return compiled(text, entry.__name__, entry.__name__, None, key).address
+    return compiled(text, entry.__name__, entry.__name__, None, key)
 
 
 def _options(fastmath: tuple[str, ...]) -> str:
@@ -147,7 +147,13 @@ class Kernel:
         """This kernel with code it calls in it, to be called with the same arguments; what is passed as the
         first one, the table of addresses and numbers, is not read. Without a table, the kernel as it is.
         """
-        return bound(self.code, self.form, table).enter if table else self.enter
+        return self.code_serving(table).enter
+
+    def code_serving(self, table: Sequence[Code | int] | None) -> Code:
+        """The same as native code, whose C entry has the table's address and length as its first arguments,
+        too.
+        """
+        return bound(self.code, self.form, table) if table else self.code
 
 
 def _linked_module(entry: Callable, form: Signature, constants: dict[str, Any], options: str) -> str:

@@ -17,7 +17,7 @@ import numpy as np
 
 from sciad.private_interfaces import array_layout_is_known
 
-__all__ = ["address_of", "emit", "host", "load", "optimize", "parse"]
+__all__ = ["address_of", "emit", "host", "load", "optimize", "parse", "provide", "provided"]
 
 
 def parse(text: str | bytes) -> llvm.ModuleRef:
@@ -64,6 +64,22 @@ def address_of(symbol: str) -> int:
     """Address of a function that was loaded."""
     with _guard:
         return _engine().get_function_address(symbol)
+
+
+def provide(symbol: str, address: int) -> None:
+    """Let code that is loaded from now on name what lies at an address."""
+    _initialize()
+    with _guard:
+        llvm.add_symbol(symbol, address)
+        _provided[symbol] = address
+
+
+def provided(symbol: str) -> int:
+    """The address behind a name that was entered by `provide`."""
+    return _provided[symbol]
+
+
+_provided: dict[str, int] = {}
 
 
 @functools.cache

@@ -17,7 +17,7 @@ import numpy as np
 
 from sciad import private_interfaces as layout
 
-__all__ = ["Signature", "c_types", "python_entry", "signature", "trampoline_entry"]
+__all__ = ["Signature", "c_types", "python_entry", "signature", "table_entry", "trampoline_entry"]
 
 
 @dataclass(frozen=True)
@@ -63,23 +63,30 @@ def c_types(form: Signature) -> list[str]:
     return types
 
 
-def python_entry(name: str, target: str, form: Signature, table: tuple[str, int] | None = None) -> str:
-    """LLVM text of ``name``, which calls ``target``.
-
-    Parameters
-    ----------
-    name, target : str
-    form : Signature
-    table : (str, int), optional
-        Symbol and length of an array of addresses that takes the place of the first argument.
-    """
+def python_entry(name: str, target: str, form: Signature) -> str:
+    """LLVM text of ``name``, which calls ``target``."""
     declared = f"declare {_LLVM[form.result]} @{target}({', '.join(c_types(form))})"
     writer = _Writer(name, form)
     arguments = writer.arguments()
-    if table is not None:
-        symbol, length = table
-        arguments[:2] = [f"ptr @{symbol}", f"i64 {length}"]
     return "\n".join([*_RUNTIME, declared, *writer.function(f"@{target}", arguments)])
+
+
+def table_entry(name: str, target: str, form: Signature, symbol: str, length: int) -> str:
+    """LLVM text of a C function ``name`` that calls ``target`` with an array of addresses, of that symbol and
+    length, in place of its first argument.
+    """
+    result, types = _LLVM[form.result], c_types(form)
+    given = [f"{t} %a{k}" for k, t in enumerate(types)]
+    passed = [f"ptr @{symbol}", f"i64 {length}", *given[2:]]
+    return "\n".join(
+        [
+            f"declare {result} @{target}({', '.join(types)})",
+            f"define {result} @{name}({', '.join(given)}) {{",
+            f"  %result = call {result} @{target}({', '.join(passed)})",
+            f"  ret {result} %result",
+            "}",
+        ]
+    )
 
 
 def trampoline_entry(name: str, form: Signature) -> str:

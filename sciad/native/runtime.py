@@ -13,6 +13,7 @@ import functools
 import numpy as np
 
 __all__ = ["at_address", "call", "carray", "combine", "combine_from", "row", "scatter", "stack_f64"]
+__all__ += ["allocate", "copy_memory", "numbers_at", "reallocate", "release", "symbol", "whole_at"]
 __all__ += ["unroll", "view"]
 
 
@@ -51,6 +52,62 @@ def at_address(address, rows, columns):
     """The float64 matrix of that shape at a memory address, as a view that must not outlive it."""
     flat = (ctypes.c_double * (int(rows) * int(columns))).from_address(int(address))
     return np.frombuffer(flat).reshape(int(rows), int(columns))
+
+
+def symbol(name):
+    """The address of what is entered under this name by `sciad.native.llvm.provide`; `name` is literal."""
+    from sciad.native import llvm
+
+    return Address(llvm.provided(name))
+
+
+class Address(int):
+    """An address in plain Python, which can be called with arrays and numbers."""
+
+    def __call__(self, *args):
+        kinds = [ctypes.c_double if isinstance(a, float) else ctypes.c_int64 for a in args]
+        plain = [a.ctypes.data if isinstance(a, np.ndarray) else a for a in args]
+        return ctypes.CFUNCTYPE(ctypes.c_int64, *kinds)(int(self))(*plain)
+
+
+# -- memory that outlives the function that asks for it ----------------------------------------------
+
+
+def allocate(size):
+    """The address of that many bytes, or 0 where there is no more memory."""
+    return _libc("malloc", ctypes.c_size_t)(int(size)) or 0
+
+
+def reallocate(address, size):
+    """The same memory with another size, perhaps elsewhere; 0, and the old one as it was, if none."""
+    return _libc("realloc", ctypes.c_void_p, ctypes.c_size_t)(int(address), int(size)) or 0
+
+
+def release(address):
+    """Give back what `allocate` gave."""
+    _libc("free", ctypes.c_void_p)(int(address))
+
+
+def copy_memory(target, source, size):
+    """Copy bytes between addresses."""
+    ctypes.memmove(int(target), int(source), int(size))
+
+
+def whole_at(address, size):
+    """The int64 numbers at an address, as a view that must not outlive them."""
+    return np.frombuffer((ctypes.c_int64 * int(size)).from_address(int(address)), dtype=np.int64)
+
+
+def numbers_at(address, size):
+    """The float64 numbers at an address, as a view that must not outlive them."""
+    return np.frombuffer((ctypes.c_double * int(size)).from_address(int(address)))
+
+
+@functools.cache
+def _libc(name, *kinds):
+    function = getattr(ctypes.CDLL(None), name)
+    function.restype, function.argtypes = ctypes.c_void_p, kinds
+    return function
 
 
 def carray(pointer, shape):

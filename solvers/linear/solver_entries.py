@@ -50,10 +50,10 @@ def entries(kind: str) -> tuple[int, int, int, int]:
     numbers, places = "CPointer(float64)", "CPointer(int64)"
     solving = f"int64(int64, {numbers}, {numbers}, {places})"
     return (
-        link_entry(factor, f"int64(int64, float64, {numbers}, {numbers}, {numbers}, {places})"),
-        link_entry(solve, solving),
-        link_entry(transposed, solving),
-        link_entry(times, f"int64(int64, {numbers}, {numbers}, {numbers}, {places})"),
+        link_entry(factor, f"int64(int64, float64, {numbers}, {numbers}, {numbers}, {places})").address,
+        link_entry(solve, solving).address,
+        link_entry(transposed, solving).address,
+        link_entry(times, f"int64(int64, {numbers}, {numbers}, {numbers}, {places})").address,
     )
 
 

@@ -27,6 +27,7 @@ def build_model(
     jac=None,
     trial: Callable | None = None,
     sparsity=None,
+    compiled_only: bool = False,
 ) -> tuple[Model, Any]:
     """The model of ``fun(t, y, *args)`` and the present value of its parameters.
 
@@ -43,6 +44,8 @@ def build_model(
         shows as Python shows it.
     sparsity : csc_array of bool, optional
         Where the Jacobian of a model that cannot be compiled has entries.
+    compiled_only : bool
+        Raise what the compiler raises, in place of a model that is called in Python.
 
     Returns
     -------
@@ -64,7 +67,7 @@ def build_model(
             return model, join(leaves, kinds, model.function.gather_from(fun))
     if any(kind.__class__ is bytes for kind in kinds) and key not in _refused:
         _count_contents(fun, key, (key[0], shape, structure))
-    if key in _refused or getattr(fun, "interpreted", False):
+    if not compiled_only and (key in _refused or getattr(fun, "interpreted", False)):
         return _interpreted(fun, shape, leaves, structure, jac, sparsity), join(leaves, kinds, ())
     template = tree.unflatten(
         structure, [example(leaf, kind) for leaf, kind in zip(leaves, kinds, strict=True)]
@@ -72,6 +75,8 @@ def build_model(
     try:
         model = _compile(fun, shape, template)
     except UnsupportedSyntax as error:
+        if compiled_only:
+            raise
         if trial is not None:
             trial()
         warn_interpreted(f"the right-hand side {getattr(fun, '__name__', fun)!r}", error)

@@ -30,6 +30,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from sciad.native.code import Code
 from sciad.solvers.model.entries import CallbackEntries, CompiledEntries, Entries
 
 __all__ = ["AddressModel", "CallbackModel", "CompiledModel", "Model"]
@@ -79,10 +80,10 @@ class Model(Entries):
         """Native code of ``kinds`` to link kernels with, where that pays."""
         return None
 
-    def served(self, kernel, kinds: tuple[str, ...], table: np.ndarray, algebra=None) -> Callable:
+    def served(self, kernel, kinds: tuple[str, ...], table: np.ndarray, algebra=None) -> Code:
         """A kernel with this model's code in it, where that pays; ``table`` is what it would be given."""
         codes = self.codes(*kinds) if algebra is None or algebra.kind == "inline" else None
-        return kernel.serving(codes and [*codes, *table[len(codes) :].tolist()])
+        return kernel.code_serving(codes and [*codes, *table[len(codes) :].tolist()])
 
     def sparse_jacobian(self):
         """How the nonzeros of the Jacobian are computed, None if its pattern is not known.

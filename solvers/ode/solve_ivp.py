@@ -228,6 +228,7 @@ def solve_ivp(
 
 
 solve_ivp.compile_ahead = partial(compile_solves, solve_ivp)  # for `sciad.compile`
+solve_ivp.lowered_in = "sciad.solvers.routines.lowered_solve_ivp"
 
 
 # -- solutions -----------------------------------------------------------------------------------------

@@ -25,7 +25,7 @@ from sciad.solvers.stepping.integration_loop import beside
 from sciad.solvers.stepping.recording import Part, Recording, Taken
 from sciad.solvers.stepping.trajectory import Options, Trajectory
 
-__all__ = ["Options", "Trajectory", "failure_message", "integrate", "loop_constants"]
+__all__ = ["Options", "Trajectory", "failure_message", "integrate", "loop_constants", "plan_of"]
 
 DEFAULT = Options()
 LOOKED_THROUGH = 500  # unknowns up to which a Jacobian is looked through for what is not finite
@@ -81,15 +81,7 @@ def integrate(
     trajectory : Trajectory
         Failures are in its ``code`` and ``message``; only exceptions of the model itself are raised.
     """
-    key = (method, options.controller, None if options.mass is None else options.mass.tobytes(), guarded)
-    plan = model.plans.get(key)
-    if plan is None:
-        try:
-            plan = Plan(model, method, options.controller, options.mass, guarded)
-        except MissingRule as error:
-            # The Jacobian of a step need not be exact; derivatives of the solve ask the model itself.
-            plan = Plan(with_differences(model, error), method, options.controller, options.mass, guarded)
-        model.plans[key] = plan
+    plan = plan_of(model, method, options, guarded)
     if plan.model.changeable and span[0] != span[1] and math.isfinite(span[1]):
         plan.model.time_scale = abs(span[1] - span[0])
     try:
@@ -100,6 +92,20 @@ def integrate(
         return _run(plan, desk, span, y0, p, ts, options, record, events, progress, watched, easy, memory)
     finally:
         plan.desks.append(desk)
+
+
+def plan_of(model: Model, method, options: Options, guarded: bool) -> Plan:
+    """The plan of a solve; arguments as for ``integrate``."""
+    key = (method, options.controller, None if options.mass is None else options.mass.tobytes(), guarded)
+    plan = model.plans.get(key)
+    if plan is None:
+        try:
+            plan = Plan(model, method, options.controller, options.mass, guarded)
+        except MissingRule as error:
+            # The Jacobian of a step need not be exact; derivatives of the solve ask the model itself.
+            plan = Plan(with_differences(model, error), method, options.controller, options.mass, guarded)
+        model.plans[key] = plan
+    return plan
 
 
 class Plan:
@@ -129,7 +135,8 @@ class Plan:
         size = model.n if model.specialised else 0
         self.guarded = guarded and method.adaptive and self.controller.kernel is not control.keep
         kernel = linked(method, self.controller.kernel, size, self.guarded)
-        self.kernel = model.served(kernel, self.kinds, self.table, self.algebra)
+        self.code = model.served(kernel, self.kinds, self.table, self.algebra)
+        self.kernel = self.code.enter
         self.real = np.zeros(state.REAL_SIZE)
         self.controller.write(self.real, method)
         self.desks: list[Desk] = []

@@ -14,9 +14,23 @@ import numpy as np
 
 from sciad.compiler.analysis.parallel_loops import sums
 from sciad.compiler.backend.array_call_text import call_text
+from sciad.compiler.backend.routine_call_text import MEMORY, routine_call_lines
 from sciad.compiler.backend.workspace import Layout, lay_out
 from sciad.compiler.ir.builder import type_of
-from sciad.compiler.ir.nodes import Address, Alloc, Block, Check, If, Loop, Op, Operand, Program, Store, Value
+from sciad.compiler.ir.nodes import (
+    Address,
+    Alloc,
+    Block,
+    Check,
+    If,
+    Loop,
+    Op,
+    Operand,
+    Program,
+    RoutineCall,
+    Store,
+    Value,
+)
 from sciad.compiler.ir.op_traits import traits_of
 from sciad.compiler.ir.walking import ARENAS, merges, operands, walk
 
@@ -40,13 +54,16 @@ _BINARY = {
     np.logical_or: ("|", 8),
 }
 _NEGATE, _NOT, _ATOM = 12, 5, 20
-_RESERVED = set("w C range abs int float max min inf nan stop".split()) | {f"{a}_mark" for a in ARENAS}
+_RESERVED = set(f"w C range abs int float max min inf nan stop status {MEMORY}".split()) | {
+    f"{a}_mark" for a in ARENAS
+}
 _CALLED = {"select": "where", "int": "int", "float": "float", "stop": "float", np.absolute: "abs"}
 
 
 @dataclass
 class Text:
-    """`body`: the lines of one function; `functions`: names it calls; `parameters` in order."""
+    """`body`: the lines of one function; `functions`: names it calls; `parameters` in order; `keeps`: whether
+    it calls routines, which may leave memory behind."""
 
     name: str
     parameters: list[tuple[str, bool]]
@@ -54,6 +71,12 @@ class Text:
     functions: set[str]
     layout: Layout
     constants: np.ndarray
+    keeps: bool = False
+
+    @property
+    def wrapped(self) -> bool:
+        """Whether something has to be done around the function."""
+        return self.grows or self.keeps
 
     @property
     def grows(self) -> bool:
@@ -94,7 +117,8 @@ class _Emitter:
         self.line("return 0")
         parameters = [(g.name, g.scalar) for g in self.program.parameters]
         name = self.program.name if self.program.name.isidentifier() else "program"
-        return Text(name, parameters, self.lines, self.functions, self.layout, self.program.constants)
+        keeps = any(isinstance(node, RoutineCall) for node in walk(self.program.body))
+        return Text(name, parameters, self.lines, self.functions, self.layout, self.program.constants, keeps)
 
     def arenas(self) -> None:
         """Name the parts of the workspace."""
@@ -277,6 +301,10 @@ class _Emitter:
 
     def Call(self, node):
         self.line(call_text(self, node), node)
+
+    def RoutineCall(self, node):
+        for text in routine_call_lines(self, node):
+            self.line(text, node)
 
     def If(self, node):
         head = len(self.lines)

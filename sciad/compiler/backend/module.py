@@ -10,10 +10,12 @@ from collections.abc import Callable
 import numpy as np
 
 from sciad.compiler.backend.emit import Text
+from sciad.compiler.backend.routine_call_text import MEMORY, freeing
 from sciad.compiler.ir.walking import ARENAS
 from sciad.native import code
 from sciad.native.cache import digest
 from sciad.native.code import Code, compiled
+from sciad.native.memory_blocks import free_blocks
 from sciad.native.python_entries import signature
 from sciad.native.scalar_table import FUNCTIONS
 
@@ -48,11 +50,16 @@ def python_function(text: Text) -> Callable:
             np.float64(a) if scalar else a for a, (_, scalar) in zip(arguments, text.parameters, strict=True)
         ]
         sizes = dict(layout.size)
+        memory = [np.zeros(1, dtype=np.int64)] if text.keeps else []
         with np.errstate(all="ignore"):
             while True:
                 work = np.full(sum(sizes[k] * len(layout.twins[k]) for k in sizes), np.nan)
                 extra = [sizes[k] for k in layout.growing]
-                status = function(*arguments, work, *extra)
+                try:
+                    status = function(*arguments, work, *extra, *memory)
+                finally:
+                    for blocks in memory:
+                        free_blocks(blocks.ctypes.data)
                 if status >= 0:
                     return status
                 sizes[ARENAS[-1 - status]] *= 4
@@ -64,6 +71,8 @@ def _module_of(name: str) -> str:
     """The module that has a function which emitted code calls; not imported to find it."""
     if name in FUNCTIONS or name in ("fill", "pointer_to", "shift", "where"):
         return "sciad.native.scalar_functions"
+    if name in ("call", "stack_f64", "symbol", "view"):
+        return "sciad.native.intrinsics"
     if name in ("clear", "combine", "factor", "gemm", "matmul", "substitute"):
         return "sciad.native.matrix_kernels"
     return "sciad.native.scipy_addresses"
@@ -77,6 +86,7 @@ def source_text(text: Text, kind: str = "") -> str:
 def module_text(text: Text) -> str:
     """A module whose function `text.name` is a `cfunc` with the calling convention of compiled programs."""
     functions = set(text.functions) | ({"pointer_to"} if text.grows else set())
+    functions |= {"call", "stack_f64", "symbol"} if text.keeps else set()
     modules = {name: _module_of(name) for name in sorted(functions)}
     head = [
         "# Generated.",
@@ -100,34 +110,45 @@ def _definitions(text: Text) -> str:
     if text.constants.size:
         head.append(f"C = np.array({_array(text.constants)})")
     entry = f"@cfunc(types.int64({kinds}), {options})\n"
-    if not text.grows:
+    if not text.wrapped:
         return "\n".join(head) + "\n\n\n" + entry + _function(text, "")
     inner = f"@njit({options}, no_cpython_wrapper=True, no_cfunc_wrapper=True)\n" + _function(text, "_body")
-    return "\n".join(head) + "\n\n\n" + inner + "\n\n" + entry + _growing(text)
+    return "\n".join(head) + "\n\n\n" + inner + "\n\n" + entry + _around(text)
 
 
 def _function(text: Text, suffix: str) -> str:
     parameters = [name for name, _ in text.parameters] + ["w"]
     if text.grows:
         parameters += [f"{arena}_size" for arena in text.layout.growing]
+    if text.keeps:
+        parameters.append(MEMORY)
     return "\n".join([f"def {text.name}{suffix}({', '.join(parameters)}):", *text.body]) + "\n"
 
 
-def _growing(text: Text) -> str:
-    """The entry of a program whose arenas may outgrow the workspace: it is run again with more."""
+def _around(text: Text) -> str:
+    """The entry of a program whose arenas may outgrow the workspace: it is run again with more; and of one
+    that leaves memory behind, which is given back.
+    """
     layout, parameters = text.layout, ", ".join([name for name, _ in text.parameters])
     names = [f"{arena}_size" for arena in layout.growing]
-    call = f"{text.name}_body({parameters}, %s, {', '.join(names)})"
-    fixed = sum(layout.size[a] * len(layout.twins[a]) for a in layout.size if not layout.grows[a])
-    total = " + ".join([str(fixed), *(f"{len(layout.twins[a])}*{a}_size" for a in layout.growing)])
-    lines = [f"def {text.name}({parameters}, w):"]
+    further = [*names, MEMORY] if text.keeps else names
+    call = f"{text.name}_body({', '.join([parameters, '%s', *further])})"
+    lines, clean = [f"def {text.name}({parameters}, w):"], []
+    if text.keeps:
+        lines += [f"    {MEMORY} = stack_f64(1)", f"    {MEMORY}[0] = 0.0"]  # as an int64 it is 0, too
+        clean = [freeing()]
     lines += [f"    {name} = {layout.size[name[0]]}" for name in names]
-    lines += [f"    status = {call % 'w'}", "    while status < 0:"]
-    for name in names:
-        lines.append(f"        if status == {-1 - ARENAS.index(name[0])}: {name} *= 4")
-    lines += [f"        more = np.empty({total})", f"        status = {call % 'pointer_to(more)'}"]
-    lines += ["        more[0] = 0.0", "    return status"]  # the store keeps `more` alive through the call
-    return "\n".join(lines) + "\n"
+    lines += [f"    status = {call % 'w'}", *(f"    {line}" for line in clean)]
+    if names:
+        fixed = sum(layout.size[a] * len(layout.twins[a]) for a in layout.size if not layout.grows[a])
+        total = " + ".join([str(fixed), *(f"{len(layout.twins[a])}*{a}_size" for a in layout.growing)])
+        lines.append("    while status < 0:")
+        for name in names:
+            lines.append(f"        if status == {-1 - ARENAS.index(name[0])}: {name} *= 4")
+        lines += [f"        more = np.empty({total})", f"        status = {call % 'pointer_to(more)'}"]
+        lines += ["        more[0] = 0.0"]  # the store keeps `more` alive through the call
+        lines += [f"        {line}" for line in clean]
+    return "\n".join([*lines, "    return status"]) + "\n"
 
 
 def _array(values: np.ndarray) -> str:

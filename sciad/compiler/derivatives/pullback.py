@@ -21,6 +21,7 @@ from sciad.compiler.analysis.finiteness import Finiteness, multiply
 from sciad.compiler.derivatives.array_call_rules import emit_pullback
 from sciad.compiler.derivatives.custom_rules import pull_custom, without_rules
 from sciad.compiler.derivatives.loop_tape import Tape
+from sciad.compiler.derivatives.routine_rules import pull_routine
 from sciad.compiler.derivatives.save_or_recompute import Stability, choose
 from sciad.compiler.derivatives.sum_loops import reverse_at_once
 from sciad.compiler.ir.builder import Builder
@@ -195,6 +196,10 @@ class _Reverse:
 
     def Custom(self, node, bar):
         pull_custom(self, node)
+
+    def RoutineCall(self, node, bar):
+        if any(key_of(self.program, v.mem, v.alias) in self.active for v in node.outs):
+            pull_routine(self, node)
 
     def Check(self, node, bar):
         pass

@@ -15,6 +15,7 @@ from sciad.compiler.analysis.activity import differentiated, partials_of, remove
 from sciad.compiler.analysis.finiteness import Finiteness, multiply
 from sciad.compiler.derivatives.array_call_rules import emit_pushforward
 from sciad.compiler.derivatives.custom_rules import push_custom, without_rules
+from sciad.compiler.derivatives.routine_rules import push_routine
 from sciad.compiler.ir.builder import Builder
 from sciad.compiler.ir.nodes import Block, Carried, If, Input, Load, Operand, Phi, Program, Store, Value
 from sciad.compiler.ir.simple_loops import fill
@@ -148,6 +149,12 @@ class Forward:
 
     def Custom(self, node):
         push_custom(self, node)
+
+    def RoutineCall(self, node):
+        if any(key_of(self.program, v.mem, v.alias) in self.active for v in node.outs):
+            push_routine(self, node)
+        else:
+            self.builder.emit(node)
 
     def Check(self, node):
         self.builder.emit(node)

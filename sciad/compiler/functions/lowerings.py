@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+
 from sciad.compiler.fence import Refusal
 
 TABLE: dict = {}  # function -> lowering(t, *args, **kwargs)
@@ -35,3 +37,13 @@ def lower_later(module: str, name: str):
         return lowering
 
     return enter
+
+
+def known(fn) -> bool:
+    """Whether a function of this package is in the table; the module that a package above names in
+    ``fn.lowered_in`` is imported for it.
+    """
+    module = getattr(fn, "lowered_in", None)
+    if module is not None and fn not in TABLE:
+        importlib.import_module(module)
+    return fn in TABLE

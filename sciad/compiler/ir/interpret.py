@@ -10,14 +10,16 @@ import numpy as np
 
 from sciad.compiler.ir import nodes as ir
 from sciad.compiler.ir.array_calls import ARRAY_CALLS
+from sciad.compiler.ir.routines import run as run_routine
 from sciad.compiler.ir.walking import ARENAS, is_arena
+from sciad.native.memory_blocks import free_blocks
 
 
 class Left(Exception):
-    """The program left through a `Check`; `site` is the status."""
+    """The program left through a `Check`, whose `site` it is, or through a routine that failed."""
 
-    def __init__(self, site: int):
-        self.site = site
+    def __init__(self, site: int, report: int = 0):
+        self.site, self.report = site, report
 
 
 def run(program: ir.Program, *inputs, watch: Callable[[ir.Node, list], None] | None = None) -> np.ndarray:
@@ -41,13 +43,17 @@ def execute(program: ir.Program, memory: dict[str, np.ndarray], watch=None) -> N
     """Run any program, also a derived one, on flat arrays for its parameters, written in place."""
     machine = _Machine(dict(memory), watch)
     machine.memory["C"] = program.constants
-    with np.errstate(all="ignore"):
-        machine.block(program.body)
+    try:
+        with np.errstate(all="ignore"):
+            machine.block(program.body)
+    finally:
+        free_blocks(machine.kept.ctypes.data)
 
 
 class _Machine:
     def __init__(self, memory, watch):
         self.memory, self.watch, self.env = memory, watch, {}
+        self.kept = np.zeros(1, dtype=np.int64)  # memory that routines leave behind
         self.top = dict.fromkeys(ARENAS, 0)
 
     def get(self, x):
@@ -106,6 +112,15 @@ class _Machine:
         (given,) = node.body.inputs
         self.memory[given], self.memory[node.body.result] = map(self.window, (*node.args, *node.outs))
         self.block(node.body.block)
+
+    def RoutineCall(self, node):
+        views = [np.ascontiguousarray(self.window(v)) for v in (*node.outs, *node.args)]
+        split = len(node.outs)
+        report = run_routine(node.fn, views[:split], views[split:], self.kept)
+        if report:
+            raise Left(node.site, report)
+        for view, values in zip(node.outs, views[:split], strict=True):
+            self.window(view)[...] = values
 
     def window(self, view: ir.View) -> np.ndarray:
         flat = self.place(view.mem)[self.at(view.address) :]

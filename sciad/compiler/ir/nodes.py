@@ -295,6 +295,15 @@ class Custom(Call):
 
 
 @dataclass(eq=False)
+class RoutineCall(Call):
+    """A call of a routine (`sciad.compiler.ir.routines`), its `fn`; the operands are consecutive numbers.
+    Where it fails, the program is left with `site` and the routine's report.
+    """
+
+    site: int = 0
+
+
+@dataclass(eq=False)
 class Check(Node):
     """If not `cond`, leave the program with status `site` (1-based index into `Program.sites`)."""
 

@@ -36,6 +36,9 @@ class TraceServices(Protocol):
     def require(self, cond: Operand, exception: str, message: str) -> None:
         """Leave the program with an error unless `cond`."""
 
+    def routine_site(self, routine) -> int:
+        """A place at which a routine may fail."""
+
     def scratch(self, thunk: Callable[[], Any]) -> Any:
         """The value of `thunk`, computed nowhere: for its kind."""
 

@@ -234,6 +234,9 @@ class _Run:
         else:
             self.write(out.mem, views[0], found, primitive.accumulates)
 
+    def RoutineCall(self, node):
+        raise _TooLong
+
     def view(self, view: View):
         """Flat addresses of a view, in row-major order."""
         if self.lanes > 1:

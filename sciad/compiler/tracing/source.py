@@ -64,6 +64,11 @@ def function_source(fn: FunctionType) -> Source:
     return found
 
 
+def register(fn: FunctionType, source: Source) -> None:
+    """The source of a function that is in no file."""
+    _sources.put((fn.__code__, fn.__code__.co_filename), source)
+
+
 def _read(fn: FunctionType) -> Source:
     code = fn.__code__
     if inspect.isgeneratorfunction(fn) or inspect.iscoroutinefunction(fn):

@@ -10,6 +10,7 @@ from sciad.compiler.functions.creation import Creation
 from sciad.compiler.functions.reductions import Reductions
 from sciad.compiler.ir.builder import Builder
 from sciad.compiler.ir.nodes import Block, Line, Program, Site, Value
+from sciad.compiler.ir.routines import RoutineSite
 from sciad.compiler.objects import arrays
 from sciad.compiler.objects.kinds import Array, Deferred, FrameBox, Lazy, Small
 from sciad.compiler.tracing.calls import Calls, Frame
@@ -74,6 +75,11 @@ class Tracer(Statements, Calls, Creation, Reductions, State):
             self.program.sites.append(Site(exception, message, self.line_of(self.node)))
             self._sites[key] = len(self.program.sites)
         self.check(cond, self._sites[key])
+
+    def routine_site(self, routine) -> int:
+        """A place at which a routine may fail."""
+        self.program.sites.append(RoutineSite("SolverError", routine.name, self.line_of(self.node), routine))
+        return len(self.program.sites)
 
     def settled(self, value):
         """A value as it may be kept: expressions computed, here and inside tuples."""

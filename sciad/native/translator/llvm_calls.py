@@ -179,6 +179,49 @@ def _at_address(w: Writer, args: list[Val]) -> Val:
     return Val("af2", (w.new(f"inttoptr i64 {address} to ptr"), rows, columns))
 
 
+def _vector_at(kind: str) -> Handler:
+    def write(w: Writer, args: list[Val]) -> Val:
+        address, count = (w.cast(x, "i").text for x in args)
+        return Val(f"a{kind}1", (w.new(f"inttoptr i64 {address} to ptr"), count))
+
+    return write
+
+
+def _symbol(w: Writer, args: list[Val]) -> Val:
+    (name,) = args
+    if name.type != "s":
+        raise TranslationError("a symbol whose name is not constant")
+    w.library.external(name.known)
+    return Val("i", (f"ptrtoint (ptr @{name.known} to i64)",))
+
+
+def _allocate(w: Writer, args: list[Val]) -> Val:
+    memory = w.call("ptr", "malloc", ["i64"], [w.cast(args[0], "i").text])
+    return Val("i", (w.new(f"ptrtoint ptr {memory} to i64"),))
+
+
+def _pointer(w: Writer, x: Val) -> str:
+    return w.new(f"inttoptr i64 {w.cast(x, 'i').text} to ptr")
+
+
+def _reallocate(w: Writer, args: list[Val]) -> Val:
+    memory, count = args
+    moved = w.call("ptr", "realloc", ["ptr", "i64"], [_pointer(w, memory), w.cast(count, "i").text])
+    return Val("i", (w.new(f"ptrtoint ptr {moved} to i64"),))
+
+
+def _release(w: Writer, args: list[Val]) -> Val:
+    w.call("void", "free", ["ptr"], [_pointer(w, args[0])])
+    return NOTHING
+
+
+def _copy_memory(w: Writer, args: list[Val]) -> Val:
+    target, source, count = args
+    operands = [_pointer(w, target), _pointer(w, source), w.cast(count, "i").text]
+    w.call("ptr", "memcpy", ["ptr", "ptr", "i64"], operands)
+    return NOTHING
+
+
 def _carray(w: Writer, args: list[Val]) -> Val:
     pointer, shape = args
     sizes = shape.items if shape.type[0] == "(" else [shape]
@@ -272,6 +315,13 @@ _RUNTIME: dict[str, Handler] = {
     "view": _view,
     "at_address": _at_address,
     "carray": _carray,
+    "numbers_at": _vector_at("f"),
+    "whole_at": _vector_at("i"),
+    "symbol": _symbol,
+    "allocate": _allocate,
+    "reallocate": _reallocate,
+    "release": _release,
+    "copy_memory": _copy_memory,
     "combine": _combine,
     "combine_from": _combine_from,
     "scatter": _scatter,

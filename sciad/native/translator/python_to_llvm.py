@@ -117,6 +117,10 @@ class Module:
             for part in _definitions(scalar_text(name)):
                 self.parts.setdefault(_symbol(part) if part.startswith(("define", "@")) else part, part)
 
+    def external(self, symbol: str) -> None:
+        """Something at an address that is known by its name when the code is loaded."""
+        self.declared.setdefault(symbol, f"@{symbol} = external global i8")
+
     def declare(self, symbol: str, result: str, types: list[str]) -> None:
         if symbol not in self.declared:
             self.declared[symbol] = f"declare {result} @{symbol}({', '.join(types)})"

@@ -1,0 +1,1 @@
+"""Solves as routines of compiled programs: what `ad.jit` calls in machine code, without Python between."""
