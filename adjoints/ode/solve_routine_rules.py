@@ -56,7 +56,7 @@ class Backwards(Routine):
 
     def symbols(self) -> tuple[str, str]:
         data = np.array([self.times], dtype=np.int64)
-        return driver(solve_backwards, 9), named(data, "backwards", self.times)
+        return driver(solve_backwards, 9), named(data, "backwards", self.times)[0]
 
     def failure(self, report: int) -> BaseException:
         return failure_of_report(report)
@@ -113,7 +113,7 @@ def back_plan(model: Model, method, mass, back: bool) -> tuple[str, np.ndarray]:
     made[at.SWEEP_TABLE_AT], made[at.SWEEP_KERNEL] = resident(plan.table), plan.code.address
     plan.desks.append(desk)
     names = [plan.code.stem, *model_names(model, plan.kinds)]
-    name = named(made, mass, scratch, sorted(numbers.items()), *names)
+    name, made = named(made, mass, scratch, sorted(numbers.items()), *names)
     _sweeps[made.ctypes.data] = plan
     return name, made
 

@@ -46,7 +46,7 @@ def call(typing_context, f, args):
         if isinstance(kind, types.Array):
             if kind.layout != "C":
                 return None
-        elif not isinstance(kind, types.Float | types.Integer):
+        elif not isinstance(kind, types.Float | types.Integer | types.CPointer):
             return None
 
     def generate(context, builder, signature, values):
@@ -60,7 +60,7 @@ def call(typing_context, f, args):
                 item = builder.bitcast(item, ir.DoubleType().as_pointer())
             elif isinstance(kind, types.Float):
                 item = context.cast(builder, item, kind, types.float64)
-            else:
+            elif isinstance(kind, types.Integer):
                 item = context.cast(builder, item, kind, types.int64)
             native.append(item)
         shape = ir.FunctionType(ir.IntType(64), [item.type for item in native])

@@ -24,8 +24,9 @@ def resident(array: np.ndarray) -> int:
     return _resident.setdefault(key, np.ascontiguousarray(array).copy()).ctypes.data
 
 
-def named(plan: np.ndarray, *contents) -> str:
-    """Enter a plan under a name made of what it stands for, the same in every process.
+def named(plan: np.ndarray, *contents) -> tuple[str, np.ndarray]:
+    """Enter a plan under a name made of what it stands for, the same in every process; name and plan, which is
+    the one that was entered first.
 
     Parameters
     ----------
@@ -40,7 +41,7 @@ def named(plan: np.ndarray, *contents) -> str:
     if name not in _resident:
         _resident[name] = plan
         llvm.provide(name, plan.ctypes.data)
-    return name
+    return name, _resident[name]
 
 
 @functools.cache

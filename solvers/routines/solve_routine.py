@@ -132,7 +132,7 @@ class SolveRoutine(Routine):
         made[at.BACK_PLAN] = 0 if back is None else back.ctypes.data
         plan.desks.append(desk)
         names = [plan.code.stem, *model_names(model, plan.kinds), other_name, back_name]
-        name = named(made, *images, sorted(numbers.items()), *names)
+        name, made = named(made, *images, sorted(numbers.items()), *names)
         _solves[made.ctypes.data] = self, method, plan
         return name, made
 
