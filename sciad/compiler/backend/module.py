@@ -152,7 +152,7 @@ def _around(text: Text) -> str:
 
 
 def _array(values: np.ndarray) -> str:
-    text = ", ".join(repr(float(v)) for v in values)
+    text = ", ".join(repr(float(v)) if math.isfinite(v) else f'float("{v}")' for v in values)
     return f"[{text}]"
 
 
