@@ -25,8 +25,9 @@ def resident(array: np.ndarray) -> int:
 
 
 def named(plan: np.ndarray, *contents) -> tuple[str, np.ndarray]:
-    """Enter a plan under a name made of what it stands for, the same in every process; name and plan, which is
-    the one that was entered first.
+    """Enter a plan under a name made of what it stands for, the same in every process.
+
+    Returns the name and the plan that is known under it, which is the one that was entered first.
 
     Parameters
     ----------
