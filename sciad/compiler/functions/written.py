@@ -10,6 +10,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from sciad.eager.indexing import stop_gradient
+from sciad.transforms.jacobians import jacobian
+
 
 def convolve(a, v):
     """The full convolution of two vectors."""
@@ -220,3 +223,55 @@ def take_along_axis(x, places, axis):
     columns = np.reshape(np.broadcast_to(places, (*lead, places.shape[-1])), (-1, places.shape[-1]))
     out = np.reshape(rows[np.arange(rows.shape[0])[:, None], columns], (*lead, places.shape[-1]))
     return np.moveaxis(out, -1, axis)
+
+
+# ---------------------------------------------------------------------- equations
+
+
+def newton(g, x, rtol, atol, most):
+    """A zero of `g`, by Newton's method with halved steps while the residual does not fall, as `ad.root`;
+    and whether it was found.
+    """
+    done, k = False, 0
+    while not done and k < most:
+        y = g(x)
+        size = np.max(np.abs(y))
+        step = np.linalg.solve(jacobian(g)(x), y)
+        new = x - step
+        halvings = 0
+        while not np.max(np.abs(g(new))) <= max(size, atol) and halvings < 30:
+            step = 0.5 * step
+            new = x - step
+            halvings += 1
+        x = new
+        done = np.all(np.abs(step) <= atol + rtol * np.abs(x))
+        k += 1
+    return x, done
+
+
+def iterated(g, x, rtol, atol, most):
+    """The point that `g` does not move, as `ad.fixed_point`; and whether it was found."""
+    done, k = False, 0
+    while not done and k < most:
+        new = g(x)
+        done = np.all(np.abs(new - x) <= atol + rtol * np.abs(new))
+        x = new
+        k += 1
+    return x, done
+
+
+def with_derivatives(gap, x):
+    """A zero of `gap` that has its derivatives, up to the fourth: from the zero, which is a constant, each
+    step of Newton's method with a constant Jacobian gives the derivatives of one more order.
+    """
+    inverse = np.linalg.inv(stop_gradient(jacobian(gap)(x)))
+    y = x - inverse @ gap(x)
+    y = y - inverse @ gap(y)
+    y = y - inverse @ gap(y)
+    y = y - inverse @ gap(y)
+    return x + (y - stop_gradient(y))  # the number that was found
+
+
+def moved(g, x):
+    """How far `g` moves a point."""
+    return g(x) - x

@@ -377,6 +377,9 @@ class Input:
     scalar: bool = False
 
 
+EXCEPTIONS: dict[str, type[Exception]] = {}  # of ours that programs raise, by name
+
+
 @dataclass
 class Site:
     """Where and with what message the program raises."""
@@ -387,7 +390,7 @@ class Site:
 
     def error(self) -> Exception:
         """The exception of the user's program, with the place it was raised at."""
-        kind = getattr(builtins, self.exception, RuntimeError)
+        kind = EXCEPTIONS.get(self.exception) or getattr(builtins, self.exception, RuntimeError)
         where = f" ({self.line.file}:{self.line.number})" if self.line is not None else ""
         return kind(f"{self.message}{where}")
 

@@ -16,7 +16,7 @@ from sciad.compiler.ir.builder import type_of
 from sciad.compiler.ir.nodes import Input, Program, Value
 from sciad.compiler.objects import arrays
 from sciad.compiler.objects.kinds import Function, is_array, is_scalar
-from sciad.compiler.tracing import inner_maps, inner_transforms  # noqa: F401  (they enter the table)
+from sciad.compiler.tracing import inner_maps, inner_roots, inner_transforms  # noqa: F401  (they enter the table)
 from sciad.compiler.tracing.captures import Capture, Captures, Path, compile_check, kind_of_array, readers
 from sciad.compiler.tracing.given import Given, WithObjects, is_given
 from sciad.compiler.tracing.jumps import RETURNED
