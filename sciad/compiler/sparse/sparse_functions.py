@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -140,14 +141,17 @@ def _only(pattern: csc_array, columns: slice) -> csc_array:
 def _compiled(f: Callable, args: tuple, argnums: int):
     """The compiled function of one flat group "x", the argument's part of it, and its value."""
     from sciad.compiler.compiled_function import compile_function
-    from sciad.compiler.jit import Jitted, _example, _flat, _kind
+    from sciad.compiler.jit import Jitted, WithObjects, _example, _flat, _kind, original
     from sciad.compiler.tracing.trace import Group
 
     if isinstance(f, Jitted):
         f = f.__wrapped__
     leaves, structure = flatten(tuple(args))
     kinds = [_kind(x) for x in leaves]
-    template = unflatten(structure, [_example(x, k) for x, k in zip(leaves, kinds, strict=True)])
+    places = itertools.count()
+    template = unflatten(structure, [_example(x, k, places) for x, k in zip(leaves, kinds, strict=True)])
+    given = tuple([original(x) for x, k in zip(leaves, kinds, strict=True) if k[0] == "given"])
+    f = WithObjects(f, given) if given else f
     function = compile_function(f, [Group("x", template, spread=True)])
     start = sum(_size(x) for x in args[:argnums])
     columns = slice(start, start + _size(args[argnums]))
