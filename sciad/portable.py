@@ -7,6 +7,8 @@ import sys
 import types
 from typing import Any
 
+from sciad.private_interfaces import frame_above
+
 __all__ = ["Portable"]
 
 
@@ -32,7 +34,7 @@ class Portable:
     def __reduce_ex__(self, protocol):
         module = getattr(self.__wrapped__, "__module__", None)
         name = getattr(self.__wrapped__, "__qualname__", None)
-        carried = _carries_functions(sys._getframe(1))
+        carried = _carries_functions(frame_above(1))
         if not (carried and module == "__main__") and _found(module, name) is self:
             return _named, (module, name)
         texts = _texts(self.__wrapped__, {}, set()) if carried else {}

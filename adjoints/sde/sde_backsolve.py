@@ -19,7 +19,7 @@ import numpy as np
 from sciad.adjoints.sde.sde_sweeps import BACKWARD_SIGNATURE, RETREAT, absorb, gather, leave
 from sciad.errors import SolverError
 from sciad.native.kernels import kernel
-from sciad.native.runtime import view
+from sciad.native.runtime import polled, view
 from sciad.solvers.sde.brownian import PLAIN, noise_numbers
 from sciad.solvers.sde.fixed_loop import ADVANCE, FORWARD, LANES, begin, clear, copy, draw
 from sciad.solvers.sde.linked_loop_names import NOISES, advance, retreat
@@ -159,6 +159,8 @@ def sweep(
         clear(a)
         held = np.int64(-1)
         for r in range(steps):
+            if polled():
+                return first + 1
             k = steps - 1 - r
             held = draw(first, active, k, times, cells, start, width, key, table, components, held, pair, dw)
             absorb(first, active, slots[k + 1], gout, a)

@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from sciad.native.kernels import kernel
-from sciad.native.runtime import call, view
+from sciad.native.runtime import call, polled, view
 from sciad.solvers.sde.brownian import noise_numbers
 from sciad.solvers.sde.fixed_loop import ADVANCE, COMMON, LANES, begin, clear, copy, draw, emit
 from sciad.solvers.sde.linked_loop_names import NOISES, advance, advance_tangent, retreat
@@ -71,6 +71,8 @@ def tangent(
         emit(first, active, slots[0], dy, dout)
         held = np.int64(-1)
         for k in range(steps):
+            if polled():
+                return first + 1
             held = draw(first, active, k, times, cells, start, width, key, table, components, held, pair, dw)
             status = advance_tangent(
                 entries[2], active, times[k], times[k + 1] - times[k], y, dw, p, dy, dp, desk
@@ -119,6 +121,8 @@ def backward(
             copy(y, view(kept, segment * size * LANES, size * LANES))
             if segment + 1 < segments:
                 for q in range(most):
+                    if polled():
+                        return first + 1
                     k = segment * most + q
                     held = draw(
                         first, active, k, times, cells, start, width, key, table, components, held, pair, dw
@@ -133,6 +137,8 @@ def backward(
             count = min(most, steps - begun)
             copy(view(kept, (segments - 1 - back) * size * LANES, size * LANES), y)
             for q in range(count):
+                if polled():
+                    return first + 1
                 k = begun + q
                 held = draw(
                     first, active, k, times, cells, start, width, key, table, components, held, pair, dw
@@ -145,6 +151,8 @@ def backward(
                         paths[2] = status
                         return first + 1
             for r in range(count):
+                if polled():
+                    return first + 1
                 q = count - 1 - r
                 k = begun + q
                 absorb(first, active, slots[k + 1], gout, a)
@@ -194,6 +202,8 @@ def backward_reversible(
         begin(first, active, y0, y)
         held = np.int64(-1)
         for k in range(steps):
+            if polled():
+                return first + 1
             held = draw(first, active, k, times, cells, start, width, key, table, components, held, pair, dw)
             status = advance(entries[0], active, times[k], times[k + 1] - times[k], y, dw, p, desk)
             if status != 0:
@@ -201,6 +211,8 @@ def backward_reversible(
                 return first + 1
         clear(a)
         for r in range(steps):
+            if polled():
+                return first + 1
             k = steps - 1 - r
             held = draw(first, active, k, times, cells, start, width, key, table, components, held, pair, dw)
             for i in range(m * LANES):

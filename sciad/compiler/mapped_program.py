@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -12,6 +13,7 @@ import numpy as np
 from sciad.eager.traced import is_traced
 from sciad.native import llvm
 from sciad.native.code import trampoline
+from sciad.native.interruption import stoppable
 from sciad.native.python_entries import signature
 from sciad.recent import Made
 from sciad.transforms.custom import custom
@@ -19,6 +21,7 @@ from sciad.transforms.custom import custom
 __all__ = ["Rows"]
 
 FIRST = 16  # rows that are timed before it is decided whether to use threads
+BLOCK = 0.05  # seconds of work in one native call
 WORTH = 2e-3  # seconds of work that are worth starting threads
 
 
@@ -89,6 +92,13 @@ class Rows:
         count = len(outputs[0])
 
         def part(first: int, last: int, sums) -> int:
+            for begin in range(first, last, block):  # in between Python may interrupt
+                status = some(begin, min(begin + block, last), sums)
+                if status or stop.is_set():
+                    return status
+            return 0
+
+        def some(first: int, last: int, sums) -> int:
             arguments = []
             for x in (*inputs, *outputs, *sums):
                 rows = x.ndim == 2 and (x.shape[0] == count)
@@ -96,18 +106,28 @@ class Rows:
                 arguments += [x, x.shape[1] if rows else 0]
             return enter(_loop(len(arguments) // 2), address, last - first, *arguments, np.empty(size))
 
-        first = min(FIRST, count)
-        begun = time.perf_counter()
+        first, stop = min(FIRST, count), threading.Event()
+        begun, block = time.perf_counter(), max(first, 1)
         statuses = [part(0, first, sums)]
-        rest = (count - first) * (time.perf_counter() - begun) / max(first, 1)
+        each = (time.perf_counter() - begun) / max(first, 1)
+        rest, block = (count - first) * each, max(1, int(BLOCK / max(each, 1e-9)))
         workers = min(_processors(), 32)
         if workers == 1 or rest < WORTH:
             statuses.append(part(first, count, sums))
         else:
             cuts = np.linspace(first, count, workers + 1).astype(int)
             own = [[x if x.ndim == 2 else np.zeros(x.shape) for x in sums] for _ in range(workers)]
+            def stopped_part(*rows) -> int:
+                with stoppable(stop):
+                    return part(*rows)
+
             with ThreadPoolExecutor(workers) as pool:
-                statuses += pool.map(part, cuts[:-1], cuts[1:], own)
+                try:
+                    statuses += pool.map(stopped_part, cuts[:-1], cuts[1:], own)
+                except BaseException:  # Ctrl-C, for one: what runs on other threads is not waited for
+                    stop.set()
+                    pool.shutdown(wait=False, cancel_futures=True)
+                    raise
             for k, total in enumerate(sums):
                 if total.ndim == 1:
                     total += np.sum([parts[k] for parts in own], axis=0)

@@ -15,6 +15,7 @@ import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from sciad.native import interruption
 from sciad.native import llvm as machine
 from sciad.native.backend import translated
 from sciad.native.cache import cache_folder, digest, import_text, locked, read_file, write_file
@@ -333,7 +334,7 @@ _SPECIAL = "sciad_special_"
 
 
 def _is_ours(symbol: str) -> bool:
-    return "numba" in symbol or symbol.startswith(("NRT_", _SPECIAL))
+    return "numba" in symbol or symbol.startswith(("NRT_", _SPECIAL)) or symbol == interruption.SYMBOL
 
 
 @functools.cache
@@ -342,8 +343,10 @@ def _provide(need: str) -> None:
         from sciad.native import scipy_symbols
 
         scipy_symbols.provide(need.removeprefix(_SPECIAL))
-        return
-    start_runtime()
+    elif need == interruption.SYMBOL:
+        interruption.provide()
+    else:
+        start_runtime()
 
 
 def _write(path: Path, content: bytes) -> None:

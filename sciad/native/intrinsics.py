@@ -11,7 +11,7 @@ from sciad.private_interfaces import Intrinsic, cgutils, make_array, populate_ar
 
 __all__ = ["Twin", "at_address", "call", "carray", "combine", "combine_from", "intrinsic", "row", "scatter"]
 __all__ += ["allocate", "copy_memory", "numbers_at", "reallocate", "release", "symbol", "whole_at"]
-__all__ += ["stack_f64", "view"]
+__all__ += ["polled", "stack_f64", "view"]
 
 
 class Twin(Intrinsic):
@@ -67,6 +67,14 @@ def call(typing_context, f, args):
         return builder.call(builder.inttoptr(address, shape.as_pointer()), native)
 
     return types.int64(types.int64, args), generate
+
+
+@intrinsic(runtime.polled)
+def polled(typing_context):
+    def generate(context, builder, signature, values):
+        return context.get_constant(types.boolean, False)
+
+    return types.boolean(), generate
 
 
 # -- arrays without reference counts ---------------------------------------------------------------

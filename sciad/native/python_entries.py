@@ -214,6 +214,10 @@ class _Writer:
             "  %thread = call ptr @PyEval_SaveThread()",
             f"  %result = call {result} {target}({', '.join(arguments)})",
             "  call void @PyEval_RestoreThread(ptr %thread)",
+            "  %error = call ptr @PyErr_Occurred()",  # interrupted
+            "  %fine = icmp eq ptr %error, null",
+            "  br i1 %fine, label %return, label %raised",
+            "return:",
             f"  %object = call ptr @{back}({result} %result)",
             "  ret ptr %object",
             "count:",

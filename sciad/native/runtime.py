@@ -14,7 +14,7 @@ import numpy as np
 
 __all__ = ["at_address", "call", "carray", "combine", "combine_from", "row", "scatter", "stack_f64"]
 __all__ += ["allocate", "copy_memory", "numbers_at", "reallocate", "release", "symbol", "whole_at"]
-__all__ += ["unroll", "view"]
+__all__ += ["polled", "unroll", "view"]
 
 
 def unroll(values):
@@ -29,6 +29,13 @@ def call(f, args):
     int64 status.
     """
     return f(*args)
+
+
+def polled():
+    """Whether Python wants to interrupt: to be asked in every round of a long loop, which is then to be left.
+    Compiled code looks now and then (`sciad.native.interruption`); Python interrupts itself.
+    """
+    return False
 
 
 def stack_f64(*shape):

@@ -57,7 +57,7 @@ def solve_ivp(
     atol=1e-6,
     first_step: float | None = None,
     max_step: float = math.inf,
-    max_steps: int | None = None,
+    max_steps: float | None = None,
     tstops=None,
     jac=None,
     jac_sparsity=None,
@@ -91,7 +91,8 @@ def solve_ivp(
         The local error of component k is kept under ``atol + rtol |y_k|`` (root mean square over components).
     first_step, max_step : float, optional
     max_steps : int, optional
-        Largest number of attempted steps.
+        Largest number of attempted steps, a million if not given, so that a fit does not hang in one trial
+        point; ``math.inf`` for no limit.
     tstops : array_like, optional
         Times that steps must hit exactly: jumps of the right-hand side, for instance. Each step next to
         one sees the model on its own side of it, whichever way the model compares.
@@ -308,11 +309,18 @@ def _options(model, rtol, atol, first_step, max_step, max_steps, tstops, control
         atol=atol if np.ndim(atol) == 0 else np.array(atol, dtype=float).ravel(),
         first_step=first_step,
         max_step=float(max_step),
-        max_steps=max_steps,
+        max_steps=_step_limit(max_steps),
         stops=() if tstops is None else tuple(np.asarray(tstops, dtype=float).ravel().tolist()),
         controller=controller,
         dense_always=dense,
     )
 
 
+def _step_limit(max_steps: float | None) -> int | None:
+    if max_steps is None:
+        return MAX_STEPS
+    return None if max_steps == math.inf else int(max_steps)
+
+
+MAX_STEPS = 1_000_000
 _common: dict = {}  # options by what was asked for

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from sciad.native.kernels import kernel
-from sciad.native.runtime import call, view
+from sciad.native.runtime import call, polled, view
 from sciad.solvers.sde.brownian import DEPTH, increment
 from sciad.solvers.sde.linked_loop_names import NOISES
 
@@ -57,6 +57,8 @@ def adaptive(entry, path, control, ts, y0, p, start, width, key, table, componen
     counts[1] = 0
     for slot in range(1, ts.shape[0]):
         while t < ts[slot]:
+            if polled():
+                return np.int64(0)
             if recorded >= record.shape[0]:
                 return np.int64(FULL)
             if counts[0] + counts[1] >= control[4]:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+
+from sciad.native.interruption import stoppable
 
 __all__ = ["Moments", "chunks", "run"]
 
@@ -36,9 +39,20 @@ def run(work: Callable, parts: list, threads: int | None = None, progress: bool 
     if len(parts) == 1 or threads == 1:
         results = map(work, parts)
         return list(_bar(results, len(parts)) if progress else results)
+    stop = threading.Event()
+
+    def stopped_work(part):
+        with stoppable(stop):
+            return work(part)
+
     with ThreadPoolExecutor(min(threads, len(parts))) as pool:
-        results = pool.map(work, parts)
-        return list(_bar(results, len(parts)) if progress else results)
+        try:
+            results = pool.map(stopped_work, parts)
+            return list(_bar(results, len(parts)) if progress else results)
+        except BaseException:  # Ctrl-C, for one: what runs on other threads is not waited for
+            stop.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def _cores() -> int:

@@ -35,7 +35,7 @@ import math
 import numpy as np
 
 from sciad.native.kernels import apart, kernel
-from sciad.native.runtime import call, view
+from sciad.native.runtime import call, polled, view
 from sciad.solvers.sde.brownian import (
     AREAS,
     CELL_H,
@@ -83,6 +83,8 @@ def forward(entries, paths, times, cells, slots, y0, p, start, width, key, table
         emit(first, active, slots[0], y, out)
         held = np.int64(-1)
         for k in range(steps):
+            if polled():
+                return first + 1
             held = draw(first, active, k, times, cells, start, width, key, table, components, held, pair, dw)
             status = advance(entries[0], active, times[k], times[k + 1] - times[k], y, dw, p, desk)
             if status != 0:

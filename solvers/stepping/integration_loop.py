@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 
 from sciad.native.kernels import kernel
-from sciad.native.runtime import row, stack_f64, view
+from sciad.native.runtime import polled, row, stack_f64, view
 from sciad.solvers.linear.lu_kernels import JACOBIAN_SIZE, KEPT_SIZE
 from sciad.solvers.stepping.dense_output import prepare_vectors, value_at
 from sciad.solvers.stepping.linked_names import (
@@ -225,6 +225,8 @@ def advance(model, whole, real, z, p, ts, out, place, record, scratch, moved_who
                 for k in range(n):
                     z[Y1, k] = z[Y, k]
                 return TOO_MANY_STEPS
+            if polled():
+                return BUDGET_SPENT
             whole[BUDGET] -= 1
             left = abs(stop - t)
             clipped = left <= size * 1.0000000001

@@ -22,7 +22,7 @@ from sciad.adjoints.ode.sweeps.linked_sweep_names import (
     push_step,
 )
 from sciad.native.kernels import kernel
-from sciad.native.runtime import row, stack_f64, unroll
+from sciad.native.runtime import polled, row, stack_f64, unroll
 from sciad.solvers.stepping.dense_output import (
     prepare_vectors,
     pull_value,
@@ -99,6 +99,8 @@ def pull_sweep(model, whole, record, place, gout, gtimes, state, p, gp, gt, work
     i = whole[CURSOR] - 1
     status = 0
     for r in range(whole[HIGH] - 1, whole[LOW] - 1, -1):
+        if polled():
+            return 1
         saved = row(record, r)
         t = saved[0]
         h = saved[1]
@@ -160,6 +162,8 @@ def push_sweep(model, whole, record, place, dtimes, dout, drecord, state, p, dp,
     i = whole[CURSOR]
     status = 0
     for r in range(whole[LOW], whole[HIGH]):
+        if polled():
+            return 1
         saved = row(record, r)
         t = saved[0]
         h = saved[1]

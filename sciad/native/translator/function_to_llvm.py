@@ -26,6 +26,9 @@ from sciad.native.translator.llvm_writer import Writer
 __all__ = ["Function"]
 
 _ATTEMPTS = 40
+ROUNDS = 1024  # of loops of a program before it looks at the clock for the first time
+LONG = 1e6  # rounds of a nest of loops that takes long enough to ask
+INTERRUPTED = 1 << 62  # the status of a program that was interrupted; nobody reads it, Python's error is set
 
 
 @dataclass
@@ -165,6 +168,19 @@ class Function(Expressions):
                 n.id for n in ast.walk(self.node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
             } | set(self.parameters)
         return self._local
+
+    # interruption
+
+    def ask(self) -> None:
+        """In a loop that may be long: leave the function if Python wants to interrupt."""
+        if not (self.module.interruptible and self.source is self.module.source):
+            return
+        w = self.w
+        on, away = w.label(), w.label()
+        w.branch(w.polled(ROUNDS), away, on)
+        w.begin(away)
+        self.leave(constant(INTERRUPTED))
+        w.begin(on)
 
     # statements
 
@@ -311,6 +327,7 @@ class Function(Expressions):
         if not endless and self.condition(node.test, body, after) is not None:
             raise TranslationError("a loop whose condition is constant")
         w.begin(body)
+        self.ask()
         self.loops.append(loop)
         self.block(node.body)
         self.loops.pop()
@@ -338,6 +355,8 @@ class Function(Expressions):
         test = w.new(f"icmp {'slt' if step > 0 else 'sgt'} i64 %{counter}, {stop.text}")
         w.branch(test, body, after)
         w.begin(body)
+        if _rounds(node) > LONG:
+            self.ask()
         self.scopes.append({})
         self.assign(node.target, Val("i", (f"%{counter}",), None, start.from_zero and step > 0))
         self.loops.append(loop)
@@ -441,6 +460,18 @@ def _breaks(statements: list[ast.stmt]) -> bool:
         if isinstance(s, ast.If) and (_breaks(s.body) or _breaks(s.orelse)):
             return True
     return False
+
+
+def _rounds(node: ast.AST) -> float:
+    """How often the inside of a loop runs, loops inside of it included, as far as the text says so."""
+    inner = max((_rounds(child) for child in ast.iter_child_nodes(node)), default=1.0)
+    if not isinstance(node, ast.For) or not isinstance(node.iter, ast.Call):
+        return inner
+    bounds = [a.value for a in node.iter.args if isinstance(a, ast.Constant)]
+    if len(bounds) < len(node.iter.args):
+        return max(inner, LONG + 1.0)  # not known: it may be long
+    start, stop = ([0, *bounds] if len(bounds) == 1 else bounds)[:2]
+    return inner * max(1, abs(stop - start))
 
 
 def _is_empty(node: ast.Call) -> bool:

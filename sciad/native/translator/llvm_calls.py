@@ -148,6 +148,10 @@ def _call(w: Writer, args: list[Val]) -> Val:
     return Val("i", (w.new(f"call i64 {target}({inside})"),))
 
 
+def _polled(w: Writer, args: list[Val]) -> Val:
+    return Val("b", (w.polled(16),))
+
+
 def _stack(w: Writer, args: list[Val]) -> Val:
     if len(args) == 1 and args[0].type[0] == "(":
         args = args[0].items
@@ -310,6 +314,7 @@ def _pointer_to(w: Writer, args: list[Val]) -> Val:
 
 _RUNTIME: dict[str, Handler] = {
     "call": _call,
+    "polled": _polled,
     "stack_f64": _stack,
     "row": _row,
     "view": _view,

@@ -42,6 +42,7 @@ class Writer:
         self.lines: list[str] = []
         self.allocas: list[str] = []
         self.count = 0
+        self.beat: list[str] = []  # memory of what `polled` counts
         self.block = "entry"
         self.open = True  # whether the present block has no end yet
 
@@ -84,6 +85,29 @@ class Writer:
         self.count += 1
         self.allocas.append(f"%v{self.count} = alloca {type}{count}")
         return f"%v{self.count}"
+
+    def polled(self, rounds: int) -> str:
+        """Whether Python wants to interrupt, asked the first time after some rounds of a loop."""
+        if not self.beat:
+            self.beat = [self.slot("i64"), self.slot("[3 x i64]")]
+            left, memory = self.beat
+            self.allocas += [f"store i64 {rounds}, ptr {left}", f"store i64 {rounds}, ptr {memory}"]
+            self.allocas += [
+                f"{memory}.last = getelementptr i64, ptr {memory}, i64 1",
+                f"store i64 0, ptr {memory}.last",
+            ]
+        left, memory = self.beat
+        ask, on = self.label(), self.label()
+        rest = self.new(f"sub i64 {self.new(f'load i64, ptr {left}')}, 1")
+        self.line(f"store i64 {rest}, ptr {left}")
+        test = self.new(f"icmp sgt i64 {rest}, 0")
+        self.branch(self.new(f"call i1 @llvm.expect.i1(i1 {test}, i1 true)"), on, ask)
+        self.library.declare("llvm.expect.i1", "i1", ["i1", "i1"])
+        self.begin(ask)
+        self.library.declare("sciad_poll", "i64", ["ptr"], "cold nounwind memory(argmem: readwrite, inaccessiblemem: readwrite)")
+        self.line(f"store i64 {self.new(f'call i64 @sciad_poll(ptr {memory})')}, ptr {left}")
+        self.begin(on)
+        return self.new(f"icmp slt i64 {self.new(f'load i64, ptr {left}')}, 0")
 
     def call(self, result: str, symbol: str, types: list[str], operands: list[str]) -> str:
         """Call a function that is declared elsewhere; the operand of its result."""

@@ -90,6 +90,7 @@ class Module:
         self.instances: dict[tuple, tuple[str, str]] = {}  # symbol and type of the result
         self.globals: dict[tuple[str, str], Val] = {}
         self.tables: list[str] = []
+        self.interruptible = False
 
     def text(self) -> str:
         text = "\n".join([*self.tables, *self.functions, *self.parts.values()])
@@ -121,9 +122,9 @@ class Module:
         """Something at an address that is known by its name when the code is loaded."""
         self.declared.setdefault(symbol, f"@{symbol} = external global i8")
 
-    def declare(self, symbol: str, result: str, types: list[str]) -> None:
+    def declare(self, symbol: str, result: str, types: list[str], attributes: str = "") -> None:
         if symbol not in self.declared:
-            self.declared[symbol] = f"declare {result} @{symbol}({', '.join(types)})"
+            self.declared[symbol] = f"declare {result} @{symbol}({', '.join(types)}) {attributes}".rstrip()
 
     # names
 
@@ -188,6 +189,7 @@ class Module:
         names = [a.arg for a in node.args.args]
         if len(names) != len(kinds):
             raise TranslationError(f"{name} has {len(names)} parameters, its signature {len(kinds)}")
+        self.interruptible = separate  # programs, which are functions of a status; kernels say where they ask
         function = Function(self, self.source, node, _flags(node))
         result = function.translate(kinds)
         if result not in ("i", "f"):
