@@ -225,8 +225,9 @@ def advance(model, whole, real, z, p, ts, out, place, record, scratch, moved_who
                 for k in range(n):
                     z[Y1, k] = z[Y, k]
                 return TOO_MANY_STEPS
-            if polled():
-                return BUDGET_SPENT
+            if polled():  # nobody reads the code: Python's error is set
+                whole[RAISED] = 1
+                return MODEL_RAISED
             whole[BUDGET] -= 1
             left = abs(stop - t)
             clipped = left <= size * 1.0000000001
