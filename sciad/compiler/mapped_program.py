@@ -117,6 +117,7 @@ class Rows:
         else:
             cuts = np.linspace(first, count, workers + 1).astype(int)
             own = [[x if x.ndim == 2 else np.zeros(x.shape) for x in sums] for _ in range(workers)]
+
             def stopped_part(*rows) -> int:
                 with stoppable(stop):
                     return part(*rows)

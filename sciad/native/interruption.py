@@ -1,9 +1,10 @@
 """Ctrl-C in long native calls.
 
 Native loops run without the interpreter's lock, so Python cannot interrupt them. Every now and then they call
-``sciad_poll`` (the name `polled` of `sciad.native.runtime`), which looks at the clock and, twenty times a second,
-takes the lock and calls `look` here: an ordinary Python function, in which Python runs the handlers of signals
-that have come. If one raises, as that of Ctrl-C does, the native call ends and the exception goes on to its caller.
+``sciad_poll`` (the name `polled` of `sciad.native.runtime`), which looks at the clock and, twenty times a
+second, takes the lock and calls `look` here: an ordinary Python function, in which Python runs the handlers
+of signals that have come. If one raises, as that of Ctrl-C does, the native call ends and the exception goes
+on to its caller.
 """
 
 from __future__ import annotations

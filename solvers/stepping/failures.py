@@ -19,8 +19,8 @@ def failure_message(
         attempts = int(whole[state.ACCEPTED] + whole[state.REJECTED])
         return (
             f"The largest number of steps, max_steps={attempts}, was used up at t = {t:.6g}; allow more "
-            "steps (max_steps=math.inf: any number), loosen rtol and atol, or use a method for stiff problems "
-            "(such as Rodas5P)."
+            "steps (max_steps=math.inf: any number), loosen rtol and atol, or use a method for stiff "
+            "problems (such as Rodas5P)."
         )
     text = f"Required step size is less than spacing between numbers. The solution stopped at t = {t:.6g}"
     for what, values in (("y", y), ("the right-hand side", f)):

@@ -111,8 +111,6 @@ CALLS = {
 }
 
 
-
-
 def _as_file(tmp_path, text: str) -> str:
     path = tmp_path / "script.py"
     path.write_text(text)

@@ -104,7 +104,12 @@ class Writer:
         self.branch(self.new(f"call i1 @llvm.expect.i1(i1 {test}, i1 true)"), on, ask)
         self.library.declare("llvm.expect.i1", "i1", ["i1", "i1"])
         self.begin(ask)
-        self.library.declare("sciad_poll", "i64", ["ptr"], "cold nounwind memory(argmem: readwrite, inaccessiblemem: readwrite)")
+        self.library.declare(
+            "sciad_poll",
+            "i64",
+            ["ptr"],
+            "cold nounwind memory(argmem: readwrite, inaccessiblemem: readwrite)",
+        )
         self.line(f"store i64 {self.new(f'call i64 @sciad_poll(ptr {memory})')}, ptr {left}")
         self.begin(on)
         return self.new(f"icmp slt i64 {self.new(f'load i64, ptr {left}')}, 0")
