@@ -60,7 +60,7 @@ _ELSEWHERE = {
     **dict.fromkeys(("solve_ivp", "solve_sde", "steady_state", "BrownianMotion"), "sciad.solvers"),
 }  # fmt: skip
 # packages above this one
-_PACKAGES = frozenset({"logdensity", "nn", "optimize"})
+_PACKAGES = frozenset({"logdensity", "neural", "nn", "optimize"})
 
 
 def _adjoints():

@@ -104,6 +104,7 @@ def adamw(
 
     Parameters are those of `adam`.
     """
+    decays = decay != 0.0
 
     def init(params):
         zeros = tree_map(np.zeros_like, params)
@@ -114,15 +115,9 @@ def adamw(
         mean = tree_map(lambda m, g: m + (1.0 - b1) * (g - m), state["mean"], grads)
         square = tree_map(lambda v, g: b2 * v + (1.0 - b2) * g * g, state["square"], grads)
         first, root = size / (1.0 - b1**step), np.sqrt(1.0 - b2**step)
-        if decay == 0.0:
-            updates = tree_map(lambda m, v: -first * m / (np.sqrt(v) / root + eps), mean, square)
-        else:
-            updates = tree_map(
-                lambda m, v, p: -first * m / (np.sqrt(v) / root + eps) - size * decay * p,
-                mean,
-                square,
-                params,
-            )
+        updates = tree_map(lambda m, v: -first * m / (np.sqrt(v) / root + eps), mean, square)
+        if decays:
+            updates = tree_map(lambda u, p: u - size * decay * p, updates, params)
         return updates, {"step": step, "mean": mean, "square": square}
 
     return GradientMethod(init, update)

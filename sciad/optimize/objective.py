@@ -9,11 +9,19 @@ import numpy as np
 
 from sciad.errors import SolverError
 from sciad.solvers.strict import failed_solves_raise
+from sciad.transforms.implicit import NotConverged
 
 __all__ = ["FAILURES", "GuardedLoss", "GuardedResiduals", "History", "guarded_array"]
 
 # what a trial point may do to a loss: a solve that fails, a matrix that is singular, an overflow
-FAILURES = (SolverError, np.linalg.LinAlgError, FloatingPointError, OverflowError, ZeroDivisionError)
+FAILURES = (
+    SolverError,
+    NotConverged,
+    np.linalg.LinAlgError,
+    FloatingPointError,
+    OverflowError,
+    ZeroDivisionError,
+)
 
 
 class History:

@@ -158,3 +158,16 @@ def test_energy_is_kept():
 def test_sizes_are_checked():
     with pytest.raises(ValueError, match="sizes of its input"):
         nn.mlp_weights(RNG, (3,))
+
+
+def test_what_a_field_captures_is_read_anew():
+    """A closure made by the package captures the user's function, and that an array which changes later."""
+    stiffness = np.array([1.0])
+    field = nn.hamiltonian_field(lambda y: np.concatenate([stiffness * y[:1], y[1:]]))
+    inner = lambda t, y: field(t, y)  # noqa: E731
+    compiled = ad.jit(lambda y: field(0.0, y))
+    for value in (1.0, 4.0):
+        stiffness[0] = value
+        np.testing.assert_allclose(compiled(np.array([1.0, 2.0])), [2.0, -value])
+        y = solve_ivp(inner, (0, 1), np.array([1.0, 0.0]), "Tsit5", rtol=1e-9, atol=1e-9).y[0, -1]
+        assert y == pytest.approx(np.cos(np.sqrt(value)), abs=1e-7)

@@ -147,7 +147,7 @@ class Captures:
             if package in _TRUSTED[:2] or (package == "sciad" and known(obj)):
                 self.guard(path, "is", obj)
                 return original(obj)
-            if package == "sciad":
+            if package == "sciad" and obj.__closure__ is None:  # one that captures may capture the user's
                 self.guard(path, "is", obj)
                 return Function(obj, self.own(obj))
             self.guard(path, "code", obj.__code__)
