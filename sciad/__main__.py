@@ -7,7 +7,7 @@ import sys
 import time
 
 from sciad.native import cache_upkeep
-from sciad.native.cache import cache_root
+from sciad.native.cache_folders import cache_root
 
 
 def main(arguments: list[str] | None = None) -> int:

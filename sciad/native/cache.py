@@ -1,9 +1,7 @@
-"""Files of generated Python on disk: where they live, how they are written, locked and loaded.
+"""Files of generated Python on disk: how they are named, written and loaded.
 
-Every generated module is one file whose name carries the hash of its text, so a file is never stale. The
-folder is ``$SCIAD_CACHE_DIR``, else ``sciad`` in the platform's user cache folder (``$XDG_CACHE_HOME`` or
-``~/.cache``; ``%LOCALAPPDATA%`` on Windows), and in it one folder for each kind of machine, Python and
-libraries. What cannot be written is kept in the memory of this process, with one warning.
+Every generated module is one file whose name carries the hash of its text, so a file is never stale. What
+cannot be written is kept in the memory of this process, with one warning.
 """
 
 from __future__ import annotations
@@ -21,15 +19,14 @@ import warnings
 from pathlib import Path
 from types import ModuleType
 
+from sciad.native import cache_upkeep
 from sciad.native.backend import backend
+from sciad.native.cache_folders import RECENT, cache_folder, locked
 
 __all__ = [
-    "cache_folder",
-    "cache_root",
     "digest",
     "import_text",
     "load_module",
-    "locked",
     "read_file",
     "write_file",
 ]
@@ -86,22 +83,7 @@ def digest(text: str) -> str:
     return hashlib.sha256(_runtime_text() + backend().encode() + text.encode()).hexdigest()[:20]
 
 
-def cache_root() -> Path:
-    """Folder of all that is kept, for whatever machine."""
-    return Path(os.environ.get("SCIAD_CACHE_DIR") or _user_cache()).expanduser()
-
-
-def cache_folder() -> Path:
-    """Folder for these libraries, this Python and CPU; it is made when something is written."""
-    wish = os.environ.get("SCIAD_CACHE_DIR") or _user_cache()
-    folder = _folders.get(wish)
-    if folder is None:
-        folder = _folders[wish] = cache_root() / _platform()
-    return folder
-
-
 _modules: dict[str, ModuleType] = {}
-_folders: dict[str, Path] = {}
 _guard = threading.RLock()
 
 
@@ -124,9 +106,6 @@ def read_file(path: Path) -> bytes | None:
         return None
 
 
-RECENT = 3600.0  # seconds after a use in which another one is not entered
-
-
 def write_file(path: Path, content: bytes) -> None:
     """Write a file that other processes see whole or not at all; keep it in memory if that fails."""
     try:
@@ -138,8 +117,6 @@ def write_file(path: Path, content: bytes) -> None:
         _in_memory[path] = content
         _warn_once(path.parent, error)
     else:
-        from sciad.native import cache_upkeep
-
         cache_upkeep.written(path.parent.parent, len(content))
 
 
@@ -169,52 +146,6 @@ def _warn_once(folder: Path, error: OSError) -> None:
             RuntimeWarning,
             stacklevel=2,
         )
-
-
-@contextlib.contextmanager
-def locked(path: Path):
-    """One process at a time compiles a module; the others wait and then read what it wrote."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = open(path, "a+b")  # noqa: SIM115
-    except OSError:  # a folder that can only be read needs no lock
-        yield
-        return
-    with file:
-        if os.name == "nt":
-            import msvcrt
-
-            file.seek(0)
-            with contextlib.suppress(OSError):  # gives up after ten seconds: then both compile, harmlessly
-                msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)
-        else:
-            import fcntl
-
-            with contextlib.suppress(OSError):  # some network file systems have no locks
-                fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-def _user_cache() -> str:
-    if os.name == "nt":
-        base = os.environ.get("LOCALAPPDATA") or os.path.expanduser(r"~\AppData\Local")
-    else:
-        base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    return os.path.join(base, "sciad")
-
-
-def _platform() -> str:
-    """Whatever decides what machine code is made and how it finds the fields of arrays and objects."""
-    import sysconfig
-    from importlib.metadata import version
-
-    from sciad.native import llvm
-
-    cpu, features = llvm.host()
-    mark = hashlib.sha256(features.encode()).hexdigest()[:6]
-    libraries = "-".join(f"{name}{version(name)}" for name in ("numba", "llvmlite", "numpy"))
-    abi = sysconfig.get_config_var("SOABI") or sys.implementation.cache_tag
-    return f"{libraries}-{abi}-{cpu}-{mark}"
 
 
 @functools.cache

@@ -16,7 +16,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sciad.native.cache import RECENT, cache_folder, cache_root, locked
+from sciad.native.cache_folders import RECENT, cache_folder, cache_root, locked
 
 __all__ = ["Entry", "clear", "entries", "limit", "prune", "readable", "size_in_bytes", "written"]
 

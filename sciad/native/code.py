@@ -18,7 +18,8 @@ from pathlib import Path
 from sciad.native import interruption
 from sciad.native import llvm as machine
 from sciad.native.backend import translated
-from sciad.native.cache import cache_folder, digest, import_text, locked, read_file, write_file
+from sciad.native.cache import digest, import_text, read_file, write_file
+from sciad.native.cache_folders import cache_folder, locked
 from sciad.native.notices import compiling
 from sciad.native.numba_frontend import lifted, start_runtime, translating
 from sciad.native.python_entries import Signature, python_entry, table_entry, trampoline_entry

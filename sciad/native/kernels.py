@@ -22,7 +22,8 @@ from typing import Any
 import numpy as np
 
 from sciad.native import runtime
-from sciad.native.cache import cache_folder, digest, load_module
+from sciad.native.cache import digest, load_module
+from sciad.native.cache_folders import cache_folder
 from sciad.native.code import Code, bound, compiled
 from sciad.native.fingerprint import fingerprint
 from sciad.native.placeholders import Placeholder

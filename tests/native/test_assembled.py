@@ -4,7 +4,8 @@ import ctypes
 
 import pytest
 
-from sciad.native import cache, code
+from sciad.native import code
+from sciad.native.cache_folders import cache_folder
 
 TEXT = """
 define internal double @inner(double %x) noinline {
@@ -32,7 +33,7 @@ def test_assembly_is_compiled_once_and_made_anew_if_damaged(damage, tmp_path, mo
     monkeypatch.setattr(code, "_codes", {})
     text = TEXT + f"; {damage!r}\n"
     found = code.assembled(text, "some", ("triple", "plus_one"))
-    (path,) = cache.cache_folder().glob("some_*.o")
+    (path,) = cache_folder().glob("some_*.o")
     before = path.read_bytes()
     if damage is not None:
         path.write_bytes(damage)

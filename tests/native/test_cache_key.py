@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import sciad
-from sciad.native import cache
+from sciad.native.cache_folders import cache_folder
 
 KERNEL = """
 from sciad.native.kernels import kernel, link
@@ -64,7 +64,7 @@ def test_every_file_of_the_tool_chain_counts(file, tmp_path):
 
 def test_the_folder_is_for_these_libraries_and_this_interpreter(tmp_path, monkeypatch):
     monkeypatch.setenv("SCIAD_CACHE_DIR", str(tmp_path))
-    name = cache.cache_folder().name
+    name = cache_folder().name
     for part in (
         f"numba{numba.__version__}",
         f"llvmlite{llvmlite.__version__}",

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from sciad.__main__ import main
-from sciad.native import cache, cache_upkeep, code, llvm
+from sciad.native import cache, cache_folders, cache_upkeep, code, llvm
 from sciad.native import kernels as native
+from sciad.native.cache_folders import cache_folder
 
 ROOT = Path(__file__).parents[2]
 FOLDER = "numba0.68.1-llvmlite0.50.0-numpy2.4.6-cpython-311-x86_64-linux-gnu-somecpu-0123ab"
@@ -159,7 +160,7 @@ def one_warning_and_right_values(factors):
 
 def test_a_full_disk(empty, monkeypatch):
     tripled_by(41.0)
-    before = cache.cache_folder()
+    before = cache_folder()
 
     def full(*_args, **_options):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -197,10 +198,10 @@ def test_a_read_only_folder_serves_what_it_has(empty, monkeypatch):
 
 def test_machines_of_other_processors_have_other_folders(empty, monkeypatch):
     tripled_by(71.0)
-    here = cache.cache_folder()
-    monkeypatch.setattr(cache, "_folders", {})
+    here = cache_folder()
+    monkeypatch.setattr(cache_folders, "_folders", {})
     monkeypatch.setattr(llvm, "host", lambda: (llvm.llvm.get_host_cpu_name(), "+sse2"))
-    there = cache.cache_folder()
+    there = cache_folder()
     assert there != here and not there.exists()
     assert cache_upkeep._folders(empty) == [here]  # and the names of both are known as folders of the cache
     there.mkdir()

@@ -9,6 +9,7 @@ import pytest
 from numba import carray, cfunc
 
 from sciad.native import cache, code, kernels
+from sciad.native.cache_folders import cache_folder
 from sciad.native.code import compiled
 from sciad.native.runtime import call, combine, combine_from, row, scatter, stack_f64, unroll, view
 
@@ -85,7 +86,7 @@ def forget(ending=""):
     """What a new process does not know; and files with that ending are deleted."""
     for remembered in (cache._modules, code._codes, code._makers):
         remembered.clear()
-    for path in cache.cache_folder().glob(f"*{ending}") if ending else ():
+    for path in cache_folder().glob(f"*{ending}") if ending else ():
         path.unlink()
 
 
@@ -153,7 +154,7 @@ def test_damaged_entries_are_rebuilt(fresh_cache):
     x = np.array([1.5, -2.0])
     flags = ("contract",)  # a kernel of this test alone: code that is loaded is not made again
     kernels.link(stage_sum, SIGNATURE, CONSTANTS, flags)(native_model.address, x, np.zeros(4))
-    folder = cache.cache_folder()
+    folder = cache_folder()
     patterns = ("stage_sum_*.o", "stage_sum_*.bc", "stage_sum_*.py", "known_*.txt")
     files = [next(folder.glob(pattern)) for pattern in patterns]
     for path in files:
@@ -175,7 +176,7 @@ def test_a_kernel_serves_a_model_linked_into_it(fresh_cache):
     for _ in range(2):
         x[1] = 0.0
         assert kernel.serving([model])(nothing, x) == 7 and x[1] == 6.0
-        for path in cache.cache_folder().glob("calls_table_*.bc"):  # linked again from damaged bitcode
+        for path in cache_folder().glob("calls_table_*.bc"):  # linked again from damaged bitcode
             path.write_bytes(b"no bitcode")
         forget(".o")
         kernel = kernels.link(calls_table, "int64(int64[::1], float64[::1])")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
 
@@ -52,8 +53,10 @@ def without_rules(program: Program, wrt: set[str]) -> Program:
     return program
 
 
-def pull_custom(owner, node: Custom) -> None:
-    """Emit the reverse of a call into the builder of the reverse transform `owner`."""
+def pull_custom(owner, node: Custom, pullback: Callable) -> None:
+    """Emit the reverse of a call into the builder of the reverse transform `owner`; `pullback` makes programs
+    of that kind.
+    """
     if not _active(owner, *node.outs):
         return
     _check(owner, node)
@@ -61,7 +64,7 @@ def pull_custom(owner, node: Custom) -> None:
     if node.pull is not None:
         owner.replaced[id(node)] = _put(node.pull_out, x, y)
     e, b = _Pull(owner, node), owner.builder
-    piece = node.pull or transpose_of(owner.program, node, node.push, x.shape[0], y.shape[0])
+    piece = node.pull or transpose_of(owner.program, node, node.push, x.shape[0], y.shape[0], pullback)
     block = clone(piece.block)
     xbar, target = e.bar(x), _place(e.bar(x))
     once = _stored_once(block, piece.result)
@@ -78,7 +81,7 @@ def pull_custom(owner, node: Custom) -> None:
         b.emit(Call("add", (xbar,), (kept,)))
 
 
-def push_custom(owner, node: Custom) -> None:
+def push_custom(owner, node: Custom, pullback: Callable) -> None:
     """Emit the tangent of a call, after the call, into the builder of the forward transform `owner`."""
     if not _active(owner, *node.outs):
         owner.builder.emit(node)
@@ -87,17 +90,17 @@ def push_custom(owner, node: Custom) -> None:
     (x,), (y,) = node.args, node.outs
     for n in _put(node.push_out or node.pull_out or node.body, x, y):
         owner.builder.emit(n)
-    piece = node.push or transpose_of(owner.program, node, node.pull, x.shape[0], y.shape[0])
+    piece = node.push or transpose_of(owner.program, node, node.pull, x.shape[0], y.shape[0], pullback)
     dot = lambda v: dataclasses.replace(v, mem=f"{v.mem}_dot")  # noqa: E731
     _emit(owner, piece, clone(piece.block), (x, dot(x)), _place(dot(y)))
 
 
-def transpose_of(program: Program, node: Custom, piece: Piece | None, n: int, m: int) -> Piece:
+def transpose_of(
+    program: Program, node: Custom, piece: Piece | None, n: int, m: int, pullback: Callable
+) -> Piece:
     """The rule of the other mode: one is the transpose of the other, and the reverse of a linear map is its
     transpose, wherever it is taken.
     """
-    from sciad.compiler.derivatives.pullback import pullback
-
     if piece is None:
         raise MissingRule(
             f"{node.name} has no rule for its derivative in compiled code: give pushforward or pullback to "

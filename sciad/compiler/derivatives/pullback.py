@@ -195,7 +195,7 @@ class _Reverse:
             emit_pullback(self, node)
 
     def Custom(self, node, bar):
-        pull_custom(self, node)
+        pull_custom(self, node, pullback)
 
     def RoutineCall(self, node, bar):
         if any(key_of(self.program, v.mem, v.alias) in self.active for v in node.outs):

@@ -15,6 +15,7 @@ from sciad.compiler.analysis.activity import differentiated, partials_of, remove
 from sciad.compiler.analysis.finiteness import Finiteness, multiply
 from sciad.compiler.derivatives.array_call_rules import emit_pushforward
 from sciad.compiler.derivatives.custom_rules import push_custom, without_rules
+from sciad.compiler.derivatives.pullback import pullback
 from sciad.compiler.derivatives.routine_rules import push_routine
 from sciad.compiler.ir.builder import Builder
 from sciad.compiler.ir.nodes import Block, Carried, If, Input, Load, Operand, Phi, Program, Store, Value
@@ -148,7 +149,7 @@ class Forward:
             emit_pushforward(self, node)
 
     def Custom(self, node):
-        push_custom(self, node)
+        push_custom(self, node, pullback)
 
     def RoutineCall(self, node):
         if any(key_of(self.program, v.mem, v.alias) in self.active for v in node.outs):
