@@ -68,6 +68,8 @@ class UnsupportedSyntax(SciadError, SyntaxError):
         self.message, self.hint = message, hint
         offset = None if col is None else col + 1
         super().__init__(message, (filename or "<unknown>", line, offset, text))
+        if hint:
+            self.add_note(hint)  # tracebacks show the message of a SyntaxError without its ``str``
 
     def __str__(self) -> str:
         line = "" if self.lineno is None else f", line {self.lineno}"

@@ -9,6 +9,7 @@ import numpy as np
 from scipy.linalg import LinAlgError, lu_factor, lu_solve
 
 from sciad.errors import SolverError
+from sciad.foreign import plain_arguments
 from sciad.solvers.model.arguments import contiguous, flat, float_array
 from sciad.solvers.model.build_model import build_model
 from sciad.solvers.model.models import Model
@@ -101,7 +102,7 @@ def steady_state(
     if method not in _SEARCH:
         raise ValueError(f"method must be one of {', '.join(map(repr, _SEARCH))}, not {method!r}")
     check_adjoint(adjoint, "steady_state")
-    args = () if args is None else tuple(args)
+    args = () if args is None else plain_arguments(tuple(args), fun)
     y0 = float_array(y0, "y0")
     model, p = build_model(fun, np.shape(y0), args, jac)
     problem = Steady(model, float(t), method, float(rtol), float(atol), int(max_steps), adjoint)

@@ -15,7 +15,9 @@ from sciad.compiler.differentiable_program import Primitive
 from sciad.compiler.tracing.given import Given, WithObjects, is_given, object_key
 from sciad.compiler.tracing.trace import Group
 from sciad.eager.rebind import original
+from sciad.eager.tape import Var
 from sciad.eager.traced import is_traced
+from sciad.foreign import plain_arguments
 from sciad.portable import Portable
 from sciad.transforms.custom import custom
 from sciad.tree import flatten, unflatten
@@ -131,6 +133,8 @@ class Jitted(Portable):
         if kwargs:
             args, names = self._bound(args, kwargs)
         leaves, structure = flatten(args)
+        if not _USUAL.issuperset(map(type, leaves)):
+            leaves, structure = flatten(plain_arguments(args, self.__wrapped__))
         kinds = tuple(map(_kind, leaves))
         key = (structure, kinds, names) if names else (structure, kinds)
         entry, fun = self._entries.get(key), self.__wrapped__
@@ -207,7 +211,8 @@ def _flat(leaves):
     if len(leaves) == 1:
         (x,) = leaves
         if not is_traced(x):
-            return np.ascontiguousarray(x, dtype=float).reshape(-1)
+            flat = np.ascontiguousarray(x, dtype=float).reshape(-1)
+            return flat if flat.flags.writeable else flat.copy()  # entries take no others
         return np.reshape(x, (-1,))
     if any(map(is_traced, leaves)):
         return np.concatenate([np.reshape(x, (-1,)) for x in leaves])
@@ -248,3 +253,4 @@ def _example(x, kind, places):
 
 
 _SCALAR = ("f", ())
+_USUAL = frozenset({float, int, bool, np.ndarray, np.float64, Var, str})

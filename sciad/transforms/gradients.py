@@ -12,6 +12,7 @@ from sciad.eager.tape import Tape, Var, forward, has_nan, sweep
 from sciad.eager.traced import Level, Traced, escaped, next_level, operand
 from sciad.eager.zeros import zeros
 from sciad.errors import NotDifferentiable, NotScalar, SciadError
+from sciad.foreign import plain_arguments
 from sciad.plain_numpy import np
 from sciad.transforms.later_calls import Witness
 from sciad.transforms.limits import settled
@@ -269,6 +270,7 @@ def jvp(f: Callable, primals: tuple, tangents: tuple) -> tuple[Any, Any]:
         if tangent is None:
             args.append(primal)
             continue
+        primal, tangent = plain_arguments((primal, tangent), f)
         leaves, structure = flatten(primal)
         moved, found = flatten(tangent)
         if found != structure:
@@ -296,9 +298,6 @@ def jvp(f: Callable, primals: tuple, tangents: tuple) -> tuple[Any, Any]:
         chosen = tuple([k for k, t in enumerate(tangents) if t is not None])
         moved = settled(moved, values, primals, chosen, lambda args: jvp(f, args, tangents))
     return unflatten(structure, fresh(values)), unflatten(structure, fresh(moved))
-
-
-# ---------------------------------------------------------------------- lifting arguments, collecting results
 
 
 def _run(f, args, kwargs):
@@ -347,6 +346,7 @@ def _lift(f, args, argnums, variable):
             args[n] = var
             inputs.append((LEAF, [(var.index, arg)]))
             continue
+        (arg,) = plain_arguments((arg,), f)
         leaves, structure = flatten(arg)
         places = []
         for i, x in enumerate(leaves):

@@ -15,7 +15,7 @@ from sciad.errors import UnsupportedSyntax
 from sciad.solvers.model.interpreted import check_shape, interpreted_model, wrong_size
 from sciad.solvers.model.models import CallbackModel, CompiledModel, Model
 from sciad.solvers.model.parameters import example, join, kinds_of, unpacker
-from sciad.solvers.warn import InterpretedModel, warn_interpreted
+from sciad.solvers.warn import InterpretedModel, warn, warn_interpreted
 
 __all__ = ["InterpretedModel", "build_model"]
 
@@ -69,6 +69,7 @@ def build_model(
         _count_contents(fun, key, (key[0], shape, structure))
     if not compiled_only and (key in _refused or getattr(fun, "interpreted", False)):
         return _interpreted(fun, shape, leaves, structure, jac, sparsity), join(leaves, kinds, ())
+    _check_order(fun)
     template = tree.unflatten(
         structure, [example(leaf, kind) for leaf, kind in zip(leaves, kinds, strict=True)]
     )
@@ -88,6 +89,21 @@ def build_model(
     p = join(leaves, kinds, model.function.gather_from(fun))
     assert np.size(p) == model.m, f"the model reads {model.m} parameters, {np.size(p)} were found"
     return model, p
+
+
+def _check_order(fun) -> None:
+    """Notice a model written for `scipy.integrate.odeint`, which calls it with the state first."""
+    code = getattr(fun, "__code__", None)
+    names = code.co_varnames[: code.co_argcount] if code is not None else ()
+    names = names[names[:1] == ("self",) :]
+    if len(names) > 1 and names[1] in _TIMES and names[0] not in _TIMES:
+        warn(
+            f"{fun.__name__}({', '.join(names)}) looks as if it took the state first, but it is called as "
+            f"fun(t, y, *args): write def {fun.__name__}({', '.join([names[1], names[0], *names[2:]])})"
+        )
+
+
+_TIMES = frozenset({"t", "time", "t_"})
 
 
 def _count_contents(fun, key, form) -> None:

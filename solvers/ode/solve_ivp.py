@@ -9,7 +9,9 @@ from functools import partial
 import numpy as np
 
 from sciad import tree
+from sciad.eager.tape import Var
 from sciad.eager.traced import Traced, operand, raw
+from sciad.foreign import plain_arguments, plain_array
 from sciad.solvers.methods.names import AUTO, LOADED, method_named
 from sciad.solvers.model.arguments import (
     argument_tuple,
@@ -142,10 +144,13 @@ def solve_ivp(
         raise TypeError(f"the model comes first: solve_ivp(fun, t_span, y0, ...), but fun is {fun!r}")
     if args.__class__ is not tuple:
         args = argument_tuple(args)
+    if not _USUAL.issuperset(map(type, args)):
+        args = plain_arguments(args, fun)
     t0, t1 = time_span(t_span)
     if y0.__class__ is tuple and t_span.__class__ is np.ndarray:
         warn(f"t_span = {t_span!r} and y0 = {y0!r} look swapped: the order is solve_ivp(fun, t_span, y0)")
     if y0.__class__ is not np.ndarray or y0.dtype is not _FLOAT:
+        y0 = plain_array(y0)
         if np.iscomplexobj(y0) or _complex_list(y0):
             if method == "auto":
                 method = "Tsit5"
@@ -285,6 +290,7 @@ def _complex_list(y0) -> bool:
 
 
 _FLOAT = np.dtype(float)
+_USUAL = frozenset({float, int, np.ndarray, np.float64, Var})
 _NO_TIMES = np.empty(0)
 
 

@@ -8,7 +8,8 @@ import numpy as np
 
 from sciad.eager.traced import is_traced
 from sciad.errors import SolverError
-from sciad.solvers.model.arguments import argument_tuple, checked_start, float_array
+from sciad.foreign import plain_arguments
+from sciad.solvers.model.arguments import argument_tuple, checked_start, contiguous, float_array
 from sciad.solvers.model.parameters import example, join, kinds_of
 from sciad.solvers.sde.ensemble import Moments
 from sciad.solvers.sde.equation import Equation, check_dependence, shape_of_noise
@@ -143,7 +144,8 @@ def solve_sde(
     refuse_derivatives(
         t_span=t_span, t_eval=t_eval, dt=dt, rtol=rtol, atol=atol, first_step=first_step, max_step=max_step
     )
-    args, span, y0 = argument_tuple(args), forward_span(t_span), float_array(y0, "y0")
+    args = plain_arguments(argument_tuple(args), drift)
+    span, y0 = forward_span(t_span), float_array(y0, "y0")
     if not np.size(y0):
         raise ValueError(f"y0 of shape {np.shape(y0)} holds no numbers")
     steps = StepChoice.checked(span, dt, rtol, atol, first_step, max_step, max_steps)
@@ -194,7 +196,7 @@ def _check_numbers(args, span, y0, p, first_step) -> None:
 
 
 def _simulate(problem, y0, p):
-    return problem.forward(np.ascontiguousarray(y0, float), np.ascontiguousarray(p, float))
+    return problem.forward(np.ascontiguousarray(y0, float), contiguous(p))
 
 
 def run_paths(problem, y0, p):

@@ -73,7 +73,8 @@ def _read(fn: FunctionType) -> Source:
     code = fn.__code__
     if inspect.isgeneratorfunction(fn) or inspect.iscoroutinefunction(fn):
         raise Refusal(f"{fn.__name__} is a generator or coroutine", "Return an array instead of yielding.")
-    linecache.checkcache(code.co_filename)
+    if not code.co_filename.startswith("<"):  # text that is registered without a file stays
+        linecache.checkcache(code.co_filename)
     lines = linecache.getlines(code.co_filename, fn.__globals__)
     if lines:
         return Source.of(_node(code, lines), code.co_filename)
@@ -89,8 +90,9 @@ def _read(fn: FunctionType) -> Source:
             "Define it in a module that both processes import.",
         )
     raise Refusal(
-        f"the source text of {fn.__name__} is not available ({code.co_filename})",
-        "Define the function in a file or a notebook cell.",
+        f"the source text of {fn.__name__} cannot be read: it was typed at a prompt, given to python -c or "
+        f"made by exec ({code.co_filename})",
+        "Define it in a file, a notebook or IPython; or enter its text in linecache.cache under that name.",
     )
 
 
