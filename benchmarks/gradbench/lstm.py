@@ -11,7 +11,7 @@ def sigmoid(x):
 
 
 def loss(main, extra, state, sequence):
-    """`main`: weights and biases [2 layers, 4 b]; `extra` [3, b]; `state` [2 layers, b]; `sequence` [c, b]."""
+    """`main`: weights, biases [2 layers, 4 b]; `extra` [3, b]; `state` [2 layers, b]; `sequence` [t, b]."""
     layers, b = len(main) // 2, extra.shape[1]
     hidden, cell = state[0::2].copy(), state[1::2].copy()
     total = 0.0
