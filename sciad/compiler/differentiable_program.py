@@ -119,7 +119,7 @@ class Primitive:
 
     def derived(self, name: str, derive) -> Primitive:
         def make():
-            program = optimize(derive(self.program, self.heeds))
+            program = optimize(derive(self.program, "always" if self.heeds else "never"))
             return Primitive(program, lambda: getattr(self.heeding, name), self.heeds)
 
         return self.made.get(name, make)
@@ -144,11 +144,11 @@ class Primitive:
         return entry
 
     def _entry(self, kind: str):
-        program = self.program
+        program, heed = self.program, "always" if self.heeds else "never"
         if kind == "pullback":
-            program = pullback(program, heed=self.heeds)
+            program = pullback(program, heed=heed)
         elif kind == "pushforward":
-            program = pushforward(program, heed=self.heeds)
+            program = pushforward(program, heed=heed)
         text = emit(finish(program))
         enter = trampoline("a" * (len(text.parameters) + 1))
         return enter, native_address(text), max(1, text.layout.work_size)

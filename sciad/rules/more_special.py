@@ -12,6 +12,7 @@ import scipy.special as sp
 
 from sciad.plain_numpy import np
 from sciad.rule_table import Push, array, constant, scalar
+from sciad.rules.special_slopes import kelvin_quotient
 
 _SQRT_PI = math.sqrt(math.pi)
 _SQRT_2PI = math.sqrt(2.0 * math.pi)
@@ -47,8 +48,8 @@ scalar(sp.ber, lambda y, x: sp.berp(x))
 scalar(sp.bei, lambda y, x: sp.beip(x))
 scalar(sp.ker, lambda y, x: sp.kerp(x))
 scalar(sp.kei, lambda y, x: sp.keip(x))
-scalar(sp.berp, lambda y, x: -sp.bei(x) - y / (x + (x == 0)))
-scalar(sp.beip, lambda y, x: sp.ber(x) - y / (x + (x == 0)) - 0.5 * (x == 0))
+scalar(sp.berp, lambda y, x: -sp.bei(x) - kelvin_quotient(y, x, 1))
+scalar(sp.beip, lambda y, x: sp.ber(x) - kelvin_quotient(y, x, 0))
 scalar(sp.kerp, lambda y, x: -sp.kei(x) - y / x)
 scalar(sp.keip, lambda y, x: sp.ker(x) - y / x)
 

@@ -13,6 +13,7 @@ from sciad.eager.traced import operand, strip
 from sciad.plain_numpy import np
 from sciad.private_interfaces import hurwitz_zeta, lambertw_ufunc
 from sciad.rule_table import TABLE, Push, alias, array, composite, constant, scalar
+from sciad.rules import special_slopes as slopes
 from sciad.rules.selection import logsumexp
 
 _SQRT_PI = math.sqrt(math.pi)
@@ -21,29 +22,24 @@ _SQRT_2PI = math.sqrt(2.0 * math.pi)
 # error functions and the normal distribution
 scalar(sp.erf, lambda y, x: 2.0 / _SQRT_PI * np.exp(-x * x), also=[math.erf])
 scalar(sp.erfc, lambda y, x: -2.0 / _SQRT_PI * np.exp(-x * x), also=[math.erfc])
-scalar(sp.erfcx, lambda y, x: 2.0 * x * y - 2.0 / _SQRT_PI)
+scalar(sp.erfcx, lambda y, x: slopes.erfcx_slope(y, x))
 scalar(sp.erfi, lambda y, x: 2.0 / _SQRT_PI * np.exp(x * x))
 scalar(sp.erfinv, lambda y, x: 0.5 * _SQRT_PI * np.exp(y * y))
 scalar(sp.erfcinv, lambda y, x: -0.5 * _SQRT_PI * np.exp(y * y))
-scalar(sp.dawsn, lambda y, x: 1.0 - 2.0 * x * y)
+scalar(sp.dawsn, lambda y, x: slopes.dawson_slope(y, x))
 scalar(sp.ndtr, lambda y, x: np.exp(-0.5 * x * x) / _SQRT_2PI)
-scalar(sp.log_ndtr, lambda y, x: np.exp(-0.5 * x * x - y) / _SQRT_2PI)
+scalar(sp.log_ndtr, lambda y, x: math.sqrt(2.0 / math.pi) / sp.erfcx(-math.sqrt(0.5) * x))
 scalar(sp.ndtri, lambda y, x: _SQRT_2PI * np.exp(0.5 * y * y))
 
 # gamma and beta functions
 scalar(sp.gamma, lambda y, x: y * sp.digamma(x), also=[math.gamma])
 scalar(sp.gammaln, lambda y, x: sp.digamma(x), also=[math.lgamma])
-scalar(sp.rgamma, lambda y, x: -y * sp.digamma(x))
+scalar(sp.rgamma, lambda y, x: slopes.rgamma_slope(x))
 scalar(sp.digamma, lambda y, x: hurwitz_zeta(2.0, x))
 # the derivative in the order s of the Hurwitz zeta function has no rule
 scalar(hurwitz_zeta, None, lambda y, s, q: -s * hurwitz_zeta(s + 1.0, q))
-scalar(sp.beta, lambda y, a, b: y * (sp.digamma(a) - sp.digamma(a + b)), lambda y, a, b: y * (
-    sp.digamma(b) - sp.digamma(a + b)))  # fmt: skip
-scalar(
-    sp.betaln,
-    lambda y, a, b: sp.digamma(a) - sp.digamma(a + b),
-    lambda y, a, b: sp.digamma(b) - sp.digamma(a + b),
-)
+scalar(sp.beta, lambda y, a, b: y * slopes.digamma_gap(a, b), lambda y, a, b: y * slopes.digamma_gap(b, a))
+scalar(sp.betaln, lambda y, a, b: slopes.digamma_gap(a, b), lambda y, a, b: slopes.digamma_gap(b, a))
 scalar(sp.betainc, None, None, lambda y, a, b, x: np.exp(
     sp.xlogy(a - 1.0, x) + sp.xlog1py(b - 1.0, -x) - sp.betaln(a, b)))  # fmt: skip
 scalar(sp.gammainc, None, lambda y, a, x: np.exp(sp.xlogy(a - 1.0, x) - x - sp.gammaln(a)))
@@ -53,13 +49,11 @@ scalar(sp.betaincc, None, None, lambda y, a, b, x: -np.exp(
 scalar(sp.stdtr, None, lambda y, df, t: np.exp(
     sp.gammaln(0.5 * (df + 1.0)) - sp.gammaln(0.5 * df) - 0.5 * np.log(df * math.pi)
     - 0.5 * (df + 1.0) * np.log1p(t * t / df)))  # fmt: skip
-scalar(
-    sp.poch, lambda y, a, m: y * (sp.digamma(a + m) - sp.digamma(a)), lambda y, a, m: y * sp.digamma(a + m)
-)
+scalar(sp.poch, lambda y, a, m: slopes.poch_slope(y, a, m), lambda y, a, m: y * sp.digamma(a + m))
 scalar(
     sp.binom,
-    lambda y, n, k: y * (sp.digamma(n + 1.0) - sp.digamma(n - k + 1.0)),
-    lambda y, n, k: y * (sp.digamma(n - k + 1.0) - sp.digamma(k + 1.0)),
+    lambda y, n, k: slopes.binom_slopes(y, n, k)[0],
+    lambda y, n, k: slopes.binom_slopes(y, n, k)[1],
 )
 constant(sp.gammasgn)
 

@@ -77,13 +77,13 @@ scalar(np.reciprocal, lambda y, x: -y * y, cost=3.0)
 scalar(
     np.remainder,
     lambda y, a, b: 1,
-    lambda y, a, b: -np.floor(a / b),
+    lambda y, a, b: -np.rint((a - y) / b),  # a/b may be a little less than it should be
     also=[operator.mod],
     **_INTS,
     cost=5.0,
     exact=True,
 )
-scalar(np.fmod, lambda y, a, b: 1, lambda y, a, b: -np.trunc(a / b), also=[math.fmod])
+scalar(np.fmod, lambda y, a, b: 1, lambda y, a, b: -np.rint((a - y) / b), also=[math.fmod])
 
 # exponentials, logarithms, roots
 scalar(np.exp, lambda y, x: y, also=[math.exp])

@@ -9,7 +9,7 @@ from sciad.eager.dual import Dual
 from sciad.eager.ownership import fresh, private
 from sciad.eager.rebind import rebind
 from sciad.eager.tape import Tape, Var, forward, has_nan, sweep
-from sciad.eager.traced import Level, Traced, escaped, next_level, operand
+from sciad.eager.traced import Level, Traced, escaped, next_level, operand, raw
 from sciad.eager.zeros import zeros
 from sciad.errors import NotDifferentiable, NotScalar, SciadError
 from sciad.foreign import plain_arguments
@@ -234,7 +234,7 @@ def linearize(f: Callable, *primals: Any) -> tuple[Any, Callable]:
         del found, t
         if (met_inside or zeros.met != met) and not zeros.beside:
             beside = lambda args: jvp(f, args, tangents)  # noqa: E731
-            results = _settled_later(results, leaves, tape, inputs, f, beside)
+            results = _settled_later(results, leaves, tape, inputs, f, beside, _moving(tangents))
         return unflatten(structure, fresh(results))
 
     return out, pushforward
@@ -295,7 +295,7 @@ def jvp(f: Callable, primals: tuple, tangents: tuple) -> tuple[Any, Any]:
         # a factor 0 and an infinite one: see `tape.sweep`
         moved = flatten(linearize(f, *primals)[1](*tangents))[0]
     elif zeros.met != met and not zeros.beside:
-        chosen = tuple([k for k, t in enumerate(tangents) if t is not None])
+        chosen = _moving(tangents)
         moved = settled(moved, values, primals, chosen, lambda args: jvp(f, args, tangents))
     return unflatten(structure, fresh(values)), unflatten(structure, fresh(moved))
 
@@ -409,12 +409,19 @@ def _like(g, x, what):
     return g
 
 
-def _settled_later(found, leaves, tape, inputs, f, beside):
+def _moving(tangents):
+    """The arguments that move along tangents."""
+    moving = [t is not None and any(np.any(raw(x) != 0) for x in flatten(t)[0]) for t in tangents]
+    return tuple([k for k, moves in enumerate(moving) if moves])
+
+
+def _settled_later(found, leaves, tape, inputs, f, beside, chosen=None):
     """A derivative in which a factor 0 met an infinite one, of a function that was called before."""
     values = [_lower(leaf, tape) for leaf in leaves]
     primals = tuple([unflatten(structure, [x for _, x in places]) for structure, places in inputs])
     Witness(values).check(_run(f, primals, {}), f)
-    return settled(found, values, primals, tuple(range(len(primals))), beside)
+    chosen = tuple(range(len(primals))) if chosen is None else chosen
+    return settled(found, values, primals, chosen, beside)
 
 
 def _zero(x):

@@ -115,6 +115,7 @@ class _Point:
         self.leaves = [x for n in chosen for x in map(operand, flatten(args[n])[0]) if _is_number(x)]
         single = any(getattr(x, "dtype", None) in (np.float32, np.complex64) for x in self.leaves)
         self.known = _SINGLE if single else _RINGS
+        self.at_infinity = any(np.any(np.isinf(raw(x))) for x in self.leaves)
         self.has_zeros = any(np.any(raw(x) == 0) for x in self.leaves)
         sizes = [np.max(np.absolute(raw(x)), initial=0.0, where=np.isfinite(raw(x))) for x in self.leaves]
         self.size = max([1.0 if self.has_zeros else 1e-300, *sizes])
@@ -151,7 +152,9 @@ class _Point:
         largest = max((np.max(v, initial=0.0, where=np.isfinite(v)) for v in sizes), default=0.0)
         noise = 2.0**-50 * largest / (abs(size) * (1.0 if of_zeros else self.size))
         values = _aligned(values, found)
-        return [(_trusted(x, v), v, noise) for x, v in zip(found, values, strict=True)]
+        if not self.at_infinity:
+            found = list(map(_trusted, found, values))
+        return [(x, v, noise) for x, v in zip(found, values, strict=True)]
 
 
 def _aligned(values, found):

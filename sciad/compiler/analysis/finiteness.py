@@ -103,6 +103,12 @@ class Finiteness:
             return True
         return any(self.wild(a, builder) for a in args)
 
+    def heeds(self, heed: str, wild: bool, partial: Operand = 0.0, builder: Builder | None = None) -> bool:
+        """Whether a factor 0 must win in a product, as `heed` asks (see `pullback`)."""
+        if heed == "where needed":
+            return wild or self.wild(partial, builder)
+        return heed == "always"
+
     def _primal_op(self, x):
         node = self.primal.get(x) if isinstance(x, Value) else None
         return None if node is None else (node.fn, node.args)

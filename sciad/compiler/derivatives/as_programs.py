@@ -16,7 +16,7 @@ from sciad.compiler.ir.walking import accesses, copy_program, is_arena, moved, w
 __all__ = ["along", "cotangent", "free_names", "tangent"]
 
 
-def tangent(program: Program, heed: bool = True) -> Program:
+def tangent(program: Program, heed: str = "where needed") -> Program:
     """The program ``(inputs, dots) -> out_dot``."""
     return _with_result(pushforward(program, heed=heed), ["out_dot"])
 
@@ -26,7 +26,7 @@ def along(program: Program, wrt: set[str]) -> Program:
     return _with_result(pushforward(program, wrt), ["out_dot"])
 
 
-def cotangent(program: Program, heed: bool = True) -> Program:
+def cotangent(program: Program, heed: str = "where needed") -> Program:
     """The program ``(inputs, out_bar) -> bars``, one behind the other."""
     return _with_result(pullback(program, heed=heed), [f"{g.name}_bar" for g in program.inputs])
 

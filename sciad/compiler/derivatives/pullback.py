@@ -50,13 +50,15 @@ from sciad.compiler.passes.while_loops import normalize_loops
 __all__ = ["pullback"]
 
 
-def pullback(program: Program, wrt: set[str] | None = None, heed: bool = True) -> Program:
+def pullback(program: Program, wrt: set[str] | None = None, heed: str = "where needed") -> Program:
     """The program ``(inputs, out_bar) -> out, input_bars``; the latter are accumulated into.
 
     Parameters
     ----------
     wrt : names of the input groups that have adjoints; all of them by default.
-    heed : whether a factor 0 wins in products whose other factor may be infinite or NaN.
+    heed : {"where needed", "always", "never"}
+        Whether a factor 0 wins in products: where the other factor may be infinite or NaN, though inputs
+        are finite; in all.
     """
     program = copy_program(program)
     normalize_loops(program)
@@ -67,7 +69,7 @@ def pullback(program: Program, wrt: set[str] | None = None, heed: bool = True) -
 
 
 class _Reverse:
-    def __init__(self, program: Program, wrt: set[str] | None, heed: bool):
+    def __init__(self, program: Program, wrt: set[str] | None, heed: str):
         self.program, self.heed = program, heed
         self.builder = Builder(reciprocals=True)
         self.wrt = {g.name for g in program.inputs} if wrt is None else wrt
@@ -158,9 +160,7 @@ class _Reverse:
             x = node.args[k]
             if isinstance(x, Value) and x in self.active:
                 partial = partials[k](node.out, *node.args)
-                careful = self.heed and (
-                    node.out in self.finiteness.cotangents or self.finiteness.wild(partial, b)
-                )
+                careful = self.finiteness.heeds(self.heed, node.out in self.finiteness.cotangents, partial, b)
                 self.add(bar, x, multiply(b, g, partial, careful))
 
     def Load(self, node, bar):
@@ -313,7 +313,8 @@ class _Reverse:
             partial = r.next if x is c.param else local.get(x)
             if isinstance(partial, Value):
                 partial.name = f"d{c.param.name or 'z'}_d{x.name or 'x'}"
-            careful = self.heed and not {c.next, x}.isdisjoint(self.finiteness.cotangents)
+            wild = not {c.next, x}.isdisjoint(self.finiteness.cotangents)
+            careful = self.finiteness.heeds(self.heed, wild)
             if x is c.param:
                 r.next = multiply(b, r.param, partial, careful)
             else:

@@ -26,13 +26,13 @@ from sciad.compiler.passes.while_loops import normalize_loops
 __all__ = ["pushforward"]
 
 
-def pushforward(program: Program, wrt: set[str] | None = None, heed: bool = True) -> Program:
+def pushforward(program: Program, wrt: set[str] | None = None, heed: str = "where needed") -> Program:
     """The program ``(inputs, input_dots) -> outputs, output_dots``.
 
     Parameters
     ----------
     wrt : names of the input groups that have tangents; all of them by default.
-    heed : whether a factor 0 wins in products whose other factor may be infinite or NaN.
+    heed : as in `pullback`
     """
     program = copy_program(program)
     normalize_loops(program)
@@ -63,7 +63,7 @@ class Forward:
     columns) say where theirs come from and go to by `load` and `store`.
     """
 
-    def __init__(self, program: Program, active, directions: int = 1, heed: bool = True):
+    def __init__(self, program: Program, active, directions: int = 1, heed: str = "where needed"):
         self.program, self.active, self.heed = program, active, heed
         self.builder = Builder(reciprocals=True)
         self.finiteness = Finiteness(program, active)
@@ -109,7 +109,7 @@ class Forward:
         if node.fn == "select":
             sides = [tangents.get(1, 0.0), tangents.get(2, 0.0)]
             tangent = b.select(node.args[0], *sides)
-            if not self.heed and any(node.args[k] in self.finiteness.tangents for k in tangents):
+            if self.heed == "never" and any(node.args[k] in self.finiteness.tangents for k in tangents):
                 # what is dropped counts as a factor 0: NaN, if it is infinite
                 dropped = b.select(node.args[0], *reversed(sides))
                 tangent = b.op(np.add, tangent, b.op(np.multiply, dropped, 0.0))
@@ -117,9 +117,7 @@ class Forward:
         total, partials = None, partials_of(node.fn)
         for k, dx in tangents.items():
             partial = partials[k](node.out, *node.args)
-            careful = self.heed and (
-                node.args[k] in self.finiteness.tangents or self.finiteness.wild(partial, b)
-            )
+            careful = self.finiteness.heeds(self.heed, node.args[k] in self.finiteness.tangents, partial, b)
             term = multiply(b, partial, dx, careful)
             total = term if total is None else b.op(np.add, total, term)
         return total
