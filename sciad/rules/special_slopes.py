@@ -1,4 +1,4 @@
-"""Slopes of functions of scipy.special whose plain formulas cancel, or have poles where the function is smooth.
+"""Slopes of functions of scipy.special whose plain formulas cancel, or have poles and the slopes have not.
 
 Each is written for several ranges of the argument, with arguments that are kept inside of the range (and a
 little beyond it, so that no derivative is taken at the edge); operators and ufuncs only, as in every rule.

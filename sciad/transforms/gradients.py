@@ -9,13 +9,12 @@ from sciad.eager.dual import Dual
 from sciad.eager.ownership import fresh, private
 from sciad.eager.rebind import rebind
 from sciad.eager.tape import Tape, Var, forward, has_nan, sweep
-from sciad.eager.traced import Level, Traced, escaped, next_level, operand, raw
+from sciad.eager.traced import Level, Traced, escaped, next_level, operand
 from sciad.eager.zeros import zeros
 from sciad.errors import NotDifferentiable, NotScalar, SciadError
 from sciad.foreign import plain_arguments
 from sciad.plain_numpy import np
-from sciad.transforms.later_calls import Witness
-from sciad.transforms.limits import settled
+from sciad.transforms.limits import moving, settled, settled_later
 from sciad.transforms.transformed import Transformed
 from sciad.tree import LEAF, describe, flatten, paths, unflatten
 
@@ -182,7 +181,7 @@ def vjp(f: Callable, *primals: Any) -> tuple[Any, Callable]:
                 values, pullback = vjp(f, *args)
                 return values, pullback(cotangent)
 
-            cotangents = _settled_later(cotangents, leaves, tape, inputs, f, beside)
+            cotangents = settled_later(cotangents, [_lower(leaf, tape) for leaf in leaves], inputs, f, beside)
         return cotangents
 
     return out, pullback
@@ -234,7 +233,9 @@ def linearize(f: Callable, *primals: Any) -> tuple[Any, Callable]:
         del found, t
         if (met_inside or zeros.met != met) and not zeros.beside:
             beside = lambda args: jvp(f, args, tangents)  # noqa: E731
-            results = _settled_later(results, leaves, tape, inputs, f, beside, _moving(tangents))
+            results = settled_later(
+                results, [_lower(leaf, tape) for leaf in leaves], inputs, f, beside, moving(tangents)
+            )
         return unflatten(structure, fresh(results))
 
     return out, pushforward
@@ -295,7 +296,7 @@ def jvp(f: Callable, primals: tuple, tangents: tuple) -> tuple[Any, Any]:
         # a factor 0 and an infinite one: see `tape.sweep`
         moved = flatten(linearize(f, *primals)[1](*tangents))[0]
     elif zeros.met != met and not zeros.beside:
-        chosen = _moving(tangents)
+        chosen = moving(tangents)
         moved = settled(moved, values, primals, chosen, lambda args: jvp(f, args, tangents))
     return unflatten(structure, fresh(values)), unflatten(structure, fresh(moved))
 
@@ -407,21 +408,6 @@ def _like(g, x, what):
     if g.shape != x.shape:
         raise ValueError(f"{what} of shape {g.shape} for a value of shape {x.shape}")
     return g
-
-
-def _moving(tangents):
-    """The arguments that move along tangents."""
-    moving = [t is not None and any(np.any(raw(x) != 0) for x in flatten(t)[0]) for t in tangents]
-    return tuple([k for k, moves in enumerate(moving) if moves])
-
-
-def _settled_later(found, leaves, tape, inputs, f, beside, chosen=None):
-    """A derivative in which a factor 0 met an infinite one, of a function that was called before."""
-    values = [_lower(leaf, tape) for leaf in leaves]
-    primals = tuple([unflatten(structure, [x for _, x in places]) for structure, places in inputs])
-    Witness(values).check(_run(f, primals, {}), f)
-    chosen = tuple(range(len(primals))) if chosen is None else chosen
-    return settled(found, values, primals, chosen, beside)
 
 
 def _zero(x):

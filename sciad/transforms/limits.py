@@ -23,9 +23,11 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+from sciad.eager.rebind import rebind
 from sciad.eager.traced import Traced, operand, raw, strip
 from sciad.eager.zeros import zeros
 from sciad.plain_numpy import np
+from sciad.transforms.later_calls import Witness
 from sciad.tree import flatten, unflatten
 
 
@@ -64,6 +66,20 @@ def settled(found: Any, values: Any, args: tuple, chosen: tuple, beside: Callabl
     leaves, structure = flatten(found)
     values = flatten(values)[0]
     return unflatten(structure, _settled_leaves(leaves, values, args, chosen, beside))
+
+
+def settled_later(found, values, inputs, f, beside, chosen=None):
+    """`settled` of a function that was called before, with those `inputs`."""
+    primals = tuple([unflatten(structure, [x for _, x in places]) for structure, places in inputs])
+    Witness(values).check(rebind(f)(*primals), f)
+    chosen = tuple(range(len(primals))) if chosen is None else chosen
+    return settled(found, values, primals, chosen, beside)
+
+
+def moving(tangents) -> tuple:
+    """The arguments that move along tangents."""
+    moves = [t is not None and any(np.any(raw(x) != 0) for x in flatten(t)[0]) for t in tangents]
+    return tuple([k for k, m in enumerate(moves) if m])
 
 
 def _settled_leaves(found, values, args, chosen, beside):
@@ -115,7 +131,8 @@ class _Point:
         self.leaves = [x for n in chosen for x in map(operand, flatten(args[n])[0]) if _is_number(x)]
         single = any(getattr(x, "dtype", None) in (np.float32, np.complex64) for x in self.leaves)
         self.known = _SINGLE if single else _RINGS
-        self.at_infinity = any(np.any(np.isinf(raw(x))) for x in self.leaves)
+        every = [x for x in map(operand, flatten(args)[0]) if _is_number(x)]
+        self.at_infinity = any(np.any(np.isinf(raw(x))) for x in every)
         self.has_zeros = any(np.any(raw(x) == 0) for x in self.leaves)
         sizes = [np.max(np.absolute(raw(x)), initial=0.0, where=np.isfinite(raw(x))) for x in self.leaves]
         self.size = max([1.0 if self.has_zeros else 1e-300, *sizes])
