@@ -1,5 +1,5 @@
 # Every target sets up what it needs: a virtual environment in .venv, made again when pyproject.toml changes.
-# Needs Python >= 3.11, a C compiler and make. Another interpreter, in an environment of its own
+# Needs Python >= 3.11 and make. Another interpreter, in an environment of its own
 # (.venv-3.12): make test PYTHON=python3.12
 
 PYTHON ?= python3

@@ -6,6 +6,7 @@ import argparse
 import sys
 import time
 
+from sciad import self_check
 from sciad.native import cache_upkeep
 from sciad.native.cache_folders import cache_root
 
@@ -13,7 +14,12 @@ from sciad.native.cache_folders import cache_root
 def main(arguments: list[str] | None = None) -> int:
     """Carry out one command; the status to exit with."""
     parser = argparse.ArgumentParser(prog="python -m sciad", description=__doc__.split(": ")[1])
-    commands = parser.add_subparsers(dest="command", required=True, metavar="command")
+    parser.set_defaults(run=_about)
+    commands = parser.add_subparsers(dest="command", metavar="command")
+    about = "versions of this package and of those it uses"
+    commands.add_parser("versions", help=about, description=about).set_defaults(run=_versions)
+    about = "compile, solve and differentiate small problems whose answers are known"
+    commands.add_parser("check", help=about, description=about).set_defaults(run=_check)
     _add_cache(commands)
     chosen = parser.parse_args(arguments)
     try:
@@ -21,6 +27,24 @@ def main(arguments: list[str] | None = None) -> int:
     except (OSError, ValueError) as error:
         print(f"python -m sciad: {error}", file=sys.stderr)
         return 1
+
+
+# -- versions, self-check --------------------------------------------------------------------------------
+
+
+def _about(chosen) -> int:
+    _versions(chosen)
+    _size(chosen)
+    return _check(chosen)
+
+
+def _versions(chosen) -> None:
+    for name, version in self_check.versions():
+        print(f"{name:12}{version}")
+
+
+def _check(chosen) -> int:
+    return 0 if self_check.check() else 1
 
 
 # -- cache -----------------------------------------------------------------------------------------------
