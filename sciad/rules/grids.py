@@ -98,6 +98,23 @@ def _interp(x, xp, fp, left=None, right=None, period=None):
         k = np.clip(np.searchsorted(strip(xp), strip(x), side="right") - 1, 0, n - 2)
         x0, x1, f0, f1 = fetch(xp, k), fetch(xp, k + 1), fetch(fp, k), fetch(fp, k + 1)
         inside = f0 + (f1 - f0) / (x1 - x0) * (x - x0)
+        before = np.clip(np.searchsorted(strip(xp), strip(x), side="left") - 1, 0, n - 2)
+        ends = [strip(x) == strip(xp)[0], strip(x) == strip(xp)[n - 1]]
+        if np.any(raw(k != before)) or np.any(raw(ends[0] | ends[1])):
+            # at a knot: the mean of what both sides are
+            x0, x1, f0, f1 = (
+                fetch(xp, before),
+                fetch(xp, before + 1),
+                fetch(fp, before),
+                fetch(fp, before + 1),
+            )
+            left_side = f1 - (f1 - f0) / (x1 - x0) * (x1 - x)
+            inside = np.where(k == before, inside, 0.5 * (inside + left_side))
+            if left is None:
+                inside = np.where(ends[0], 0.5 * (fp[0] + inside), inside)
+            inside = np.where(ends[1], left_side, inside)
+            if right is None:
+                inside = np.where(ends[1], 0.5 * (fp[n - 1] + inside), inside)
     return np.where(x < xp[0], low, np.where(x > xp[n - 1], high, inside))
 
 

@@ -242,9 +242,23 @@ def _interp(t, x, xp, fp):
         x0, x1 = element(t, xp, (count,)), element(t, xp, (_plus(t, count),))
         f0, f1 = element(t, fp, (count,)), element(t, fp, (_plus(t, count),))
         slope = (f1 - f0) / (x1 - x0)
-        inside = f0 + slope * (value - x0)
+
+        def mean_slope():
+            """At a knot: the mean of both sides, outside of the table 0."""
+            before = 0.0
+            if isinstance(count, Value):
+                first_knot = t.builder.to_float(t.apply(np.equal, [count, 0]))
+                k = t.apply(np.maximum, [t.builder.op(np.subtract, count, 1), 0])
+                rise, run = f0 - element(t, fp, (k,)), x0 - element(t, xp, (k,))
+                before = rise / (run + first_knot)
+            return 0.5 * (slope + before)
+
+        side = t.branch(t.apply(np.equal, [value, x0]), mean_slope, lambda: slope)
+        inside = f0 + side * (value - x0)
         first, last = element(t, fp, (0,)), element(t, fp, (n - 1,))
         left, right = element(t, xp, (0,)), element(t, xp, (n - 1,))
+        at_end = last + 0.5 * slope * (value - right)
+        inside = t.builder.select(t.apply(np.equal, [value, right]), at_end, inside)
         inside = t.builder.select(t.apply(np.less, [value, left]), first, inside)
         return t.builder.select(t.apply(np.greater, [value, right]), last, inside)
 
