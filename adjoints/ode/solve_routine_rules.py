@@ -23,12 +23,7 @@ def reversed_solve(routine: SolveRoutine, wanted: tuple[bool, ...]) -> Reversed:
     """A solve with its record, and the sweep backwards over it."""
     if routine.record:
         raise _second_order()
-    span, _, _, times, control = wanted
-    if control:
-        raise NotDifferentiable(
-            "tstops of a solve that depend on what is differentiated, inside of a compiled function: the "
-            "derivative with respect to times that are hit exactly is not available there"
-        )
+    span, _, _, times, _ = wanted
     return Reversed(routine.recording(), 1, Backwards(span or times))
 
 

@@ -10,6 +10,7 @@ from sciad.compiler.backend.module import native_address, trampoline
 from sciad.compiler.derivatives.as_programs import cotangent, tangent
 from sciad.compiler.derivatives.pullback import pullback
 from sciad.compiler.derivatives.pushforward import pushforward
+from sciad.compiler.derivatives.routine_rules import beside_derivatives
 from sciad.compiler.ir.nodes import Program
 from sciad.compiler.ir.routines import failure_of
 from sciad.compiler.mapped_program import Rows
@@ -18,6 +19,7 @@ from sciad.eager.traced import is_traced
 from sciad.eager.zeros import product, zeros
 from sciad.recent import Made
 from sciad.transforms.custom import custom
+from sciad.transforms.map_failures import failures_are_nan
 from sciad.transforms.vmap import find_batch
 
 
@@ -58,7 +60,7 @@ class Primitive:
         if batch is not None:
             mapped = tuple(x.__class__ is batch.__class__ and x.level == batch.level for x in inputs)
             rows = [x.value if m else x for x, m in zip(inputs, mapped, strict=True)]
-            return batch.rewrap(self.over_rows(mapped)(*rows))
+            return batch.rewrap(self.over_rows(mapped, failures_are_nan())(*rows))
         out = np.empty(self.program.n_out)
         self.run("primal", *inputs, out)
         return out
@@ -66,14 +68,14 @@ class Primitive:
     def push(self, inputs, dots):
         dots = [np.zeros(np.shape(x)) if d is None else d for x, d in zip(inputs, dots, strict=True)]
         if any(map(is_traced, (*inputs, *dots))):
-            return self.call(*inputs), self.tangent(*inputs, *dots)
+            return self.forward.call(*inputs), self.tangent(*inputs, *dots)
         out, out_dot = np.empty(self.program.n_out), np.empty(self.program.n_out)
         self.run("pushforward", *inputs, *(np.ascontiguousarray(d, float) for d in dots), out, out_dot)
         return out, out_dot
 
     def pull(self, inputs):
         if any(map(is_traced, inputs)):
-            return self.call(*inputs), lambda g: self.split(self.cotangent(*inputs, g))
+            return self.forward.call(*inputs), lambda g: self.split(self.cotangent(*inputs, g))
         if self.program.n_out == 1:  # the gradient itself, in the same sweep as the value
             out, bars = self.gradient(inputs, _ONE)
             return (
@@ -90,7 +92,16 @@ class Primitive:
                 return self.split(self.cotangent(*inputs, g))
             return self.gradient(inputs, np.ascontiguousarray(g, float))[1]
 
-        return self.value(*inputs), pull
+        return self.forward.value(*inputs), pull
+
+    @property
+    def forward(self) -> Primitive:
+        """The values as they are where derivatives are wanted, too."""
+        return self.made.get("forward", self._forward)
+
+    def _forward(self) -> Primitive:
+        program = beside_derivatives(self.program)
+        return self if program is self.program else Primitive(program, self.make_heeding, self.heeds)
 
     def gradient(self, inputs, g: np.ndarray):
         """The value, and the cotangent of every input."""
@@ -124,9 +135,9 @@ class Primitive:
 
         return self.made.get(name, make)
 
-    def over_rows(self, mapped: tuple[bool, ...]) -> Rows:
-        """The same for rows of the inputs that are `mapped`."""
-        return self.made.get(("rows", mapped), lambda: Rows(self, mapped))
+    def over_rows(self, mapped: tuple[bool, ...], nan: bool = False) -> Rows:
+        """The same for rows of the inputs that are `mapped`; those that fail are NaN, if `nan`."""
+        return self.made.get(("rows", mapped, nan), lambda: Rows(self, mapped, nan))
 
     def run(self, kind: str, *arrays: np.ndarray) -> None:
         enter, address, size = self.entry(kind)
@@ -154,7 +165,11 @@ class Primitive:
         return enter, native_address(text), max(1, text.layout.work_size)
 
     def fail(self, status: int):
-        raise failure_of(self.program.sites, status)
+        raise self.failure(status)
+
+    def failure(self, status: int) -> BaseException:
+        """The exception that a status other than 0 stands for; to be asked once."""
+        return failure_of(self.program.sites, status)
 
 
 _ONE = np.ones(1)

@@ -15,11 +15,12 @@ from sciad.plain_numpy import np
 from sciad.rule_table import TABLE, Repeat, linear
 from sciad.rules import array_functions, numpy_linalg, products
 from sciad.rules.samples import windows_
+from sciad.transforms.map_failures import with_failures
 from sciad.transforms.transformed import Transformed
 from sciad.tree import LEAF, children, flatten, register_leaf, tree_map, unflatten
 
 
-def vmap(f: Callable, in_axes: Any = 0, out_axes: int = 0) -> Mapped:
+def vmap(f: Callable, in_axes: Any = 0, out_axes: int = 0, *, failures: str = "raise") -> Mapped:
     """Return a function that maps `f` over an axis of its arguments.
 
     Elementwise functions, products, reductions and linear algebra run on the whole batch; other functions
@@ -34,6 +35,9 @@ def vmap(f: Callable, in_axes: Any = 0, out_axes: int = 0) -> Mapped:
         place of one axis, a structure like the argument's with an axis per leaf.
     out_axes : int
         Where the mapped axis goes in the results.
+    failures : {"raise", "nan"}
+        What becomes of elements whose compiled code fails (a solve that cannot go on): the first of them
+        raises, or their results are NaN, and one warning (`FailedElements`) names them.
 
     Returns
     -------
@@ -52,7 +56,7 @@ def vmap(f: Callable, in_axes: Any = 0, out_axes: int = 0) -> Mapped:
            [1., 1.],
            [1., 1.]])
     """
-    return Mapped(f, in_axes, out_axes)
+    return Mapped(f, in_axes, out_axes, failures)
 
 
 class Mapped(Transformed):
@@ -60,12 +64,14 @@ class Mapped(Transformed):
 
     transform = staticmethod(vmap)
 
-    def __init__(self, f: Callable, in_axes: Any = 0, out_axes: int = 0):
+    def __init__(self, f: Callable, in_axes: Any = 0, out_axes: int = 0, failures: str = "raise"):
         super().__init__(f)
-        self.in_axes, self.out_axes = in_axes, out_axes
+        if failures not in ("raise", "nan"):
+            raise ValueError(f"failures must be 'raise' or 'nan', not {failures!r}")
+        self.in_axes, self.out_axes, self.failures = in_axes, out_axes, failures
 
     def made_of(self) -> tuple:
-        return self.f, self.in_axes, self.out_axes
+        return self.f, self.in_axes, self.out_axes, self.failures
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         in_axes = self.in_axes
@@ -83,7 +89,8 @@ class Mapped(Transformed):
             )
         (size,) = sizes
         try:
-            out = rebind(self.f)(*lifted, **kwargs)
+            with with_failures(self.failures):
+                out = rebind(self.f)(*lifted, **kwargs)
         except IndexError as error:
             if not str(error).startswith("only integers"):
                 raise

@@ -47,6 +47,12 @@ def differentiable(
     if events is None and ts is not None and (not dense_output or _batched(t0, t1, ts, y0, p)):
         if problem.options.mass is not None:
             y0 = consistent(problem, t0, y0, p)
+        if not dense_output and _batched(t0, t1, ts, y0, p):
+            from sciad.solvers.routines import mapped_solves  # brings the compiler
+
+            if mapped_solves.serves(problem, t0, t1, ts, y0, p):
+                y = mapped_solves.solve_mapped(problem, t0, t1, ts, y0, p)
+                return _of_elements(ts, y, problem.method)
         problem.times = isinstance(ts, Traced) or isinstance(t0, Traced) or isinstance(t1, Traced)
         y = solve(problem, t0, t1, ts, y0, p)
         output = _Again(problem, t0, t1, y0, p) if dense_output else None
@@ -388,6 +394,15 @@ def _solution(t, y, output, parts, starts, events=None, status=0, message="") ->
         message=message or SUCCESS,
         method=last.method.name,
         methods=methods,
+    )
+
+
+def _of_elements(ts, y, method) -> Solution:
+    """The solution for elements of a batch, whose steps were not counted."""
+    uncounted = dict.fromkeys(("nfev", "njev", "nlu", "accepted", "rejected"))
+    return Solution(
+        **{"t": ts, "y": y, "sol": None, "t_events": None, "y_events": None, **uncounted},
+        **{"status": 0, "message": SUCCESS, "method": method.name, "methods": []},
     )
 
 

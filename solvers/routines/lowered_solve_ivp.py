@@ -60,7 +60,10 @@ def lowered_solve_ivp(
             raise Refusal(f"solve_ivp with {name} in a compiled function", OUTSIDE)
     if dense_output is True:
         raise Refusal("solve_ivp with dense_output in a compiled function", "Give the times as t_eval.")
-    tableau = method_named(static(t, method, "method"))
+    try:
+        tableau = method_named(static(t, method, "method"))
+    except ValueError as error:
+        raise Refusal(str(error)) from error
     y0 = t.settled(t.as_array(y0))
     shape = y0.shape if is_array(y0) else ()
     if not arrays.static_shape(shape) or math.prod(shape) == 0:
@@ -114,6 +117,12 @@ def _control(t, n: int, method, rtol, atol, first_step, max_step, tstops) -> tup
     stops = [] if tstops is None else [t.settled(t.as_array(tstops))]
     if stops and (is_array(stops[0]) and not arrays.static_shape(stops[0].shape)):
         raise Refusal("tstops of a length that is not known while compiling", "Give them a fixed length.")
+    if not all(map(t.captured_only, stops)):
+        raise Refusal(
+            "tstops that are computed in a compiled function",
+            "Give them as constants, or as an array from outside: solves have no derivative in them.",
+        )
+    stops = [_stopped(t, x) for x in stops]
     return found + stops, (*sizes, flat_size(stops))
 
 
@@ -140,6 +149,8 @@ def _times(t, t_eval, t1) -> tuple[list, bool]:
 
 class EndOnly:
     """The outputs of a solve without t_eval: in a compiled function there is the last one."""
+
+    described = "the outputs of a solve without t_eval (of which there is the last one only, as sol.y[:, -1])"
 
     def __init__(self, outputs):
         self.outputs = outputs  # at the end only

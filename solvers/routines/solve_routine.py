@@ -58,6 +58,7 @@ class SolveRoutine(Routine):
     atols: int = 1
     stops: int = 0
     record: int = 0
+    guarded: bool = False  # steps are short enough for derivatives, too, as they are where there is a record
     back: bool = True  # whether a record is for a sweep backwards, or forwards
 
     name = "solve_ivp"
@@ -70,6 +71,14 @@ class SolveRoutine(Routine):
     def recording(self, back: bool = True) -> SolveRoutine:
         """The same with a record that sweeps go over."""
         return replace(self, record=3, back=back)
+
+    def beside_derivatives(self) -> SolveRoutine:
+        return self if self.guarded or self.record else self.twin
+
+    @functools.cached_property
+    def twin(self) -> SolveRoutine:
+        """The same solve with steps that are short enough for derivatives, too."""
+        return replace(self, guarded=True)
 
     def reversed(self, wanted: tuple[bool, ...]) -> Reversed:
         return self._rules.reversed_solve(self, wanted)
@@ -90,7 +99,7 @@ class SolveRoutine(Routine):
         return self._planned(self.method)
 
     def _planned(self, method, other_name: str = "", other: np.ndarray | None = None):
-        model, options, guarded = self.model, self.options, bool(self.record)
+        model, options, guarded = self.model, self.options, bool(self.guarded or self.record)
         plan = plan_of(model, method, options, guarded)
         desk = Desk(plan)  # a new one, so that what it holds is the same in every process
         desk._serve(options, self.record, other is not None, False)

@@ -44,7 +44,7 @@ def test_as_the_eager_function(combination):
 
 def test_rows_of_several_threads_add_up(monkeypatch):
     monkeypatch.setattr(mapped_program, "WORTH", 0.0)
-    x = RNG.normal(size=(mapped_program.FIRST + 7, 4))
+    x = RNG.normal(size=(mapped_program.FEWEST + 7, 4))
     eager, native = (ad.grad(total(f), (0, 1))(x, A) for f in (weighted, ad.jit(weighted)))
     for a, b in zip(eager, native, strict=True):
         np.testing.assert_allclose(b, a, rtol=1e-12, atol=1e-12)

@@ -95,6 +95,10 @@ def solve_backwards(
     span_bar = numbers_at(span_bar_at, 2)
     span_bar[0] = 0.0
     span_bar[1] = 0.0
+    controls = TOLERANCES + plan[RTOLS] + plan[ATOLS] + plan[STOPS]
+    control_bar = numbers_at(control_bar_at, controls)
+    for k in range(controls):
+        control_bar[k] = 0.0
     if head[STEPS] == 0:  # an empty span: every output is y0
         if times != 0 and back[SWEEP_MASS_ROWS] > 0:
             return failure_report(back_at, EMPTY_SPAN, 0, 0, 0, 0, 0, 0)

@@ -5,10 +5,22 @@ from __future__ import annotations
 import dataclasses
 
 from sciad.compiler.ir.array_calls import new_array
-from sciad.compiler.ir.nodes import Call, RoutineCall, View
-from sciad.compiler.ir.walking import key_of
+from sciad.compiler.ir.nodes import Call, Program, RoutineCall, View
+from sciad.compiler.ir.walking import copy_program, key_of, walk
 
-__all__ = ["pull_routine", "push_routine"]
+__all__ = ["beside_derivatives", "pull_routine", "push_routine"]
+
+
+def beside_derivatives(program: Program) -> Program:
+    """The program with its routines as they are beside derivatives; itself if they are the same."""
+    calls = [node for node in walk(program.body) if isinstance(node, RoutineCall)]
+    if all(node.fn.beside_derivatives() is node.fn for node in calls):
+        return program
+    program = copy_program(program)
+    for node in walk(program.body):
+        if isinstance(node, RoutineCall):
+            node.fn = node.fn.beside_derivatives()
+    return program
 
 
 def pull_routine(owner, node: RoutineCall) -> None:

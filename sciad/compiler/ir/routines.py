@@ -45,6 +45,10 @@ class Routine:
         """What to raise for a report, whose memory is given back."""
         raise NotImplementedError
 
+    def beside_derivatives(self) -> Routine:
+        """The routine that computes the values which derivatives belong to, if that is another one."""
+        return self
+
     def reversed(self, wanted: tuple[bool, ...]) -> Reversed:
         """How it is run to be differentiated backwards, with respect to the `wanted` args."""
         raise NotDifferentiable(f"{self.name} has no derivative inside of a compiled function")

@@ -300,4 +300,4 @@ def describe(x) -> str:
         str: "a text",
         type(None): "None",
     }
-    return names.get(type(x)) or f"a {type(x).__name__}"
+    return names.get(type(x)) or getattr(x, "described", None) or f"a {type(x).__name__}"

@@ -36,6 +36,9 @@ class TraceServices(Protocol):
     def require(self, cond: Operand, exception: str, message: str) -> None:
         """Leave the program with an error unless `cond`."""
 
+    def captured_only(self, x) -> bool:
+        """Whether a number or array is known, or captured as it stands."""
+
     def routine_site(self, routine) -> int:
         """A place at which a routine may fail."""
 

@@ -108,7 +108,7 @@ class Captures:
         if path.fixed and isinstance(obj, (float, np.floating, np.ndarray)):
             return embedded(self.tracer, obj)
         if isinstance(obj, (float, np.floating)) or _is_traced(obj):
-            return self.lift(path, np.shape(_primal(obj)), "f")
+            return self.lift(path, _shape_of(obj), "f")
         if isinstance(obj, np.ndarray):
             return self._array(obj, path)
         if isinstance(obj, (complex, np.complexfloating)):
@@ -325,14 +325,20 @@ def _content(x):
     return (x.dtype.str, x.shape, x.tobytes())
 
 
+def _shape_of(x) -> tuple[int, ...]:
+    """The shape; of a batch that of one element."""
+    return x.shape if _is_traced(x) else np.shape(x)
+
+
 def _shape(x):
+    shape = _shape_of(x)
     x = _primal(x)
     kind = (
         "f"
         if isinstance(x, float)
         else {"u": "i", "O": "f"}.get(np.asarray(x).dtype.kind, np.asarray(x).dtype.kind)
     )
-    return (kind, np.shape(x))
+    return (kind, shape)
 
 
 def _request(x):

@@ -143,6 +143,7 @@ class _Trace:
             try:
                 t.enter_root()
                 args = self._arguments()
+                t.argument_sizes = {g.name: g.size for g in self.program.inputs}
                 given = isinstance(self.fun, WithObjects)
                 fn = self.captures.resolve(
                     *(self.fun.fun, Path().attr("fun")) if given else (self.fun, Path())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import math
 
 import numpy as np
 
@@ -41,6 +42,7 @@ class Tracer(Statements, Calls, Creation, Reductions, State):
         self._outside: dict[tuple, object] = {}
         self.auto_named: dict[Value, None] = {}
         self._primitives: set = set()
+        self.argument_sizes: dict[str, int] = {}  # of the input groups, without what is captured
 
     def enter_root(self) -> None:
         """The caller of the function to trace."""
@@ -75,6 +77,17 @@ class Tracer(Statements, Calls, Creation, Reductions, State):
             self.program.sites.append(Site(exception, message, self.line_of(self.node)))
             self._sites[key] = len(self.program.sites)
         self.check(cond, self._sites[key])
+
+    def captured_only(self, x) -> bool:
+        """Whether a number or array is known, or captured as it stands: no argument has a part in it."""
+        if isinstance(x, Small):
+            return all(self.captured_only(x.box.slots[c]) for c in x.cells)
+        if isinstance(x, Array):
+            return x.mem == "C" or x.address.const >= self.argument_sizes.get(x.mem, math.inf)
+        if isinstance(x, Value):
+            places = [at for (mem, at), v in self._inputs.items() if v is x]
+            return any(at >= self.argument_sizes.get(self.program.inputs[-1].name, math.inf) for at in places)
+        return True
 
     def routine_site(self, routine) -> int:
         """A place at which a routine may fail."""
