@@ -63,7 +63,9 @@ class Rows:
     def push(self, inputs, dots):
         dots = [np.zeros(np.shape(x)) if d is None else d for x, d in zip(inputs, dots, strict=True)]
         if any(map(is_traced, (*inputs, *dots))):
-            return self.forward(*inputs), self.primitive.tangent.over_rows(self.mapped * 2, self.nan)(*inputs, *dots)
+            return self.forward(*inputs), self.primitive.tangent.over_rows(self.mapped * 2, self.nan)(
+                *inputs, *dots
+            )
         out, out_dot = self.outputs(inputs, 2)
         self.run("pushforward", self.rows([*inputs, *dots], self.mapped * 2), [out, out_dot])
         return out, out_dot

@@ -41,7 +41,7 @@ from sciad.solvers.strict import refuse_failure
 from sciad.solvers.suggestions import check_adjoint
 from sciad.solvers.warn import warn
 
-__all__ = ["solve_ivp"]
+__all__ = ["solve_ivp", "step_limit"]
 
 
 def solve_ivp(
@@ -315,14 +315,15 @@ def _options(model, rtol, atol, first_step, max_step, max_steps, tstops, control
         atol=atol if np.ndim(atol) == 0 else np.array(atol, dtype=float).ravel(),
         first_step=first_step,
         max_step=float(max_step),
-        max_steps=_step_limit(max_steps),
+        max_steps=step_limit(max_steps),
         stops=() if tstops is None else tuple(np.asarray(tstops, dtype=float).ravel().tolist()),
         controller=controller,
         dense_always=dense,
     )
 
 
-def _step_limit(max_steps: float | None) -> int | None:
+def step_limit(max_steps: float | None) -> int | None:
+    """The largest number of steps that the argument `max_steps` asks for."""
     if max_steps is None:
         return MAX_STEPS
     return None if max_steps == math.inf else int(max_steps)

@@ -18,7 +18,7 @@ from sciad.solvers.methods.names import method_named
 from sciad.solvers.model.arguments import check_step_limits
 from sciad.solvers.model.build_model import build_model
 from sciad.solvers.ode.solution import Solution
-from sciad.solvers.ode.solve_ivp import solve_ivp
+from sciad.solvers.ode.solve_ivp import solve_ivp, step_limit
 from sciad.solvers.ode.traced_solve import SUCCESS
 from sciad.solvers.routines.solve_routine import SolveRoutine
 from sciad.solvers.stepping.trajectory import Options
@@ -73,9 +73,10 @@ def lowered_solve_ivp(
     model, _ = build_model(outlined.fun, shape, outlined.args, compiled_only=True)
     values = outlined.values + outlined.captured(t, model.function)
     control, sizes = _control(t, model.n, tableau, rtol, atol, first_step, max_step, tstops)
-    options = Options(max_steps=static(t, max_steps, "max_steps"))
+    most = static(t, max_steps, "max_steps")
     try:
-        check_step_limits(1.0, 1.0, None, 1.0, options.max_steps)
+        check_step_limits(1.0, 1.0, None, 1.0, most)
+        options = Options(max_steps=step_limit(most))
         adjoint = adjoint_given(static(t, adjoint, "adjoint"), "solve_ivp")
     except (TypeError, ValueError) as error:
         raise Refusal(str(error)) from error
