@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -48,8 +49,7 @@ def differentiable(
         if problem.options.mass is not None:
             y0 = consistent(problem, t0, y0, p)
         if not dense_output and _batched(t0, t1, ts, y0, p):
-            from sciad.solvers.routines import mapped_solves  # brings the compiler
-
+            mapped_solves = importlib.import_module(MAPPED)  # which is built on this package
             if mapped_solves.serves(problem, t0, t1, ts, y0, p):
                 y = mapped_solves.solve_mapped(problem, t0, t1, ts, y0, p)
                 return _of_elements(ts, y, problem.method)
@@ -395,6 +395,9 @@ def _solution(t, y, output, parts, starts, events=None, status=0, message="") ->
         method=last.method.name,
         methods=methods,
     )
+
+
+MAPPED = "sciad.solvers.routines.mapped_solves"
 
 
 def _of_elements(ts, y, method) -> Solution:
