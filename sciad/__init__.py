@@ -56,6 +56,7 @@ _ELSEWHERE = {
     **dict.fromkeys(("jit", "source"), "sciad.compiler.jit"),
     "compile": "sciad.transforms.compile_ahead",
     "debug_nan": "sciad.compiler.nan_debugging",
+    "random": "sciad.random",
     **dict.fromkeys(("sparse_jacobian", "sparsity"), "sciad.compiler.sparse.sparse_functions"),
     **dict.fromkeys(("solve_ivp", "solve_sde", "steady_state", "BrownianMotion"), "sciad.solvers"),
 }  # fmt: skip
@@ -74,7 +75,8 @@ def __getattr__(name):
     module = _ELSEWHERE.get(name) or (None if name.startswith("_") else _adjoints().get(name))
     if module is None:
         raise AttributeError(f"module 'sciad' has no attribute {name!r}")
-    value = getattr(_importlib.import_module(module), name)
+    found = _importlib.import_module(module)
+    value = found if module == f"sciad.{name}" else getattr(found, name)
     globals()[name] = value
     return value
 

@@ -3,6 +3,8 @@ wanted."""
 
 from __future__ import annotations
 
+import functools
+import types
 from collections.abc import Callable, Hashable
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,6 +29,7 @@ from sciad.errors import SciadError
 from sciad.native.code import Code
 from sciad.native.notices import compiling
 from sciad.recent import Made, Recent
+from sciad.transforms.transformed import request_of
 from sciad.tree import flatten
 
 __all__ = ["KINDS", "CompiledFunction", "Group", "compile_function"]
@@ -238,6 +241,12 @@ def _code(fun):
     """What function objects of one text share; equality of code objects leaves out their file."""
     if isinstance(fun, WithObjects):
         return fun.key(_code)
+    request = request_of(fun)
+    if request is not None:
+        return request.transform, repr(request.options), _code(request.fun)
+    if isinstance(fun, functools.partial):
+        functions = tuple([_code(x) for x in fun.args if isinstance(x, types.FunctionType)])
+        return functools.partial, _code(fun.func), functions, len(fun.args), tuple(fun.keywords)
     code = getattr(fun, "__code__", None) or getattr(getattr(fun, "py_func", None), "__code__", None)
     return fun if code is None else (code, code.co_filename)
 
@@ -245,7 +254,9 @@ def _code(fun):
 def _structure(group: Group):
     leaves, structure = flatten(group.template)
     kinds = tuple(_leaf(x) for x in leaves)
-    return group.name, group.scalar, group.spread, group.keywords, structure, kinds
+    return (
+        group.name, group.scalar, group.spread, group.keywords, group.large, group.heed, structure, kinds
+    )  # fmt: skip
 
 
 def _leaf(x):

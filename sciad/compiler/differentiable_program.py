@@ -103,10 +103,15 @@ class Primitive:
         program = beside_derivatives(self.program)
         return self if program is self.program else Primitive(program, self.make_heeding, self.heeds)
 
-    def gradient(self, inputs, g: np.ndarray):
-        """The value, and the cotangent of every input."""
-        out, bars = np.empty(self.program.n_out), tuple(np.zeros(x.size) for x in self.program.inputs)
-        self.run("pullback", *inputs, g, out, *bars)
+    def gradient(self, inputs, g: np.ndarray, wrt: tuple[bool, ...] | None = None):
+        """The value, and the cotangent of every input, or of those `wrt`."""
+        out, sizes = np.empty(self.program.n_out), [x.size for x in self.program.inputs]
+        if wrt is None or all(wrt):
+            bars = tuple([np.zeros(n) for n in sizes])
+            self.run("pullback", *inputs, g, out, *bars)
+        else:
+            bars = tuple([np.zeros(n) for n, wanted in zip(sizes, wrt, strict=True) if wanted])
+            self.run(("pullback", wrt), *inputs, g, out, *bars)
         return out, bars
 
     def split(self, flat):
@@ -139,14 +144,18 @@ class Primitive:
         """The same for rows of the inputs that are `mapped`; those that fail are NaN, if `nan`."""
         return self.made.get(("rows", mapped, nan), lambda: Rows(self, mapped, nan))
 
-    def run(self, kind: str, *arrays: np.ndarray) -> None:
+    def run(self, kind, *arrays: np.ndarray) -> None:
         enter, address, size = self.entry(kind)
         status = enter(address, *arrays, np.empty(size))
         if status:
             self.fail(status)
 
-    def entry(self, kind: str):
-        """What calls a kind from Python, its address, and the length of its workspace."""
+    def entry(self, kind):
+        """What calls a kind from Python, its address, and the length of its workspace.
+
+        Kinds are "primal", "pushforward", "pullback", and pairs of the latter and which inputs they are with
+        respect to.
+        """
         if zeros.heeded and not self.heeds:
             return self.heeding.entry(kind)
         entry = self.entries.get(kind)
@@ -154,12 +163,15 @@ class Primitive:
             entry = self.entries[kind] = self.made.get(("entry", kind), lambda: self._entry(kind))
         return entry
 
-    def _entry(self, kind: str):
-        program, heed = self.program, "always" if self.heeds else "never"
+    def _entry(self, kind):
+        program, wrt, heed = self.program, None, "always" if self.heeds else "never"
+        if isinstance(kind, tuple):
+            kind, wanted = kind
+            wrt = {x.name for x, w in zip(program.inputs, wanted, strict=True) if w}
         if kind == "pullback":
-            program = pullback(program, heed=heed)
+            program = pullback(program, wrt, heed)
         elif kind == "pushforward":
-            program = pushforward(program, heed=heed)
+            program = pushforward(program, wrt, heed)
         text = emit(finish(program))
         enter = trampoline("a" * (len(text.parameters) + 1))
         return enter, native_address(text), max(1, text.layout.work_size)

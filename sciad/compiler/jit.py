@@ -10,16 +10,18 @@ from typing import Any
 
 import numpy as np
 
-from sciad.compiler.compiled_function import CompiledFunction, compile_function, compiled_before
-from sciad.compiler.differentiable_program import Primitive
+from sciad.compiler.compiled_function import compile_function, compiled_before
+from sciad.compiler.jitted_version import LARGE, Version, name_of
 from sciad.compiler.tracing.given import Given, WithObjects, is_given, object_key
 from sciad.compiler.tracing.trace import Group
 from sciad.eager.rebind import original
 from sciad.eager.tape import Var
 from sciad.eager.traced import is_traced
+from sciad.eager.zeros import zeros
+from sciad.errors import SciadError
 from sciad.foreign import plain_arguments
 from sciad.portable import Portable
-from sciad.transforms.custom import custom
+from sciad.transforms.vmap import Batch
 from sciad.tree import flatten, unflatten
 
 __all__ = ["Jitted", "jit", "source"]
@@ -103,13 +105,17 @@ def source(fun: Callable, kind: str = "primal", args: tuple | None = None) -> st
 class Jitted(Portable):
     """A compiled function; made by `jit`."""
 
+    heed = "where needed"  # zeros in derivatives taken inside
+
     def __init__(self, fun: Callable):
         functools.update_wrapper(self, fun)
         self._entries: dict = {}
+        self._known: dict = {}  # versions by shapes alone, for calls with plain numbers and arrays
+        self._under: dict = {}  # transforms of it, compiled
         self._signature: inspect.Signature | None = None  # once it is wanted
 
     def __repr__(self) -> str:
-        return f"<jitted {_name(self.__wrapped__)}>"
+        return f"<jitted {name_of(self.__wrapped__)}>"
 
     def made_of(self) -> tuple:
         return (self.__wrapped__,)
@@ -118,6 +124,11 @@ class Jitted(Portable):
         return self if instance is None else Jitted(self.__wrapped__.__get__(instance, owner))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if not kwargs:
+            entry = self.known(args)
+            if entry is not None:
+                captured = entry.gather(self.__wrapped__) if entry.captures else ()
+                return entry.direct(args, captured) if plain(captured) else entry.call(*args, *captured)
         entry, numbers = self._entry(args, kwargs)
         return entry(numbers)
 
@@ -127,7 +138,61 @@ class Jitted(Portable):
         for kind in ("primal", "pullback")[: 1 + gradient]:
             entry.primitive.entry(kind)
 
-    def _entry(self, args: tuple, kwargs: dict) -> tuple[_Entry, list]:
+    def known(self, args: tuple) -> Version | None:
+        """The version for numbers and float arrays, if there is one already and it holds."""
+        shapes = []
+        for x in args:
+            cls = x.__class__
+            if cls is _ARRAY and x.dtype is _F64:
+                shapes.append(x.shape)
+            elif cls is float or cls is _NUMBER:
+                shapes.append(None)
+            else:
+                return None
+        key = tuple(shapes)
+        entry = self._known.get(key)
+        if entry is not None and entry.matches(self.__wrapped__):
+            return entry
+        entry = self._known[key] = self._entry(args, {})[0]
+        return entry
+
+    def value_and_gradient(self, argnums, args: tuple):
+        """For plain numbers and float arrays, else None: other arguments are left to the eager transforms,
+        and derivatives in which 0 meets infinity.
+        """
+        entry = None if zeros.heeded else self.known(args)
+        if entry is None or entry.result != ():
+            return None
+        captured = entry.gather(self.__wrapped__) if entry.captures else ()
+        numbers = (argnums,) if argnums.__class__ is int else argnums
+        if (
+            not plain(captured)
+            or not all(0 <= n < len(args) for n in numbers)
+            or len({*numbers}) < len(numbers)
+        ):
+            return None
+        found = entry.gradient(args, captured, numbers)
+        if found is None:
+            return None
+        value, gradients = found
+        return value, (gradients[0] if argnums.__class__ is int else gradients)
+
+    def pushforward(self, primals: tuple, tangents: tuple):
+        """Value and tangent, for what `value_and_gradient` takes."""
+        entry = None if zeros.heeded else self.known(primals)
+        if entry is None or entry.captures or not _like(tangents, primals):
+            return None
+        return entry.pushed(primals, tangents)
+
+    def under(self, transform: Callable, *options: Any) -> Compiled:
+        """A transform of this, compiled."""
+        key = (transform, repr(options))
+        made = self._under.get(key)
+        if made is None:
+            made = self._under[key] = Compiled(transform(self.__wrapped__, *options))
+        return made
+
+    def _entry(self, args: tuple, kwargs: dict) -> tuple[Version, list]:
         """The version for these arguments, and the numbers among them."""
         names: tuple[str, ...] = ()
         if kwargs:
@@ -146,9 +211,11 @@ class Jitted(Portable):
                 self._bound(args, {})  # errors of Python's own
             places = itertools.count()
             examples = [_example(x, k, places) for x, k in zip(leaves, kinds, strict=True)]
-            group = Group("x", unflatten(structure, examples), spread=True, keywords=names)
+            template = unflatten(structure, examples)
+            group = Group("x", template, spread=True, keywords=names, large=LARGE, heed=self.heed)
             function = compile_function(fun, [group])
-            entry = function.once(("jit",), functools.partial(_Entry, function))
+            shapes = [k[1] for k in kinds if k[0] == "f"]
+            entry = function.once(("jit",), functools.partial(Version, function, shapes))
             self._entries[key] = entry
         numbers = [x for x, k in zip(leaves, kinds, strict=True) if k[0] == "f"]
         return entry, numbers + list(entry.gather(fun))
@@ -160,63 +227,73 @@ class Jitted(Portable):
                 self._signature = inspect.signature(self.__wrapped__, follow_wrapped=False)
             bound = self._signature.bind(*args, **kwargs)
         except TypeError as error:
-            raise TypeError(f"{_name(self.__wrapped__)}(): {error}") from None
+            raise TypeError(f"{name_of(self.__wrapped__)}(): {error}") from None
         except ValueError:  # a builtin that does not tell
             return (*args, *kwargs.values()), tuple(kwargs)
         return (*bound.args, *bound.kwargs.values()), tuple(bound.kwargs)
 
 
-class _Entry:
-    """One compiled version: leaves in, result out."""
+class Compiled:
+    """A transform of a jitted function as a jitted function of its own, where that is right."""
 
-    def __init__(self, function: CompiledFunction):
-        self.matches, self.gather = function.matches, function.gather_from
-        self.out_tree = function.out_tree
-        self.given = isinstance(function.fun, WithObjects)
-        self.primitive = Primitive(function.program())
-        self.call = custom(self.value, self.push, self.pull)
-        self.call.name = self.call.__name__ = _name(function.fun)
-        self.call.whole = True
+    def __init__(self, made: Callable):
+        self.jitted, self.refused, self.ready = Jitted(made), False, False
+        self.jitted.heed = "never"  # and looks at the result
 
-    def __call__(self, leaves: list):
-        if any(is_traced(x) for x in leaves):
-            return self.call(*leaves)
-        return self.value(*leaves)
-
-    def value(self, *leaves):
-        return self.out_tree.unflatten(self.primitive(_flat(leaves)))
-
-    def push(self, leaves, dots):
-        filled = [np.zeros(np.shape(x)) if d is None else d for x, d in zip(leaves, dots, strict=True)]
-        out, out_dot = self.primitive.push((_flat(leaves),), (_flat(filled),))
-        return self.out_tree.unflatten(out), self.out_tree.unflatten(out_dot)
-
-    def pull(self, leaves):
-        out, pull = self.primitive.pull((_flat(leaves),))
-        shapes = [np.shape(x) for x in leaves]
-
-        def pull_leaves(g):
-            bar, parts, at = pull(_flat(flatten(g)[0]))[0], [], 0
-            for shape in shapes:
-                size = int(np.prod(shape, dtype=int))
-                parts.append(np.reshape(bar[at : at + size], shape) if shape else bar[at])
-                at += size
-            return tuple(parts)
-
-        return self.out_tree.unflatten(out), pull_leaves
+    def __call__(self, args: tuple, kwargs: dict) -> tuple | None:
+        """The result, alone in a tuple; None where the eager transform has to be asked: arguments other than
+        plain floats (or those of a `vmap`), code that does not compile so, 0 that meets infinity.
+        """
+        if self.refused or zeros.heeded:
+            return None
+        if self.ready and not kwargs:
+            entry = self.jitted.known(args)
+            if entry is not None and not entry.captures:
+                return entry.direct_without_nan(args)
+        if not all(map(_float, flatten((args, kwargs))[0])):
+            return None
+        try:
+            entry, numbers = self.jitted._entry(args, kwargs)
+            entry.primitive.entry("primal")
+        except SciadError:
+            self.refused = True
+            return None
+        self.ready = True
+        if not all(map(_float, numbers)):
+            return None
+        result = entry(numbers)
+        return None if any(map(_has_nan, flatten(result)[0])) else (result,)
 
 
-def _flat(leaves):
-    """One vector of all leaves, which may be traced values."""
-    if len(leaves) == 1:
-        (x,) = leaves
-        if not is_traced(x):
-            flat = np.ascontiguousarray(x, dtype=float).reshape(-1)
-            return flat if flat.flags.writeable else flat.copy()  # entries take no others
-        return np.reshape(x, (-1,))
-    if any(map(is_traced, leaves)):
-        return np.concatenate([np.reshape(x, (-1,)) for x in leaves])
-    return np.concatenate([np.ravel(x) for x in leaves], dtype=float) if leaves else np.zeros(0)
+def _float(x) -> bool:
+    """A plain float or an array of such, or a batch of them."""
+    cls = x.__class__
+    if cls is Batch:
+        return x.value.__class__ is _ARRAY and x.value.dtype is _F64
+    return cls is float or cls is _NUMBER or (cls is _ARRAY and x.dtype is _F64)
+
+
+def _has_nan(x) -> bool:
+    return bool(np.isnan(x.value if x.__class__ is Batch else x).any())
+
+
+def plain(captured: tuple) -> bool:
+    """Whether what is captured is no traced value."""
+    return not any(map(is_traced, captured))
+
+
+def _like(tangents: tuple, primals: tuple) -> bool:
+    """Whether tangents are plain numbers and arrays as the primals are, or None."""
+    if len(tangents) != len(primals):
+        return False
+    for t, x in zip(tangents, primals, strict=True):
+        if t is not None and (
+            not (t.__class__ is _ARRAY and t.dtype is _F64 and t.shape == np.shape(x))
+            if x.__class__ is _ARRAY
+            else t.__class__ not in (float, _NUMBER)
+        ):
+            return False
+    return True
 
 
 def _kind(x):
@@ -234,12 +311,6 @@ def _kind(x):
     return ("static", type(x), x)
 
 
-def _name(fun: Callable) -> str:
-    while isinstance(fun, functools.partial):
-        fun = fun.func
-    return getattr(fun, "__name__", type(fun).__name__)
-
-
 def _plain(x) -> bool:
     return type(x) in (np.ndarray, np.memmap) or type(x).__module__.startswith("sciad.")
 
@@ -253,4 +324,5 @@ def _example(x, kind, places):
 
 
 _SCALAR = ("f", ())
+_ARRAY, _NUMBER, _F64 = np.ndarray, np.float64, np.dtype(np.float64)
 _USUAL = frozenset({float, int, bool, np.ndarray, np.float64, Var, str})

@@ -15,7 +15,7 @@ from sciad.errors import NotDifferentiable, NotScalar, SciadError
 from sciad.foreign import plain_arguments
 from sciad.plain_numpy import np
 from sciad.transforms.limits import moving, settled, settled_later
-from sciad.transforms.transformed import Transformed
+from sciad.transforms.transformed import Transformed, is_compiled
 from sciad.tree import LEAF, describe, flatten, paths, unflatten
 
 
@@ -79,12 +79,17 @@ class ValueAndGradient(Transformed):
         check_request(f, argnums)
         super().__init__(f, "value and gradient")
         self.argnums, self.has_aux = argnums, has_aux
+        self.native = getattr(f, "value_and_gradient", None) if is_compiled(f) else None
 
     def made_of(self) -> tuple:
         return self.f, self.argnums, self.has_aux
 
     def __call__(self, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
         f, argnums = self.f, self.argnums
+        if self.native is not None and not kwargs and not self.has_aux:
+            found = self.native(argnums, args)
+            if found is not None:
+                return found
         tape, given, met = Tape(), args, zeros.met
         x = args[argnums] if argnums.__class__ is int and 0 <= argnums < len(args) else None
         if x.__class__ is np.ndarray and x.dtype is _F64:  # the commonest call
@@ -266,6 +271,10 @@ def jvp(f: Callable, primals: tuple, tangents: tuple) -> tuple[Any, Any]:
         raise ValueError(
             f"{len(primals)} primals and {len(tangents)} tangents: give one tangent (or None) per primal"
         )
+    if is_compiled(f):
+        found = f.pushforward(primals, tangents)
+        if found is not None:
+            return found
     args = []
     for k, (primal, tangent) in enumerate(zip(primals, tangents, strict=True)):
         if tangent is None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 from sciad.eager.rebind import rebind
 from sciad.plain_numpy import np
 from sciad.transforms.gradients import check_request, grad, jvp, vjp
-from sciad.transforms.transformed import Transformed
+from sciad.transforms.transformed import Transformed, is_compiled
 from sciad.transforms.vmap import vmap
 from sciad.tree import flatten, tree_map, unflatten
 
@@ -52,11 +53,15 @@ class Jacobian(Transformed):
         check_request(f, argnums)
         super().__init__(f, "Jacobian")
         self.argnums, self.mode = argnums, mode
+        self.native = f.under(jacobian, argnums, mode) if is_compiled(f) else None
 
     def made_of(self) -> tuple:
         return self.f, self.argnums, self.mode
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        found = None if self.native is None else self.native(args, kwargs)
+        if found is not None:
+            return found[0]
         argnums = self.argnums
         numbers = (argnums,) if isinstance(argnums, int) else tuple(argnums)
         chosen = tuple(tree_map(_lifted, args[n]) for n in numbers)
@@ -105,12 +110,14 @@ class Hessian(Transformed):
     def __init__(self, f: Callable, argnums: int = 0):
         super().__init__(f, "Hessian")
         self.argnums, self._rows = argnums, Jacobian(grad(f, argnums), argnums, "forward")
+        self.native = f.under(hessian, argnums) if is_compiled(f) else None
 
     def made_of(self) -> tuple:
         return self.f, self.argnums
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self._rows(*args, **kwargs)
+        found = None if self.native is None else self.native(args, kwargs)
+        return self._rows(*args, **kwargs) if found is None else found[0]
 
 
 def hvp(f: Callable, primals: tuple, tangents: tuple) -> Any:
@@ -136,8 +143,15 @@ def hvp(f: Callable, primals: tuple, tangents: tuple) -> Any:
     """
     primals = primals if isinstance(primals, tuple) else (primals,)
     tangents = tangents if isinstance(tangents, tuple) else (tangents,)
+    found = f.under(_products)((primals, tangents), {}) if is_compiled(f) else None
+    if found is not None:
+        return found[0]
     argnums = 0 if len(primals) == 1 else tuple(range(len(primals)))
     return jvp(grad(f, argnums), primals, tangents)[1]
+
+
+def _products(f):
+    return functools.partial(hvp, f)
 
 
 def _lifted(x):

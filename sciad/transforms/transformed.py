@@ -25,6 +25,11 @@ def request_of(x: Any) -> Request | None:
     return x.request if isinstance(x, Transformed) and x.transform is not None else None
 
 
+def is_compiled(f: Any) -> bool:
+    """Whether a function was made by `jit`, and knows its derivatives without the eager transforms."""
+    return getattr(type(f), "under", None) is not None and isinstance(f, Portable)
+
+
 class Transformed(Portable):
     """Base of the callables that transforms return; a derived class has ``__call__`` and `made_of`.
 
@@ -49,10 +54,11 @@ class Transformed(Portable):
             self.__name__ = self.__qualname__ = f"{what.replace(' ', '_')}_of_{name}"
             self.__doc__ = f"The {what} of {name}.\n\n{getattr(f, '__doc__', None) or ''}"
 
-    @property
+    @functools.cached_property
     def request(self) -> Request:
         """What it is, for compiled code that makes it of its own."""
-        return Request(self.transform, *self.made_of()[:1], self.made_of()[1:])
+        f, *options = self.made_of()
+        return Request(self.transform, f, tuple(options))
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.__module__}.{self.__name__}>"

@@ -33,7 +33,7 @@ import math
 import numpy as np
 
 from sciad.native.kernels import apart, kernel, link
-from sciad.solvers.sde.philox import normal_pair
+from sciad.native.philox import normal_pair
 
 __all__ = ["BrownianMotion"]
 

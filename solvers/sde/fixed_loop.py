@@ -49,7 +49,7 @@ from sciad.solvers.sde.brownian import (
 )
 from sciad.solvers.sde.linked_loop_names import NOISES, advance
 from sciad.solvers.sde.path_loop import PathLoop, StepCall
-from sciad.solvers.sde.philox import normal_pair
+from sciad.native.philox import normal_pair
 
 LANES = 16
 

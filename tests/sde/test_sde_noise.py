@@ -7,8 +7,8 @@ import pytest
 from scipy import stats
 
 from sciad.native.kernels import interpret, kernel, link
+from sciad.native.philox import log_unit, normal_pair, philox, sincos_turn
 from sciad.solvers import BrownianMotion
-from sciad.solvers.sde.philox import log_unit, normal_pair, philox, sincos_turn
 
 
 @kernel

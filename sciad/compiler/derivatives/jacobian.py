@@ -33,7 +33,7 @@ __all__ = ["columns_of", "jacobian", "nonzeros"]
 LARGEST = 4000  # estimated operations of a Jacobian whose columns are written out
 
 
-def jacobian(program: Program, wrt: str) -> Program:
+def jacobian(program: Program, wrt: str, heed: str = "where needed") -> Program:
     """The program ``inputs -> J``, row-major ``[n_out, n]``, of derivatives with respect to the group `wrt`.
 
     Programs without arrays have their columns written out over one shared primal, constant seeds folded;
@@ -42,9 +42,9 @@ def jacobian(program: Program, wrt: str) -> Program:
     size = next(g.size for g in program.inputs if g.name == wrt)
     if columns_of(program, wrt, size):
         places = {(i, j): i * size + j for i in range(program.n_out) for j in range(size)}
-        out = _Columns(program, wrt, size, places).run_columns()
+        out = _Columns(program, wrt, size, places, heed).run_columns()
     else:
-        out = _loop(program, wrt, size)
+        out = _loop(program, wrt, size, heed)
     out.outputs = [[Input("J", program.n_out * size)]]
     out.name = f"{program.name}_jacobian"
     return remove_dead(out)
@@ -84,9 +84,16 @@ def _plain(node, wrt: str) -> bool:
 class _Columns(Forward):
     """`places`: where in ``J`` the entries (row, column) stand; others are not wanted."""
 
-    def __init__(self, program: Program, wrt: str, size: int, places: dict[tuple[int, int], int]):
+    def __init__(
+        self,
+        program: Program,
+        wrt: str,
+        size: int,
+        places: dict[tuple[int, int], int],
+        heed: str = "where needed",
+    ):
         program = normalize_loops(copy_program(program))
-        super().__init__(program, varied(program, {wrt}), size)
+        super().__init__(program, varied(program, {wrt}), size, heed)
         self.wrt, self.places = wrt, places
         self.column = {id(dot): k for k, dot in enumerate(self.dots)}
 
@@ -106,9 +113,9 @@ class _Columns(Forward):
             self.builder.store("J", Address(place), tangent, add=node.add)
 
 
-def _loop(program: Program, wrt: str, size: int) -> Program:
+def _loop(program: Program, wrt: str, size: int, heed: str) -> Program:
     """A loop over the columns round the pushforward, with seeds that ask for the column's number."""
-    push = pushforward(program, {wrt})
+    push = pushforward(program, {wrt}, heed)
     column = Value("i", "column", 0)
     body, seeds = Block(), f"{wrt}_dot"
     place = None

@@ -14,6 +14,7 @@ from sciad.compiler.functions import (  # noqa: F401  (they enter the table)
     matrices,
     nested_containers,
     python_builtins,
+    random_numbers,
     reductions,
     shaping,
 )

@@ -141,7 +141,8 @@ def _only(pattern: csc_array, columns: slice) -> csc_array:
 def _compiled(f: Callable, args: tuple, argnums: int):
     """The compiled function of one flat group "x", the argument's part of it, and its value."""
     from sciad.compiler.compiled_function import compile_function
-    from sciad.compiler.jit import Jitted, WithObjects, _example, _flat, _kind, original
+    from sciad.compiler.jit import Jitted, WithObjects, _example, _kind, original
+    from sciad.compiler.jitted_version import flat
     from sciad.compiler.tracing.trace import Group
 
     if isinstance(f, Jitted):
@@ -156,7 +157,7 @@ def _compiled(f: Callable, args: tuple, argnums: int):
     start = sum(_size(x) for x in args[:argnums])
     columns = slice(start, start + _size(args[argnums]))
     numbers = [x for x, k in zip(leaves, kinds, strict=True) if k[0] == "f"]
-    return function, columns, _flat(numbers + list(function.gather()))
+    return function, columns, flat(numbers + list(function.gather()))
 
 
 def _size(argument) -> int:

@@ -155,7 +155,7 @@ class Captures:
         library = type(obj).__module__.partition(".")[0]
         if library == "numba" and isinstance(getattr(obj, "py_func", None), types.FunctionType):
             return self.callable(obj.py_func, path.attr("py_func"))
-        if isinstance(obj, types.MethodType) and is_library(type(obj.__self__)):
+        if isinstance(obj, types.MethodType) and is_library(_class_of(obj.__self__)):
             self.guard(path.attr("__self__"), "is", obj.__self__)
             self.guard(path.attr("__func__"), "is", obj.__func__)
             return obj
@@ -303,6 +303,11 @@ def is_library(x) -> bool:
     """Whether a module or class is NumPy's, SciPy's, Python's or our own, which do not change."""
     name = x.__name__ if isinstance(x, types.ModuleType) else x.__module__
     return name.partition(".")[0] in _TRUSTED
+
+
+def _class_of(owner) -> type:
+    """The class that a method belongs to, which for class methods is what it is bound to."""
+    return owner if isinstance(owner, type) else type(owner)
 
 
 def _overridden(cls: type, name: str) -> bool:

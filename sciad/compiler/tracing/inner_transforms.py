@@ -105,7 +105,7 @@ def _gradient(t, f, argnums, has_aux, args, kwargs, what):
     seeds = [1.0] + [0.0] * (out.size - 1)
     x = part.elements()
     found = inlined(
-        part, pullback(part.program, {part.name}), {part.name: x, "out_bar": seeds},
+        part, pullback(part.program, {part.name}, t.heed), {part.name: x, "out_bar": seeds},
         {"out": out.size, f"{part.name}_bar": part.size},
     )  # fmt: skip
     bars = part.inputs_from(found[f"{part.name}_bar"])
@@ -156,7 +156,7 @@ class _Linear:
 
     def program(self, kind, make):
         if kind not in self.programs:
-            self.programs[kind] = make(self.part.program, {self.part.name})
+            self.programs[kind] = make(self.part.program, {self.part.name}, self.t.heed)
         return self.programs[kind]
 
     def value(self):
@@ -324,7 +324,9 @@ def _apply_jacobian(t, f, argnums, mode, /, *args, **kwargs):
     n, m = part.size, part.results.size
     x = part.elements(kept=True)
     if mode == "forward" or (mode == "auto" and n <= m):
-        matrix = inlined(part, jacobian_program(part.program, part.name), {part.name: x}, {"J": n * m})["J"]
+        matrix = inlined(
+            part, jacobian_program(part.program, part.name, t.heed), {part.name: x}, {"J": n * m}
+        )["J"]
     else:
         matrix = _by_rows(t, part, x)
     blocks = []
@@ -372,7 +374,7 @@ def _block(t, matrix, n: int, out: tuple, given: tuple, mark):
 
 def _by_rows(t, part: Part, x):
     """The Jacobian by one reverse sweep for each entry of the result."""
-    program, name = pullback(part.program, {part.name}), f"{part.name}_bar"
+    program, name = pullback(part.program, {part.name}, t.heed), f"{part.name}_bar"
     n, m = part.size, part.results.size
 
     def row(seeds):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -44,6 +45,10 @@ class Group:
         right-hand side.
     keywords : tuple of str
         Of a `spread` group: the names by which its last entries are passed.
+    large : int
+        Arrays of more elements are input groups of their own, before this one: they need not be copied.
+    heed : str
+        Of the last group: when 0 wins in derivatives that are taken inside, as for `pullback`.
     """
 
     name: str
@@ -51,6 +56,8 @@ class Group:
     scalar: bool = False
     spread: bool = False
     keywords: tuple[str, ...] = ()
+    large: float = math.inf
+    heed: str = "where needed"
 
 
 @dataclass
@@ -135,6 +142,7 @@ class _Trace:
         self.program = Program(getattr(fun, "__name__", type(fun).__name__), inputs, 0, ir.Block())
         self.captures = Captures(None, fun)
         self.tracer = self.captures.tracer = Tracer(self.program, self.captures, decisions, detail)
+        self.tracer.heed = groups[-1].heed
 
     def run(self) -> Traced:
         t = self.tracer
@@ -174,7 +182,7 @@ class _Trace:
 
     def _arguments(self) -> list:
         args: list = []
-        for group, into in zip(self.groups, self.program.inputs, strict=True):
+        for group, into in zip(self.groups, list(self.program.inputs), strict=True):
             leaves, structure = tree.flatten(group.template)
             names = [_leaf_name(group.name, p, len(leaves)) for p in tree.paths(group.template)]
             values = [self._leaf(group, into, k, leaf, names[k]) for k, leaf in enumerate(leaves)]
@@ -192,11 +200,23 @@ class _Trace:
         if isinstance(leaf, np.ndarray) and kind_of_array(leaf) != "f":
             return self.tracer.static_array(leaf, ("static", group.name, k))
         shape = np.shape(leaf)
+        if math.prod(shape) > group.large:
+            into = self._own_input(group, into, math.prod(shape))
         offset = into.size
         into.size += math.prod(shape)
         if shape == ():
-            return self.tracer.input_scalar(group.name, offset, "f", name)
-        return self.tracer.input_array(group.name, offset, shape, "f", ("input", group.name, k), name)
+            return self.tracer.input_scalar(into.name, offset, "f", name)
+        return self.tracer.input_array(into.name, offset, shape, "f", ("input", group.name, k), name)
+
+    def _own_input(self, group, into: Input, size: int) -> Input:
+        """An input group for one array."""
+        inputs = self.program.inputs
+        names = {g.name for g in inputs}
+        name = next(n for k in itertools.count(1) if (n := f"{group.name}{k}") not in names)
+        made = Input(name, 0)
+        inputs.insert(inputs.index(into), made)
+        self.tracer.group_classes[name] = self.program.new_class()
+        return made
 
     # ----------------------------------------------------------------------------------------------
 

@@ -29,6 +29,7 @@ class Tracer(Statements, Calls, Creation, Reductions, State):
         self.prologue = Block()
         self.prologues: dict[str, Block] = {}  # of the parts being traced, by the names of their inputs
         self.inner_count = 0  # of such parts
+        self.heed = "where needed"  # zeros in derivatives taken inside, see `pullback`
         self.custom_depth = 0  # rules within which a rule is traced
         self.node: ast.AST | None = None
         self.path: tuple = ()
