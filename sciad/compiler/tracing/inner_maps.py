@@ -15,9 +15,13 @@ from sciad.transforms import vmap as mapping
 
 
 @lower(mapping.vmap)
-def _vmap(t, f, in_axes=0, out_axes=0):
+def _vmap(t, f, in_axes=0, out_axes=0, failures="raise"):
     if is_array(f) or is_scalar(f):
         raise Refusal(f"ad.vmap of {t.describe(f)}: only functions can be mapped")
+    if failures != "raise":
+        raise Refusal(
+            f"ad.vmap with failures={failures!r}", "Map the compiled function: ad.vmap(ad.jit(f), failures=...)."
+        )
     return Bound(_call_vmap, (f, in_axes, out_axes))
 
 
