@@ -35,6 +35,7 @@ import math
 import numpy as np
 
 from sciad.native.kernels import apart, kernel
+from sciad.native.philox import normal_pair
 from sciad.native.runtime import call, polled, view
 from sciad.solvers.sde.brownian import (
     AREAS,
@@ -49,7 +50,6 @@ from sciad.solvers.sde.brownian import (
 )
 from sciad.solvers.sde.linked_loop_names import NOISES, advance
 from sciad.solvers.sde.path_loop import PathLoop, StepCall
-from sciad.native.philox import normal_pair
 
 LANES = 16
 

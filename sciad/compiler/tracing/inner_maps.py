@@ -20,7 +20,8 @@ def _vmap(t, f, in_axes=0, out_axes=0, failures="raise"):
         raise Refusal(f"ad.vmap of {t.describe(f)}: only functions can be mapped")
     if failures != "raise":
         raise Refusal(
-            f"ad.vmap with failures={failures!r}", "Map the compiled function: ad.vmap(ad.jit(f), failures=...)."
+            f"ad.vmap with failures={failures!r}",
+            "Map the compiled function: ad.vmap(ad.jit(f), failures=...).",
         )
     return Bound(_call_vmap, (f, in_axes, out_axes))
 
