@@ -39,4 +39,4 @@ def __getattr__(name):
 
 
 def __dir__():
-    return sorted({*globals(), *_NAMES})
+    return sorted({*__all__, "serving", "__all__", "__doc__"})

@@ -61,7 +61,7 @@ _ELSEWHERE = {
     **dict.fromkeys(("solve_ivp", "solve_sde", "steady_state", "BrownianMotion"), "sciad.solvers"),
 }  # fmt: skip
 # packages above this one
-_PACKAGES = frozenset({"logdensity", "neural", "nn", "optimize"})
+_PACKAGES = frozenset({"adjoints", "logdensity", "neural", "nn", "optimize", "solvers"})
 
 
 def _adjoints():
@@ -82,4 +82,4 @@ def __getattr__(name):
 
 
 def __dir__():
-    return sorted({*globals(), *_ELSEWHERE, *_PACKAGES, *_adjoints()})
+    return sorted({*__all__, *_ELSEWHERE, *_PACKAGES, *_adjoints(), "__all__", "__doc__", "__version__"})

@@ -64,7 +64,15 @@ class UnsupportedSyntax(SciadError, SyntaxError):
         What to write instead.
     """
 
-    def __init__(self, message, filename=None, line=None, col=None, text=None, hint=None):
+    def __init__(
+        self,
+        message: str,
+        filename: str | None = None,
+        line: int | None = None,
+        col: int | None = None,
+        text: str | None = None,
+        hint: str | None = None,
+    ) -> None:
         self.message, self.hint = message, hint
         offset = None if col is None else col + 1
         super().__init__(message, (filename or "<unknown>", line, offset, text))

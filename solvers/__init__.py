@@ -27,3 +27,7 @@ def __getattr__(name):
         raise AttributeError(f"module 'sciad.solvers' has no attribute {name!r}")
     value = globals()[name] = getattr(_importlib.import_module(_NAMES[name]), name)
     return value
+
+
+def __dir__():
+    return sorted({*__all__, "__all__", "__doc__"})

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.linalg import LinAlgError, lu_factor, lu_solve
@@ -15,6 +16,11 @@ from sciad.solvers.model.build_model import build_model
 from sciad.solvers.model.models import Model
 from sciad.solvers.suggestions import check_adjoint
 from sciad.transforms.delegated import Delegated
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from sciad.solvers.adjoint import Adjoint
 
 __all__ = ["Steady", "SteadyState", "find", "steady_solve", "steady_state"]
 
@@ -43,16 +49,16 @@ class SteadyState:
 
 def steady_state(
     fun: Callable,
-    y0,
-    args: tuple | None = None,
+    y0: ArrayLike,
+    args: Sequence | None = None,
     *,
     t: float = 0.0,
     method: str = "pseudo-transient",
     rtol: float = 1e-10,
     atol: float = 1e-14,
     max_steps: int = 500,
-    jac=None,
-    adjoint="auto",
+    jac: Callable | ArrayLike | None = None,
+    adjoint: str | Adjoint = "auto",
 ) -> SteadyState:
     """Find y with f(t, y) = 0, starting from y0; differentiable with respect to `args` and `y0`.
 

@@ -108,7 +108,7 @@ def gauss_newton(residuals: Callable, x: Any) -> GaussNewton:
     return GaussNewton(np.asarray(flat(vector)), sciad.jacobian(flat, mode="forward")(vector))
 
 
-def fisher(outputs: Callable, x: Any, noise=1.0) -> np.ndarray:
+def fisher(outputs: Callable, x: Any, noise: float | np.ndarray = 1.0) -> np.ndarray:
     """The Fisher information J^T J / noise^2 of outputs observed with independent Gaussian noise.
 
     Its inverse bounds the covariance of any unbiased estimate of `x` (Cramer and Rao); entries of `x` that

@@ -93,7 +93,7 @@ class Explanation:
         return "\n".join(lines)
 
 
-def explain(sol, measure: bool = True) -> Explanation:
+def explain(sol: Solution, measure: bool = True) -> Explanation:
     """Say which adjoint a solve gets, why, and what each method costs on it.
 
     Parameters

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sciad.eager.ownership import private
 from sciad.eager.traced import Primitive, Traced, apply, operand, plainly, strip
 from sciad.errors import NotDifferentiable
@@ -10,7 +12,7 @@ from sciad.rule_table import TABLE, Repeat, linear
 from sciad.tree import tree_map
 
 
-def stop_gradient(x):
+def stop_gradient(x: Any) -> Any:
     """Return `x` as a constant: the value stays, the derivative is cut.
 
     Parameters

@@ -11,6 +11,7 @@ from __future__ import annotations
 import inspect
 import itertools
 import operator
+from typing import Any
 
 from sciad import rule_table as table
 from sciad.errors import EscapedValue, NotDifferentiable
@@ -149,7 +150,7 @@ def plainly(fn, *args, **kwargs):
     return apply_constant(table.Record(fn, "constant"), args, kwargs)
 
 
-def is_traced(x) -> bool:
+def is_traced(x: Any) -> bool:
     """True for a value that carries a derivative."""
     return isinstance(x, Traced)
 

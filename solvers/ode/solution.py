@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -36,7 +37,21 @@ class Solution(SolverResult):
         Name of the method, or of the last one used where they were switched.
     """
 
-    def __init__(self, **fields):
+    t: np.ndarray
+    y: np.ndarray
+    sol: DenseOutput | None
+    t_events: list[np.ndarray] | None
+    y_events: list[np.ndarray] | None
+    accepted: int
+    rejected: int
+    nfev: int
+    njev: int
+    nlu: int
+    message: str
+    method: str
+    methods: list[tuple[float, str]]
+
+    def __init__(self, **fields: Any) -> None:
         self.__dict__.update(fields)
 
     def __getstate__(self) -> dict:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -41,31 +42,37 @@ from sciad.solvers.strict import refuse_failure
 from sciad.solvers.suggestions import check_adjoint
 from sciad.solvers.warn import warn
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from sciad.solvers.adjoint import Adjoint
+    from sciad.solvers.argument_types import Method, SparseMatrix
+
 __all__ = ["solve_ivp", "step_limit"]
 
 
 def solve_ivp(
     fun: Callable,
-    t_span,
-    y0,
-    method="auto",
-    t_eval=None,
+    t_span: ArrayLike,
+    y0: ArrayLike,
+    method: str | Method = "auto",
+    t_eval: ArrayLike | None = None,
     dense_output: bool = False,
-    events=None,
+    events: Callable | Sequence[Callable] | None = None,
     vectorized: bool = False,
-    args: tuple | None = None,
+    args: Sequence | None = None,
     *,
-    rtol=1e-3,
-    atol=1e-6,
+    rtol: ArrayLike = 1e-3,
+    atol: ArrayLike = 1e-6,
     first_step: float | None = None,
     max_step: float = math.inf,
     max_steps: float | None = None,
-    tstops=None,
-    jac=None,
-    jac_sparsity=None,
-    mass_matrix=None,
+    tstops: ArrayLike | None = None,
+    jac: Callable | ArrayLike | SparseMatrix | None = None,
+    jac_sparsity: ArrayLike | SparseMatrix | None = None,
+    mass_matrix: ArrayLike | None = None,
     controller: Controller | None = None,
-    adjoint="auto",
+    adjoint: str | Adjoint = "auto",
     progress: bool = False,
 ) -> Solution:
     """Solve an initial value problem y' = f(t, y), y(t0) = y0, differentiably.

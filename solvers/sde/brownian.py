@@ -29,11 +29,15 @@ from __future__ import annotations
 
 import functools
 import math
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sciad.native.kernels import apart, kernel, link
 from sciad.native.philox import normal_pair
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 __all__ = ["BrownianMotion"]
 
@@ -76,7 +80,14 @@ class BrownianMotion:
     True
     """
 
-    def __init__(self, t_span, shape=(), seed=0, dt=None, increments=None):
+    def __init__(
+        self,
+        t_span: ArrayLike,
+        shape: int | tuple[int, ...] = (),
+        seed: int | None = 0,
+        dt: float | None = None,
+        increments: ArrayLike | None = None,
+    ) -> None:
         self.start, self.stop = (float(t) for t in t_span)
         if not (math.isfinite(self.start) and math.isfinite(self.stop)):
             raise ValueError(f"t_span = {tuple(t_span)} must be finite")
@@ -123,7 +134,7 @@ class BrownianMotion:
         """The seed as the signed 64-bit integer that kernels take."""
         return (self.seed + 2**63) % 2**64 - 2**63
 
-    def increment(self, s, t, path: int = 0, space_time: bool = False):
+    def increment(self, s: float, t: float, path: int = 0, space_time: bool = False) -> Any:
         """``W(t) - W(s)`` of one path.
 
         Parameters
@@ -154,7 +165,7 @@ class BrownianMotion:
             W = -W  # H is the integral of the same bridge, run through backwards
         return (W, H) if space_time else W
 
-    def levy_area(self, s, t, path: int = 0) -> np.ndarray:
+    def levy_area(self, s: float, t: float, path: int = 0) -> np.ndarray:
         """Levy areas of one path between its components over [s, t].
 
         Parameters

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from sciad.solvers.solver_result import SolverResult
+
+if TYPE_CHECKING:
+    from sciad.solvers.sde.brownian import BrownianMotion
 
 __all__ = ["SDESolution"]
 
@@ -32,6 +37,17 @@ class SDESolution(SolverResult):
     accepted, rejected : int
         Steps of all paths together.
     """
+
+    t: np.ndarray
+    y: np.ndarray
+    mean: np.ndarray | None
+    std: np.ndarray | None
+    quantiles: dict[float, np.ndarray] | None
+    seed: int
+    brownian: BrownianMotion
+    message: str
+    accepted: int
+    rejected: int
 
     def __init__(self, problem, y, mean=None, std=None, quantiles=None):
         run = problem.run

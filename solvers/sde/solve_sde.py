@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -32,34 +33,42 @@ from sciad.solvers.suggestions import check_adjoint
 from sciad.transforms.delegated import Delegated
 from sciad.tree import flatten, unflatten
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import ArrayLike
+
+    from sciad.solvers.adjoint import Adjoint
+    from sciad.solvers.sde.brownian import BrownianMotion
+
 __all__ = ["solve_sde"]
 
 
 def solve_sde(
-    drift,
-    diffusion,
-    t_span,
-    y0,
+    drift: Callable,
+    diffusion: Callable,
+    t_span: ArrayLike,
+    y0: ArrayLike,
     *,
-    args=(),
-    noise="diagonal",
-    calculus="ito",
-    method="auto",
-    t_eval=None,
-    dt=None,
-    rtol=None,
-    atol=None,
-    seed=None,
-    paths=None,
-    brownian=None,
-    quantiles=None,
-    first_step=None,
-    max_step=np.inf,
-    max_steps=100_000,
-    adjoint="auto",
-    threads=None,
-    progress=False,
-):
+    args: Sequence = (),
+    noise: str = "diagonal",
+    calculus: str = "ito",
+    method: str = "auto",
+    t_eval: ArrayLike | None = None,
+    dt: float | None = None,
+    rtol: float | None = None,
+    atol: float | None = None,
+    seed: int | None = None,
+    paths: int | None = None,
+    brownian: BrownianMotion | None = None,
+    quantiles: Sequence[float] | None = None,
+    first_step: float | None = None,
+    max_step: float = np.inf,
+    max_steps: int = 100_000,
+    adjoint: str | Adjoint = "auto",
+    threads: int | None = None,
+    progress: bool = False,
+) -> SDESolution:
     """Solve ``dy = drift(t, y) dt + diffusion(t, y) dW``.
 
     Parameters

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -97,7 +98,7 @@ class Controller:
     shrink: float = 0.2
     grow: float = 10.0
 
-    def write(self, real, method) -> None:
+    def write(self, real: np.ndarray, method: Any) -> None:
         """Put the numbers where the kernel reads them."""
         real[SAFETY], real[SHRINK], real[GROW] = self.safety, self.shrink, self.grow
         real[BETA1 : BETA3 + 1] = np.array(self.beta) / (method.control_order + 1)

@@ -1,0 +1,55 @@
+"""What editors and type checkers see of the names that are imported when first asked for."""
+
+from sciad import adjoints as adjoints
+from sciad import logdensity as logdensity
+from sciad import neural as neural
+from sciad import nn as nn
+from sciad import optimize as optimize
+from sciad import solvers as solvers
+from sciad.adjoints.ode.backsolve import BacksolveAdjoint as BacksolveAdjoint
+from sciad.adjoints.ode.discrete import DiscreteAdjoint as DiscreteAdjoint
+from sciad.adjoints.ode.forward_sensitivity import ForwardSensitivity as ForwardSensitivity
+from sciad.adjoints.ode.gauss import GaussAdjoint as GaussAdjoint
+from sciad.adjoints.ode.interpolating import InterpolatingAdjoint as InterpolatingAdjoint
+from sciad.adjoints.sde.reversible import ReversibleAdjoint as ReversibleAdjoint
+from sciad.adjoints.steady_adjoint import SteadyStateAdjoint as SteadyStateAdjoint
+from sciad.compiler.jit import jit as jit
+from sciad.compiler.jit import source as source
+from sciad.compiler.nan_debugging import debug_nan as debug_nan
+from sciad.compiler.sparse.sparse_functions import sparse_jacobian as sparse_jacobian
+from sciad.compiler.sparse.sparse_functions import sparsity as sparsity
+from sciad.eager.indexing import stop_gradient as stop_gradient
+from sciad.eager.traced import is_traced as is_traced
+from sciad.errors import CheckFailed as CheckFailed
+from sciad.errors import DerivativeDropped as DerivativeDropped
+from sciad.errors import EscapedValue as EscapedValue
+from sciad.errors import InternalError as InternalError
+from sciad.errors import MissingRule as MissingRule
+from sciad.errors import NotDifferentiable as NotDifferentiable
+from sciad.errors import NotScalar as NotScalar
+from sciad.errors import SciadError as SciadError
+from sciad.errors import SolverError as SolverError
+from sciad.errors import UnsupportedSyntax as UnsupportedSyntax
+from sciad.errors import UnsupportedWrite as UnsupportedWrite
+from sciad.solvers.ode.solve_ivp import solve_ivp as solve_ivp
+from sciad.solvers.sde.brownian import BrownianMotion as BrownianMotion
+from sciad.solvers.sde.solve_sde import solve_sde as solve_sde
+from sciad.solvers.steady import steady_state as steady_state
+from sciad.transforms.check_grads import check_grads as check_grads
+from sciad.transforms.checkpoint import checkpoint as checkpoint
+from sciad.transforms.compile_ahead import compile as compile
+from sciad.transforms.custom import custom as custom
+from sciad.transforms.gradients import grad as grad
+from sciad.transforms.gradients import jvp as jvp
+from sciad.transforms.gradients import linearize as linearize
+from sciad.transforms.gradients import value_and_grad as value_and_grad
+from sciad.transforms.gradients import vjp as vjp
+from sciad.transforms.implicit import NotConverged as NotConverged
+from sciad.transforms.implicit import fixed_point as fixed_point
+from sciad.transforms.implicit import root as root
+from sciad.transforms.jacobians import hessian as hessian
+from sciad.transforms.jacobians import hvp as hvp
+from sciad.transforms.jacobians import jacobian as jacobian
+from sciad.transforms.vmap import vmap as vmap
+
+__version__: str

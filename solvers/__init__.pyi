@@ -1,0 +1,32 @@
+"""What editors and type checkers see of the names that are imported when first asked for."""
+
+from sciad.errors import SolverError as SolverError
+from sciad.solvers.methods.esdirk import ESDIRK as ESDIRK
+from sciad.solvers.methods.esdirk import KenCarp4 as KenCarp4
+from sciad.solvers.methods.explicit_tableaus import BS3 as BS3
+from sciad.solvers.methods.explicit_tableaus import RK4 as RK4
+from sciad.solvers.methods.explicit_tableaus import Dopri5 as Dopri5
+from sciad.solvers.methods.explicit_tableaus import Euler as Euler
+from sciad.solvers.methods.explicit_tableaus import Heun as Heun
+from sciad.solvers.methods.explicit_tableaus import Midpoint as Midpoint
+from sciad.solvers.methods.explicit_tableaus import Tsit5 as Tsit5
+from sciad.solvers.methods.high_order_tableaus import DOP853 as DOP853
+from sciad.solvers.methods.high_order_tableaus import Vern7 as Vern7
+from sciad.solvers.methods.high_order_tableaus import Vern9 as Vern9
+from sciad.solvers.methods.rosenbrock import Rosenbrock as Rosenbrock
+from sciad.solvers.methods.rosenbrock_tableaus import ROS3P as ROS3P
+from sciad.solvers.methods.rosenbrock_tableaus import ROS34PW2 as ROS34PW2
+from sciad.solvers.methods.rosenbrock_tableaus import Rodas3P as Rodas3P
+from sciad.solvers.methods.rosenbrock_tableaus import Rodas4 as Rodas4
+from sciad.solvers.methods.rosenbrock_tableaus import Rodas4P as Rodas4P
+from sciad.solvers.methods.rosenbrock_tableaus import Rodas5 as Rodas5
+from sciad.solvers.methods.rosenbrock_tableaus import Rodas5P as Rodas5P
+from sciad.solvers.methods.rosenbrock_tableaus import Rosenbrock23 as Rosenbrock23
+from sciad.solvers.methods.runge_kutta import RungeKutta as RungeKutta
+from sciad.solvers.ode.solution import Solution as Solution
+from sciad.solvers.ode.solve_ivp import solve_ivp as solve_ivp
+from sciad.solvers.sde.brownian import BrownianMotion as BrownianMotion
+from sciad.solvers.sde.solve_sde import solve_sde as solve_sde
+from sciad.solvers.steady import SteadyState as SteadyState
+from sciad.solvers.steady import steady_state as steady_state
+from sciad.solvers.stepping.controllers import Controller as Controller
