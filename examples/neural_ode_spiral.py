@@ -14,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
-from tqdm import trange
 
-import sciad as ad
+import sciad.optimize as opt
+from sciad import nn
 from sciad.solvers import solve_ivp
 
 A = np.array([[-0.1, 2.0], [-2.0, -0.1]])
@@ -45,7 +45,7 @@ def spiral(t, y):
 
 
 def network(t, y, w):
-    return np.tanh(y**3 @ w["in"] + w["bias"]) @ w["out"] + w["last"]
+    return nn.mlp(w, y**3)
 
 
 def solve(model, starts, times, args):
@@ -67,46 +67,28 @@ def batch(truth, rng):
 
 
 def first_weights(rng):
-    return {
-        "in": 0.1 * rng.normal(size=(2, HIDDEN)),
-        "bias": np.zeros(HIDDEN),
-        "out": 0.1 * rng.normal(size=(HIDDEN, 2)),
-        "last": np.zeros(2),
-    }
+    return nn.mlp_weights(rng, (2, HIDDEN, 2), lambda rng, *shape: 0.1 * rng.normal(size=shape))
 
 
 def train(truth, steps, rate=1e-2, seed=0, progress=True):
-    """Adam (Kingma and Ba, 2015) with a rate that falls to zero; weights, and losses of the batches."""
+    """Adam with a rate that falls to zero; weights, and losses of the batches."""
     rng = np.random.default_rng(seed)
-    w = first_weights(rng)
-    mean, square = ({name: np.zeros_like(x) for name, x in w.items()} for _ in range(2))
-    value_and_grad = ad.value_and_grad(loss)
-    losses = []
-    bar = trange(1, steps + 1, desc="training", disable=not progress)
-    for step in bar:
-        value, slope = value_and_grad(w, *batch(truth, rng))
-        for name, g in slope.items():
-            mean[name] = 0.9 * mean[name] + 0.1 * g
-            square[name] = 0.999 * square[name] + 0.001 * g**2
-            move = mean[name] / (1 - 0.9**step) / (np.sqrt(square[name] / (1 - 0.999**step)) + 1e-8)
-            w[name] = w[name] - rate * 0.5 * (1 + np.cos(np.pi * step / steps)) * move
-        losses.append(float(value))
-        if step % 20 == 0:
-            bar.set_postfix(loss=f"{np.mean(losses[-20:]):.5f}", refresh=False)
-    return w, losses
+    method = opt.adam(opt.cosine_decay(rate, steps))
+    draw_batch = lambda rng: batch(truth, rng)  # noqa: E731
+    found = opt.train(loss, first_weights(rng), method, steps, draw_batch, seed=rng, progress=progress)
+    return found.params, list(found.losses)
 
 
 def draw(truth, model, w, losses) -> Figure:
     figure = Figure(figsize=(13, 4), layout="constrained")
     panels = figure.subplots(1, 4)
-    for k, name in enumerate("xy"):
-        panels[0].plot(TIMES, truth[0, k], f"C{k}", label=f"{name}, true")
-        panels[0].plot(TIMES, model[0, k], f"C{k}--", label=f"{name}, network")
+    for label, y, style in (("true", truth, "-"), ("network", model, "--")):
+        for k, name in enumerate("xy"):
+            panels[0].plot(TIMES, y[0, k], f"C{k}{style}", label=f"{name}, {label}")
+        panels[1].plot(*y[0], "k" if y is truth else "C1--", label=label)
     panels[0].set(title="trajectory", xlabel="t")
-    panels[0].legend()
-    panels[1].plot(*truth[0], "k", label="true")
-    panels[1].plot(*model[0], "C1--", label="network")
     panels[1].set(title="phase plane", xlabel="x", ylabel="y")
+    panels[0].legend()
     panels[1].legend()
     grid = np.linspace(-2, 2, 21)
     points = np.stack(np.meshgrid(grid, grid), axis=-1).reshape(-1, 2)

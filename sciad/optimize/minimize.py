@@ -9,6 +9,7 @@ import numpy as np
 import scipy.optimize
 from scipy.stats import chi2
 
+from sciad.errors import MissingRule, NotDifferentiable
 from sciad.optimize.fit import Fit
 from sciad.optimize.objective import GuardedLoss, guarded_array
 from sciad.optimize.parameter_vector import ParameterVector
@@ -143,8 +144,20 @@ class _Likelihood:
         self.method = method if method in _BOUNDS - _WITHOUT_GRADIENT else "L-BFGS-B"
 
     def information(self, z: np.ndarray) -> np.ndarray:
-        """Second derivatives of the loss by the free entries: the observed information."""
-        return hessian(lambda z: self.loss(self.vector.build(z), *self.args))(z)
+        """Second derivatives of the loss by the free entries: the observed information.
+
+        Where they are refused, as through events, differences of the exact gradient.
+        """
+        try:
+            return hessian(lambda z: self.loss(self.vector.build(z), *self.args))(z)
+        except (MissingRule, NotDifferentiable):
+            evaluate = self.vector.value_and_gradient(lambda p: self.both(p, *self.args))
+            steps = 1e-4 * np.maximum(1.0, np.abs(z))
+            rows = [
+                (evaluate(z + h * e)[1] - evaluate(z - h * e)[1]) / (2 * h)
+                for h, e in zip(steps, np.eye(len(z)), strict=True)
+            ]
+            return 0.5 * (np.array(rows) + np.array(rows).T)
 
     def deviance(self, value: float, best: float) -> float:
         """Twice the logarithm of the ratio of likelihoods."""

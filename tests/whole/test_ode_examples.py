@@ -6,6 +6,7 @@ import sciad as ad
 from examples import neural_ode_spiral as spiral
 from examples import stiff_kinetics as kinetics
 from sciad import adjoints
+from sciad.tree import tree_leaves, tree_map
 
 
 def test_spiral_is_learnt():
@@ -27,11 +28,11 @@ def test_spiral_gradient():
     truth = spiral.solve(spiral.spiral, spiral.START, spiral.TIMES, ())
     starts, targets = spiral.batch(truth, rng)
     w = spiral.first_weights(rng)
-    v = {name: 0.1 * rng.normal(size=x.shape) for name, x in w.items()}
+    v = tree_map(lambda x: 0.1 * rng.normal(size=x.shape), w)
     slope = ad.grad(spiral.loss)(w, starts, targets)
-    found = sum(np.sum(slope[name] * v[name]) for name in w)
+    found = sum(tree_leaves(tree_map(lambda g, v: np.sum(g * v), slope, v)))
     up, down = (
-        spiral.loss({name: w[name] + s * 1e-5 * v[name] for name in w}, starts, targets) for s in (1, -1)
+        spiral.loss(tree_map(lambda w, v, s=s: w + s * 1e-5 * v, w, v), starts, targets) for s in (1, -1)
     )
     assert not abs(found - (up - down) / 2e-5) > 1e-6 * abs(found) + 1e-9
 
