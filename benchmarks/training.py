@@ -2,8 +2,8 @@
 
     python benchmarks/training.py [steps] [seeds]
 
-For each seed and library: the mean loss of the last 20 batches, the seconds of getting ready (imports aside) and
-of the steps. Needs torch and torchdiffeq; diffrax and optax are left out where they are not installed.
+For each seed and library: the mean loss of the last 20 batches, the seconds of getting ready (imports aside)
+and of the steps. Needs torch and torchdiffeq; diffrax and optax are left out where they are not installed.
 """
 
 import importlib.util
