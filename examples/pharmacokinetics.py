@@ -4,7 +4,7 @@ A dose is absorbed from the gut (rate ka) and leaves the blood (clearance cl, vo
 three are scattered around those of the population. The effects of a subject are found by least squares and
 Newton's method (`sciad.root`); J J^T there makes the likelihood (first order conditional estimation, M. J.
 Lindstrom and D. M. Bates, Biometrics 46, 1990), and the implicit function theorem its derivative. Published
-for this model and these data (the vignette of R's package nlmixr): 0.464, 1.01, 3.46, objective function 116.8.
+for this model and these data (vignette of R's package nlmixr): 0.464, 1.01, 3.46, objective function 116.8.
 
     python examples/pharmacokinetics.py [picture.png]
 """
