@@ -75,17 +75,29 @@ class Builder:
         if simple is not None:
             return simple
         key = (fn, tuple(id(a) if isinstance(a, Value) else (type(a), repr(a)) for a in args))
-        for scope in reversed(self._scopes):
-            if key in scope:
-                return scope[key][0]
+        found = self.shared(key)
+        if found is not None:
+            return found[0]
         out = Value(result_type(fn, args), name)
         if out.type == "i":
             out.low, out.high = interval(fn, args)
         self.emit(Op(out, fn, args))
         self.definitions[out] = (fn, args)
         self._made[out] = (fn, args)
-        self._scopes[-1][key] = (out, args)  # args kept alive: the key holds their ids
+        self.share(key, (out, args))  # args kept alive: the key holds their ids
         return out
+
+    def shared(self, key):
+        """What was shared under a key in this block or around it, None if nothing."""
+        for scope in reversed(self._scopes):
+            if key in scope:
+                return scope[key]
+        return None
+
+    def share(self, key, found):
+        """Keep something for what follows in this block and inside of it."""
+        self._scopes[-1][key] = found
+        return found
 
     def know(self, node: Op) -> None:
         """Share an operation that stands elsewhere, in a block that is executed before."""
@@ -225,12 +237,11 @@ class Builder:
         if not constant:
             return self.emit(Load(Value("f", name), mem, address, alias)).out
         key = (mem, *address.key())
-        for scope in reversed(self._scopes):
-            if key in scope:
-                return scope[key][0]
-        out = self.emit(Load(Value("f", name), mem, address, alias)).out
-        self._scopes[-1][key] = (out, address)
-        return out
+        found = self.shared(key)
+        if found is None:
+            out = self.emit(Load(Value("f", name), mem, address, alias)).out
+            found = self.share(key, (out, address))
+        return found[0]
 
     def store(self, mem: str, address: Address, value: Operand, alias: int = 0, **flags) -> None:
         self.emit(Store(mem, address, self.to_float(value), alias, **flags))

@@ -27,6 +27,7 @@ from sciad.compiler.objects.kinds import (
 )
 from sciad.compiler.tracing import inner_customs
 from sciad.compiler.tracing.jumps import RETURNED, VALUE
+from sciad.compiler.tracing.repeated_calls import call_key, computed_only, contents
 from sciad.compiler.tracing.source import Source, function_source
 from sciad.eager.traced import Primitive
 from sciad.errors import UnsupportedSyntax
@@ -82,7 +83,7 @@ class Calls:
         if isinstance(fn, Function):
             if getattr(fn.fn, "structural", False):
                 return functions.structural(self, fn.fn, args, kwargs)
-            return self.inline(function_source(fn.fn), fn, args, kwargs)
+            return self.traced_once(fn, args, kwargs)
         if isinstance(fn, Closure):
             return self.inline(fn.source, fn, args, kwargs)
         if isinstance(fn, Host):
@@ -198,6 +199,22 @@ class Calls:
         finally:
             self.frames.pop()
             self.frame = outer
+
+    def traced_once(self, fn: Function, args: list, kwargs: dict):
+        """A call, or the result of an equal one before."""
+        key = call_key(fn, args, kwargs)
+        if key is None:
+            return self.inline(function_source(fn.fn), fn, args, kwargs)
+        found = self.builder.shared(key)
+        if found is None:
+            block = self.builder.block
+            before = len(block)
+            result = self.inline(function_source(fn.fn), fn, args, kwargs)
+            plain = computed_only(block[before:], result) and self.builder.block is block and not self.dead
+            if not plain or call_key(fn, args, kwargs) != key:
+                return result
+            found = self.builder.share(key, (result, contents([*args, *kwargs.values()])))
+        return found[0]
 
     def inline(self, source: Source, fn, args: list, kwargs: dict):
         """Trace the body of a function in place of its call."""
