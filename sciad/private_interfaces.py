@@ -43,6 +43,7 @@ __all__ = [  # and the keys of _LATER
     "capsule",
     "clip_ufunc",
     "count_references",
+    "exceptions_waited_for",
     "formats_by_percent",
     "frame_above",
     "missing",
@@ -59,6 +60,45 @@ frame_above = sys._getframe
 def stores_an_item(frame) -> bool:
     """Whether the frame is at ``a[i] = x`` or ``a[i:j] = x``, which Python 3.12 and later tell apart."""
     return dis.opname[frame.f_code.co_code[frame.f_lasti]].startswith(("STORE_SUBSCR", "STORE_SLICE"))
+
+
+def exceptions_waited_for(frame) -> list[tuple[str, ...]]:
+    """Names of the exceptions that the ``try`` waits for in which a frame is, each as a dotted name in parts;
+    a bare ``except`` waits for BaseException.
+    """
+    code, at, found = frame.f_code, frame.f_lasti, []
+    instructions = None
+    targets = [e.target for e in dis._parse_exception_table(code) if e.start <= at < e.end]
+    while targets:
+        target = targets.pop()
+        instructions = instructions or list(dis.get_instructions(code))
+        loaded, fresh = [], True
+        for i in instructions:
+            if i.offset < target or i.opname in ("PUSH_EXC_INFO", "CACHE"):
+                continue
+            if i.opname == "POP_TOP" and fresh:
+                found.append(("BaseException",))
+                break
+            fresh = False
+            if i.opname.startswith("LOAD_") and isinstance(i.argval, str):
+                loaded = (
+                    [*loaded[:-1], (*loaded[-1], i.argval)]
+                    if i.opname == "LOAD_ATTR"
+                    else [*loaded, (i.argval,)]
+                )
+            elif i.opname == "CHECK_EXC_MATCH":
+                found += loaded
+            elif i.opname == "RERAISE":
+                break
+            elif i.opname not in ("BUILD_TUPLE", "PUSH_NULL"):
+                loaded = []
+        # what is raised in a handler, or not caught by it, goes to the one around it
+        targets += [
+            e.target
+            for e in dis._parse_exception_table(code)
+            if e.start <= target < e.end and e.target > target
+        ]
+    return found
 
 
 def formats_by_percent(frame) -> bool:
@@ -320,6 +360,8 @@ def missing() -> list[str]:
         gone += _missing_in_a_library()
     if _REMAINDER is None:
         gone.append("opcode._nb_ops")
+    if not hasattr(dis, "_parse_exception_table"):
+        gone.append("dis._parse_exception_table")
     if not array_layout_is_known():
         gone.append("NumPy's layout of arrays")
     return gone

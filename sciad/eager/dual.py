@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from math import isfinite
+
 from sciad import rule_table as table
-from sciad.eager.operators import BINARY
-from sciad.eager.traced import PLAIN, Level, Traced, apply, escaped, linked, raw, strip_nested
+from sciad.eager.operators import BINARY, RAISING
+from sciad.eager.python_numbers import as_python
+from sciad.eager.traced import PLAIN, Traced, apply, escaped, linked, raw, strip_nested
 from sciad.eager.zeros import product, zeros
 from sciad.plain_numpy import np
 from sciad.rule_table import TABLE, Push
 from sciad.tree import register_leaf
+
+_float = np.float64
+new = object.__new__  # as in `tape`
 
 
 class Dual(Traced):
@@ -24,7 +30,7 @@ class Dual(Traced):
     def process(self, record, args, kwargs):
         """Apply a function of the table to arguments of this level and below."""
         level = self.level
-        if level.__class__ is Level and level.ended:
+        if level.ended:
             escaped()
         values, tangents = [], []
         for a in args:
@@ -125,11 +131,15 @@ def _install_fast_operators():
     def binary(name, op, ufunc):
         record = TABLE[ufunc]
         p0, p1 = partials = record.partials
+        raises = name in RAISING
 
         def forward(self, other):
             cls = other.__class__
+            level = self.level
+            if level.ended:
+                escaped()
             if cls is Dual:
-                if other.level != self.level:
+                if other.level != level:
                     return apply(record, (self, other), {})
                 a, b = self.value, other.value
                 y = op(a, b)
@@ -139,27 +149,44 @@ def _install_fast_operators():
                 t = s + t if p.__class__ is int and p == 1 else s + t * p
                 if t.shape != y.shape or t.dtype is not y.dtype:
                     t = scalar_tangent(partials, y, (a, b), (self.tangent, other.tangent))
-                return Dual(y, t, self.level)
-            if cls in PLAIN:
-                a = self.value
-                y = op(a, other)
-                p, t = p0(y, a, other), self.tangent
+            elif cls in PLAIN:
+                a, b = self.value, other
+                y = op(a, b)
+                p, t = p0(y, a, b), self.tangent
                 if p.__class__ is int:
-                    return Dual(y, t if p == 1 else -t if p == -1 else t * p, self.level)
-                t = t * p
-                return Dual(y, t, self.level) if t.dtype is y.dtype else apply(record, (self, other), {})
-            return apply(record, (self, other), {})
+                    t = t if p == 1 else -t if p == -1 else t * p
+                else:
+                    t = t * p
+                    if t.dtype is not y.dtype:
+                        return apply(record, (self, other), {})
+            else:
+                return apply(record, (self, other), {})
+            if raises and y.__class__ is _float and not isfinite(y):
+                as_python(level, op, a, b)
+            made = new(Dual)
+            made.value, made.tangent, made.level = y, t, level
+            return made
 
         def reflected(self, other):
-            if other.__class__ in PLAIN:
-                b = self.value
-                y = op(other, b)
-                p, t = p1(y, other, b), self.tangent
-                if p.__class__ is int:
-                    return Dual(y, t if p == 1 else -t if p == -1 else t * p, self.level)
+            if other.__class__ not in PLAIN:
+                return apply(record, (other, self), {})
+            level = self.level
+            if level.ended:
+                escaped()
+            b = self.value
+            y = op(other, b)
+            p, t = p1(y, other, b), self.tangent
+            if p.__class__ is int:
+                t = t if p == 1 else -t if p == -1 else t * p
+            else:
                 t = t * p
-                return Dual(y, t, self.level) if t.dtype is y.dtype else apply(record, (other, self), {})
-            return apply(record, (other, self), {})
+                if t.dtype is not y.dtype:
+                    return apply(record, (other, self), {})
+            if raises and y.__class__ is _float and not isfinite(y):
+                as_python(level, op, other, b)
+            made = new(Dual)
+            made.value, made.tangent, made.level = y, t, level
+            return made
 
         setattr(Dual, f"__{name}__", forward)
         setattr(Dual, f"__r{name}__", reflected)
@@ -175,8 +202,18 @@ def _install_fast_operators():
                 index.__class__ is tuple and any(isinstance(i, Traced) for i in index)
             ):
                 return Traced.__getitem__(self, index)
-        y = Dual(self.value[index], self.tangent[index], self.level)
+        level = self.level
+        if level.ended:
+            escaped()
+        y = Dual(self.value[index], self.tangent[index], level)
         return y if y.value.__class__ is np.float64 else linked(y, self)
 
     Dual.__getitem__ = getitem
-    Dual.__neg__ = lambda self: Dual(-self.value, -self.tangent, self.level)
+
+    def neg(self):
+        level = self.level
+        if level.ended:
+            escaped()
+        return Dual(-self.value, -self.tangent, level)
+
+    Dual.__neg__ = neg

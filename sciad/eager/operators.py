@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import operator
+from math import isfinite
 
+from sciad.eager.python_numbers import as_python
 from sciad.eager.traced import Traced, apply, in_place
 from sciad.plain_numpy import np
 from sciad.rule_table import TABLE
@@ -17,6 +19,7 @@ BINARY = {
     "mod": (operator.mod, np.remainder),
     "floordiv": (operator.floordiv, np.floor_divide),
 }
+RAISING = ("truediv", "pow", "mod", "floordiv")  # of Python's numbers, at zero or beyond the largest
 UNARY = {
     "neg": (operator.neg, np.negative),
     "pos": (operator.pos, np.positive),
@@ -29,6 +32,23 @@ COMPARE = {"lt": np.less, "le": np.less_equal, "gt": np.greater, "ge": np.greate
 LOGIC = {"and": np.bitwise_and, "or": np.bitwise_or, "xor": np.bitwise_xor}
 
 
+def _checked(method, op):
+    def checked(self, other):
+        y = method(self, other)
+        if y.__class__ is np.float64 and not isfinite(y):
+            x = self
+            while isinstance(x.value, Traced):  # the level of the numbers that the user gave
+                x = x.value
+            as_python(x.level, op, self, other)
+        return y
+
+    return checked
+
+
+def _floordiv_by(a, b):
+    return b // a
+
+
 def _install_operators():
     def binary(name, ufunc):
         def forward(self, other):
@@ -36,6 +56,9 @@ def _install_operators():
 
         def reflected(self, other):
             return apply(TABLE[ufunc], (other, self), {})
+
+        if name == "floordiv":  # the only one of `RAISING` that no level has a faster operator for
+            forward, reflected = _checked(forward, operator.floordiv), _checked(reflected, _floordiv_by)
 
         def augmented(self, other):
             return in_place(self, apply(TABLE[ufunc], (self, other), {}))

@@ -25,7 +25,7 @@ from sciad.eager.leaving import LIBRARIES
 from sciad.eager.local_arrays import Buffer, buffer
 from sciad.eager.ownership import memory
 from sciad.eager.scipy_standins import INSTEAD, Distribution, distributions, routine, thawed, uncached
-from sciad.eager.traced import Traced, call, holds_traced, memory_owner, operand, stack_nested, strip
+from sciad.eager.traced import Traced, call, holds_traced, memory_owner, operand, raw, stack_nested, strip
 from sciad.eager.writable_names import NAME, writable, writing_code, written_by_user
 from sciad.plain_numpy import np
 from sciad.rule_table import TABLE, load_lazy
@@ -313,6 +313,9 @@ def _dispatching(name, fn):
         def run(*args, **kwargs):
             return call(record, args, kwargs)
 
+    if getattr(fn, "__module__", None) == "math":
+        run = _raising(fn, run)
+
     @wraps(fn)
     def dispatch(*args, **kwargs):
         for a in args:
@@ -324,6 +327,24 @@ def _dispatching(name, fn):
         return fn(*args, **kwargs)
 
     return dispatch
+
+
+def _raising(fn, run):
+    """A function of `math`, which raises where NumPy's is infinite or NaN."""
+
+    def checked(*args, **kwargs):
+        y = run(*args, **kwargs)
+        number = raw(y)
+        if number.__class__ is np.float64 and number - number != 0 and not kwargs:
+            numbers = list(map(raw, args))
+            if all(isinstance(x, _NUMBERS) for x in numbers):
+                fn(*numbers)
+        return y
+
+    return checked
+
+
+_NUMBERS = (float, int, np.generic)
 
 
 def _creating(name, fn):

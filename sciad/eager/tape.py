@@ -9,11 +9,13 @@ however long the tape.
 from __future__ import annotations
 
 import operator
+from math import isfinite
 
 from sciad import rule_table as table
 from sciad.eager.dual import add_results, array_tangent, careful_tangent, scalar_tangent
-from sciad.eager.operators import BINARY
+from sciad.eager.operators import BINARY, RAISING
 from sciad.eager.ownership import private
+from sciad.eager.python_numbers import as_python
 from sciad.eager.traced import PLAIN, Level, Primitive, Traced, apply, escaped, next_level, raw
 from sciad.eager.zeros import product, zeros
 from sciad.errors import NotFinite, UnsupportedWrite
@@ -22,7 +24,7 @@ from sciad.rule_table import TABLE, Push, Repeat
 from sciad.tree import register_leaf
 
 _F64 = np.dtype(np.float64)
-_ndarray, _vdot = np.ndarray, np.vdot
+_ndarray, _vdot, _float = np.ndarray, np.vdot, np.float64
 new = object.__new__  # the hot paths fill a value in themselves: `Var(...)` takes a Python frame
 _OBJECT = np.dtype(object)
 
@@ -384,6 +386,7 @@ def _install_fast_operators():
     def binary(name, op, ufunc):
         record = TABLE[ufunc]
         partials, keeps = record.partials, record.keeps[1]
+        raises = name in RAISING
 
         def forward(self, other):
             cls = other.__class__
@@ -403,6 +406,8 @@ def _install_fast_operators():
             else:
                 return apply(record, (self, other), {})
             y = op(a, b)
+            if raises and y.__class__ is _float and not isfinite(y):
+                as_python(tape.level, op, a, b)
             made = new(Var)
             made.value, made.tape, made.index = y, tape, len(tape)
             tape.record((partials, y, (a, b), parents))
@@ -414,6 +419,8 @@ def _install_fast_operators():
             tape = self.tape
             a = self.value
             y = op(other, a)
+            if raises and y.__class__ is _float and not isfinite(y):
+                as_python(tape.level, op, other, a)
             made = new(Var)
             made.value, made.tape, made.index = y, tape, len(tape)
             tape.record((partials, y, (other, a), (None, self.index)))

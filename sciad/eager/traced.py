@@ -159,6 +159,7 @@ class Level(int):
     """The number of a transform, which knows when the transform has ended."""
 
     ended = False
+    python = False  # the user gave Python's numbers, which raise where NumPy's are infinite
 
 
 def escaped(entry=None):

@@ -12,7 +12,7 @@ from sciad.eager.dual import Dual
 from sciad.eager.ownership import private
 from sciad.eager.rebind import rebind
 from sciad.eager.tape import accumulate, keep
-from sciad.eager.traced import PLAIN, Traced, next_level, operand
+from sciad.eager.traced import PLAIN, Level, Traced, next_level, operand
 from sciad.errors import NotDifferentiable
 from sciad.plain_numpy import np
 from sciad.portable import Portable
@@ -227,7 +227,7 @@ class Call:
 
     def push(self, values, tangents):
         """Return the tangents of the leaves of the output: what `linearize` asks."""
-        dual = Dual(None, None, next_level())
+        dual = Dual(None, None, Level(next_level()))
         outs = flatten(self.forward(dual, values, tangents))[0]
         if self.before is not None:
             self.before.check(outs, self.prim.fn)

@@ -96,7 +96,7 @@ class ValueAndGradient(Transformed):
             x = tape.variable(x.copy())
             args, inputs = (*args[:argnums], x, *args[argnums + 1 :]), [(LEAF, [(x.index, x.value)])]
         else:
-            args, inputs = _lift(f, args, argnums, tape.variable)
+            args, inputs = _lift(f, args, argnums, tape)
         try:
             loss, aux = rebind(f)(*args, **kwargs), None  # as in `_run`
             if self.has_aux:
@@ -158,7 +158,7 @@ def vjp(f: Callable, *primals: Any) -> tuple[Any, Callable]:
     (array([ 1., -1.]),)
     """
     tape, met = Tape(), zeros.met
-    args, inputs = _lift(f, primals, tuple(range(len(primals))), tape.variable)
+    args, inputs = _lift(f, primals, tuple(range(len(primals))), tape)
     try:
         leaves, structure = flatten(_run(f, args, {}))
         leaves = [operand(leaf) for leaf in leaves]
@@ -211,7 +211,7 @@ def linearize(f: Callable, *primals: Any) -> tuple[Any, Callable]:
     (np.float64(1.0), np.float64(2.0))
     """
     tape, met = Tape(replayed=True), zeros.met
-    args, inputs = _lift(f, primals, tuple(range(len(primals))), tape.variable)
+    args, inputs = _lift(f, primals, tuple(range(len(primals))), tape)
     try:
         leaves, structure = flatten(_run(f, args, {}))
         leaves = [operand(leaf) for leaf in leaves]
@@ -287,6 +287,8 @@ def jvp(f: Callable, primals: tuple, tangents: tuple) -> tuple[Any, Any]:
             raise ValueError(f"tangent {k} has structure {describe(found)}, its primal {describe(structure)}")
         pairs = []
         for i, (x, t) in enumerate(zip(leaves, moved, strict=True)):
+            if x.__class__ in _PYTHON:
+                level.python = True
             x = _leaf(f, x, lambda i=i, k=k, tree=primal: f"{k}{paths(tree)[i]}")
             pairs.append(
                 Dual(private(x), private(_like(t, x, "tangent")), level) if _is_differentiable(x) else x
@@ -337,9 +339,9 @@ def check_request(f, argnums) -> None:
         )
 
 
-def _lift(f, args, argnums, variable):
+def _lift(f, args, argnums, tape):
     """Replace the leaves of the chosen arguments by variables; return the arguments and what to collect."""
-    args = list(args)
+    args, variable = list(args), tape.variable
     inputs = []
     if argnums.__class__ is not int and len({n % max(len(args), 1) for n in argnums}) < len(argnums):
         raise ValueError(f"argnums={argnums} names an argument of {_name(f)} twice")
@@ -360,6 +362,8 @@ def _lift(f, args, argnums, variable):
         leaves, structure = flatten(arg)
         places = []
         for i, x in enumerate(leaves):
+            if x.__class__ in _PYTHON:
+                tape.level.python = True
             value = _leaf(f, x, lambda i=i, n=n, arg=arg: f"{n}{paths(arg)[i]}")
             if _is_differentiable(value):
                 value = private(value)
@@ -497,4 +501,5 @@ def _name(f):
 
 
 _F64 = np.dtype(np.float64)
+_PYTHON = (float, int)
 _ONE = np.float64(1.0)
