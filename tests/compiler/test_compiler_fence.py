@@ -19,8 +19,8 @@ RATE = 0.7
 def refused_try(t, y):
     try:
         return y[0]
-    except ValueError:
-        return 0.0
+    finally:
+        return 0.0  # noqa: B012
 
 
 def refused_function(t, y):
@@ -98,9 +98,10 @@ def refused_unbound(t, y):
 
 def refused_generator(t, y):
     def g():
-        yield 1
+        got = yield 1
+        yield got
 
-    return y
+    return sum(g()) * y
 
 
 def refused_result(t, y):
@@ -121,7 +122,7 @@ def helper_that_is_refused(y):
 
 
 REFUSED = {
-    refused_try: "try",
+    refused_try: "jump out of `finally`",
     refused_function: "fft.fft",
     refused_print: "print",
     refused_global: "global",
@@ -137,7 +138,7 @@ REFUSED = {
     refused_truth: "truth of an array",
     refused_keyword: "colour",
     refused_unbound: "z",
-    refused_generator: "generator",
+    refused_generator: "`yield` inside of an expression",
     refused_result: "returns",
     refused_value_shape: "shape",
     refused_callee: "open",

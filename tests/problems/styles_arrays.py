@@ -1,9 +1,9 @@
 """Functions of one number in the styles of people who think in arrays, and small scientific programs."""
 
-# ruff: noqa: B905, E741, SIM
+# ruff: noqa: B905, SIM
 
 import math
-from functools import lru_cache
+from functools import cache
 
 import numpy as np
 
@@ -68,7 +68,9 @@ def along_axis(x):
 
 
 def polynomial(x):
-    return np.polyval([1.0, x, 2.0], 0.5) + np.polyval(np.array([2.0, 1.0]), x) + np.sum(np.polyder([1.0, 2.0]))
+    return (
+        np.polyval([1.0, x, 2.0], 0.5) + np.polyval(np.array([2.0, 1.0]), x) + np.sum(np.polyder([1.0, 2.0]))
+    )
 
 
 def convolution(x):
@@ -170,7 +172,9 @@ def statistics(x):
 
 def logical(x):
     v = V * x
-    return np.sum(np.logical_and(v > 0.2, v < 3.0)) * x + np.any(v > 1.0) + np.all(v > 0.0) + np.allclose(V, V)
+    return (
+        np.sum(np.logical_and(v > 0.2, v < 3.0)) * x + np.any(v > 1.0) + np.all(v > 0.0) + np.allclose(V, V)
+    )
 
 
 def norms(x):
@@ -274,7 +278,7 @@ def matrix_power_loop(x):
 
 
 def recursive_polynomials(x):
-    @lru_cache(maxsize=None)
+    @cache
     def legendre(n):
         if n < 2:
             return x if n else 1.0

@@ -1,7 +1,7 @@
 """Functions of one number in the styles of people who know the language: exceptions, patterns, generators,
 itertools, texts, bits."""
 
-# ruff: noqa: B904, B905, C416, PERF401, RET505, RUF005, RUF007, RUF015, SIM, UP031
+# ruff: noqa: B905, RUF007, SIM, UP031
 
 import contextlib
 import functools
@@ -133,7 +133,7 @@ def try_else(x):
     for k in range(3):
         try:
             y = 1.0 / k
-        except ZeroDivisionError as error:
+        except ZeroDivisionError:
             total -= x
         else:
             total += y * x
@@ -189,7 +189,7 @@ def with_errstate(x):
 
 
 def with_nothing(x):
-    with contextlib.nullcontext(), contextlib.suppress(ZeroDivisionError):
+    with contextlib.nullcontext(), np.printoptions(precision=3):
         x = x * 2.0
     return x
 
@@ -390,7 +390,7 @@ def chained_comparison(x):
 def unpacking(x):
     first, *middle, last = [x, 2.0, 3.0, x * x]
     (a, b), c = (first, last), middle[0]
-    return [*middle, a][1] + dict(p=a, q=b)["q"] + c
+    return [*middle, a][1] + {"p": a, "q": b}["q"] + c
 
 
 def swap_and_slices(x):
@@ -424,6 +424,41 @@ def counted_names(x):
     for name in "abca":
         counts[name] = counts.get(name, 0) + 1
     return sum(n * x for n in counts.values()) + counts["a"]
+
+
+def suppressed_by_try(x):
+    values = []
+    for text in ("1.5", "two", "3"):
+        try:
+            values.append(float(text) * x)
+        except ValueError:
+            continue
+    return sum(values) + len(values)
+
+
+def nested_tries(x):
+    def inverse(v):
+        try:
+            return 1.0 / v
+        except ZeroDivisionError:
+            raise ValueError("no inverse") from None
+
+    total = 0.0
+    for k in range(3):
+        try:
+            total += inverse(float(k)) * x
+        except ValueError as error:
+            total += len(str(error)) * x
+    return total
+
+
+def clamp_by_assertion(x):
+    try:
+        assert x < 1.0, "x is large"
+        y = x
+    except AssertionError:
+        y = 1.0 + 0.1 * x
+    return y
 
 
 PROGRAMS = [f for f in list(globals().values()) if callable(f) and getattr(f, "__module__", "") == __name__]

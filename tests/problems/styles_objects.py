@@ -1,7 +1,5 @@
 """Functions of one number in the styles of people who write classes."""
 
-# ruff: noqa: RUF012, SIM
-
 import math
 from collections import namedtuple
 from dataclasses import dataclass, field, replace
@@ -269,7 +267,7 @@ class Phase(Enum):
 def enumeration(x):
     total = 0.0
     for phase in Phase:
-        total += phase.sign() * x ** phase.value
+        total += phase.sign() * x**phase.value
     return total
 
 

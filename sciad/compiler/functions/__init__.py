@@ -11,6 +11,7 @@ from sciad.compiler.functions import (  # noqa: F401  (they enter the table)
     creation,
     elementwise,
     index_makers,
+    iterators,
     matrices,
     nested_containers,
     python_builtins,

@@ -24,7 +24,6 @@ REASONS: dict[str, str] = {
     "np.linalg.eigh": _LAPACK,
     "np.linalg.eigvals": _LAPACK,
     "np.linalg.eigvalsh": _LAPACK,
-    "np.linalg.lstsq": _THROUGH,
     "np.linalg.matrix_norm": f"{_THROUGH} (for ord=2, -2 and 'nuc')",
     "np.linalg.norm": f"{_THROUGH} (for matrices, ord=2, -2 and 'nuc')",
     "np.linalg.pinv": _THROUGH,

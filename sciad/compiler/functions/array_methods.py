@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+
 import numpy as np
 
 from sciad.compiler.fence import NeedUnroll, Refusal
@@ -67,6 +69,66 @@ def _insert(t, x, index, value):
     t.write(x, "len", n + 1)
 
 
+@method("list", "__getitem__")
+@method("tuple", "__getitem__")
+@method("dict", "__getitem__")
+def _getitem(t, x, key):
+    return t.get_item(x, key)
+
+
+@method("list", "clear")
+def _clear(t, x):
+    t.own(x)
+    t.write(x, "len", 0)
+
+
+@method("list", "sort")
+def _sort(t, x, key=None, reverse=False):
+    t.own(x)
+    for k, value in enumerate(call(t, sorted, [x], {"key": key, "reverse": reverse}).items()):
+        t.write(x, k, value)
+
+
+def _equals(t, items, value) -> list:
+    return [t.truth(t.compare(ast.Eq(), t.unwrapped(v), t.unwrapped(value))) for v in items]
+
+
+@method("list", "index")
+@method("tuple", "index")
+def _index(t, x, value):
+    items = t.items(x)
+    found, place = False, len(items)
+    for k, one in reversed(list(enumerate(_equals(t, items, value)))):
+        place, found = t.builder.select(one, k, place), t.builder.op(np.logical_or, found, one)
+    if found is False:
+        raise Refusal("ValueError: the value is not in the list")
+    t.require(found, "ValueError", "the value is not in the list")
+    return place
+
+
+@method("list", "count")
+@method("tuple", "count")
+def _count(t, x, value):
+    total = 0
+    for one in _equals(t, t.items(x), value):
+        total = t.builder.op(np.add, total, t.builder.to_int(one))
+    return total
+
+
+@method("list", "remove")
+def _remove(t, x, value):
+    items = x.items()
+    place = _index(t, x, value)
+    if type(place) is int:
+        _pop(t, x, place)
+        return
+    t.own(x)
+    for k in range(len(items) - 1):
+        kept = t.builder.op(np.less, k, place)
+        t.write(x, k, t.branch(kept, lambda k=k: items[k], lambda k=k: items[k + 1]))
+    t.write(x, "len", len(items) - 1)
+
+
 @method("list", "copy")
 def _copy(t, x):
     return t.list(x.items())
@@ -111,9 +173,46 @@ def _update(t, x, other=None, **kwargs):
         t.set_item(x, k, v)
 
 
-@method("tuple", "index")
-def _index(t, x, value):
-    return t.items(x).index(value)
+@method("dict", "setdefault")
+def _setdefault(t, x, key, default=None):
+    if t.static_key(key) not in t.keys(x):
+        t.set_item(x, key, default)
+    return t.get_item(x, key)
+
+
+@method("dict", "pop")
+def _dict_pop(t, x, key, *default):
+    if t.static_key(key) not in t.keys(x):
+        if not default:
+            raise Refusal(f"KeyError: {key!r}")
+        return default[0]
+    value = t.get_item(x, key)
+    t.drop_item(x, key)
+    return value
+
+
+@method("set", "add")
+def _set_add(t, x, key):
+    t.own(x)
+    t.write(x, t.static_key(key), True)
+
+
+@method("set", "discard")
+@method("set", "remove")
+def _set_discard(t, x, key):
+    if t.static_key(key) in t.keys(x):
+        t.drop_item(x, key)
+
+
+def _of_sets(name):
+    def lowering(t, x, *others):
+        return t.set(getattr(set(t.keys(x)), name)(*[[t.static_key(k) for k in t.items(y)] for y in others]))
+
+    return lowering
+
+
+for _name in ("union", "intersection", "difference", "symmetric_difference"):
+    METHODS["set", _name] = _of_sets(_name)
 
 
 @method("tuple", "_replace")

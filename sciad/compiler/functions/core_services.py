@@ -29,6 +29,7 @@ from sciad.compiler.objects.arrays import (
 from sciad.compiler.objects.kinds import (
     Bound,
     Closure,
+    Conflict,
     DictBox,
     Function,
     Lazy,
@@ -221,6 +222,44 @@ def _cholesky(t, a):
 @lower(numpy_linalg.qr_)
 def _qr(t, a):
     return _of_matrices(t, written.qr, a, pair=True)
+
+
+@lower(np.linalg.lstsq)
+def _lstsq(t, a, b, rcond=None):
+    a, b = t.settled(t.as_array(a)), t.settled(t.as_array(b))
+    if len(a.shape) != 2 or not arrays.static_shape(a.shape) or a.shape[0] < a.shape[1]:
+        raise Refusal(
+            "np.linalg.lstsq of fewer equations than unknowns: that needs the singular value decomposition",
+            "Solve the normal equations, with a small multiple of the identity added.",
+        )
+    rows = t.call(np.reshape, [b, (-1, 1)], {}) if len(b.shape) == 1 else b
+    x, squares = _read(t, written.least_squares, a, rows)
+    if len(b.shape) == 1:
+        x = t.call(np.reshape, [x, (-1,)], {})
+    squares = squares if a.shape[0] > a.shape[1] else t.settled(filled(t, (0,), 0.0, "f"))
+    values = Conflict("the singular values of np.linalg.lstsq are not computed in compiled functions")
+    return x, squares, a.shape[1], values
+
+
+@lower(np.vectorize)
+def _vectorize(t, fn, **kwargs):
+    if kwargs:
+        raise Refusal(f"np.vectorize with {', '.join(kwargs)}", "Write a loop.")
+    return Bound(_each_element, (fn,))
+
+
+def _each_element(fn, *args):
+    raise AssertionError("lowered")
+
+
+@lower(_each_element)
+def _elements(t, fn, *args):
+    args = [t.settled(t.as_array(a)) for a in args]
+    if all(map(is_scalar, args)):
+        return t.call(fn, args, {})
+    shape = arrays.broadcast_shape(t, *(() if is_scalar(a) else a.shape for a in args))
+    flat = [t.call(np.ravel, [t.call(np.broadcast_to, [a, shape], {})], {}) for a in args]
+    return t.call(np.reshape, [_read(t, written.each_element, fn, *flat), shape], {})
 
 
 @lower(np.linalg.slogdet)

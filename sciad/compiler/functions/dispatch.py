@@ -9,11 +9,11 @@ import numpy as np
 
 from sciad import rule_table as rules
 from sciad.compiler.fence import Refusal
-from sciad.compiler.functions import absent, definitions
+from sciad.compiler.functions import absent, definitions, of_constants
 from sciad.compiler.functions import special_functions as special
 from sciad.compiler.functions.lowerings import ATTRIBUTES, LATER, METHODS, TABLE, Beyond
 from sciad.compiler.objects.arrays import elementwise
-from sciad.compiler.objects.kinds import Bound, DictBox, Host, ListBox, is_array, is_scalar
+from sciad.compiler.objects.kinds import Bound, DictBox, Host, ListBox, SetBox, is_array, is_scalar
 from sciad.native.scalar_table import FUNCTIONS
 from sciad.native.scipy_symbols import available
 
@@ -46,6 +46,9 @@ def call(t, fn, args, kwargs):
             return _apply(t, lowering, name, args, kwargs)
         except Beyond as refusal:
             beyond = refusal
+    found = of_constants.value(t, fn, args, kwargs)
+    if found is not None:
+        return found[0]
     primitive = beyond is not None and isinstance(fn, definitions.traced.Primitive)
     found = None if primitive else definitions.late(t, fn, args, kwargs)
     if found is not None:
@@ -99,6 +102,8 @@ def kind_of(owner) -> str:
         return "array"
     if isinstance(owner, ListBox):
         return "list"
+    if isinstance(owner, SetBox):
+        return "set"
     if isinstance(owner, DictBox) or (isinstance(owner, Host) and isinstance(owner.obj, dict)):
         return "dict"
     if (isinstance(owner, Host) and isinstance(owner.obj, list)) or isinstance(owner, tuple):

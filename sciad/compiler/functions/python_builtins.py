@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import builtins
+import contextlib
+import warnings
 from types import FunctionType
 
 import numpy as np
 
 from sciad.compiler.fence import NeedUnroll, Refusal
+from sciad.compiler.functions.iterators import best
 from sciad.compiler.functions.lowerings import lower
 from sciad.compiler.functions.reductions import fold
 from sciad.compiler.ir.builder import type_of
@@ -23,6 +27,7 @@ from sciad.compiler.objects.kinds import (
     ListBox,
     Range,
     RecordBox,
+    SetBox,
     Text,
     is_array,
     is_scalar,
@@ -40,14 +45,6 @@ def _range(t, *args):
     return Range(start, stop, step)
 
 
-@lower(sorted)
-def _sorted(t, iterable, reverse=False):
-    items = t.items(iterable)
-    if not all(type(x) in (int, bool, float, str) for x in items):
-        raise Refusal("sorting by values not known while compiling", "Sort outside of the compiled function.")
-    return t.list(sorted(items, reverse=reverse))
-
-
 @lower(len)
 def _len(t, x):
     if is_array(x):
@@ -57,11 +54,16 @@ def _len(t, x):
     if isinstance(x, ListBox):
         return x.slots["len"]
     if isinstance(x, DictBox):
-        return len(x.slots)
-    if isinstance(x, Host):
+        return len(t.keys(x))
+    if isinstance(x, Host) and isinstance(x.obj, (list, tuple, dict, str)):
         return len(x.obj)
+    found = t.by_method(x, "__len__")
+    if found is not NotImplemented:
+        return found
     if isinstance(x, (tuple, str)):
         return len(x)
+    if isinstance(x, Text):
+        raise NeedUnroll(*Text.refusal)
     return t.iteration(x).count
 
 
@@ -119,9 +121,20 @@ def _tuple(t, x=()):
     return tuple(t.items(x))
 
 
+@lower(set, frozenset)
+def _set(t, x=()):
+    return t.set(t.static_key(k) for k in t.items(x))
+
+
 @lower(dict)
 def _dict(t, x=None, **kwargs):
-    pairs = {} if x is None else {k: t.get_item(x, k) for k in t.keys(x)}
+    if x is None:
+        pairs = {}
+    elif isinstance(x, DictBox) or (isinstance(x, Host) and isinstance(x.obj, dict)):
+        pairs = {k: t.get_item(x, k) for k in t.keys(x)}
+    else:
+        items = [t.items(pair) for pair in t.items(x)]
+        pairs = {t.static_key(k): v for k, v in items}
     return t.box({k: t.settled(v) for k, v in {**pairs, **kwargs}.items()}, cls=DictBox)
 
 
@@ -132,7 +145,12 @@ def _float(t, x=0.0):
 
 @lower(int, np.int64)
 def _int(t, x=0):
-    return int(x) if isinstance(x, str) else t.integer(_number(t, x))
+    if isinstance(x, str):
+        try:
+            return int(x)
+        except ValueError as error:
+            t.fail("ValueError", str(error))
+    return t.integer(_number(t, x))
 
 
 @lower(bool, np.bool_)
@@ -143,7 +161,12 @@ def _bool(t, x=False):
 def _number(t, x):
     if isinstance(x, Text):
         raise NeedUnroll(*Text.refusal)
-    x = t.as_array(x) if not isinstance(x, str) else float(x)
+    if isinstance(x, str):
+        try:
+            return float(x)
+        except ValueError as error:
+            t.fail("ValueError", str(error))
+    x = t.as_array(x)
     if is_array(x):
         if any(type(n) is not int or n != 1 for n in x.shape):
             raise Refusal("an array where a number is expected")
@@ -151,8 +174,21 @@ def _number(t, x):
     return x
 
 
+@lower(type)
+def _type(t, x):
+    return _type_of(t, x)
+
+
+@lower(iter)
+def _iter(t, x):
+    return t.iteration(x)
+
+
 @lower(abs)
 def _abs(t, x):
+    found = t.by_method(x, "__abs__")
+    if found is not NotImplemented:
+        return found
     return elementwise(t, np.absolute, t.as_array(x))
 
 
@@ -201,7 +237,18 @@ def _sum(t, iterable, start=0):
 
 
 def _extreme(compare):
-    def lowering(t, *args):
+    op = ast.Gt() if compare is np.greater else ast.Lt()
+
+    def lowering(t, *args, key=None, default=None):
+        others = len(args) > 1 and not all(is_scalar(a) or is_array(a) for a in args)
+        if key is not None or others or (len(args) == 1 and not _of_numbers(t, args[0])):
+            items = [t.settled(v) for v in (t.items(args[0]) if len(args) == 1 else args)]
+            if not items and default is not None:
+                return default
+            if not items:
+                raise Refusal("ValueError: max or min of nothing")
+            return best(t, op, items, key)
+
         def better(a, b):
             kind = "f" if "f" in (type_of(a), type_of(b)) else type_of(a)
             to = t.builder.to_float if kind == "f" else lambda v: v
@@ -218,6 +265,16 @@ def _extreme(compare):
         return result
 
     return lowering
+
+
+def _of_numbers(t, x) -> bool:
+    """Whether something to iterate over holds numbers, one at least."""
+    source = t.iteration(x)
+    if isinstance(source.count, Value) or source.count > 64:
+        return True
+    return source.count > 0 and all(
+        is_scalar(t.unwrapped(source.item(k))) for k in builtins.range(source.count)
+    )
 
 
 lower(max)(_extreme(np.greater))
@@ -256,7 +313,14 @@ def _type_of(t, x) -> type:
         return type(x.obj)
     if isinstance(x, RecordBox):
         return x.type
-    found = {ListBox: list, DictBox: dict, Function: FunctionType, Closure: FunctionType, Range: range}
+    found = {
+        ListBox: list,
+        DictBox: dict,
+        SetBox: set,
+        Function: FunctionType,
+        Closure: FunctionType,
+        Range: range,
+    }
     if isinstance(x, (Iteration, Bound)):
         raise Refusal(f"isinstance of {t.describe(x)}")
     return found.get(type(x), type(x))
@@ -272,6 +336,21 @@ def _callable(t, x):
 @lower(np.errstate)
 def _errstate(t, **kwargs):
     return np.errstate(**kwargs)
+
+
+@lower(contextlib.nullcontext, np.printoptions)
+def _context(t, **kwargs):
+    return contextlib.nullcontext()
+
+
+@lower(warnings.catch_warnings)
+def _catch_warnings(t, **kwargs):
+    return warnings.catch_warnings()
+
+
+@lower(warnings.simplefilter, warnings.filterwarnings)
+def _filter_warnings(t, *args, **kwargs):
+    return None
 
 
 @lower(print)
@@ -296,6 +375,9 @@ def _repr(t, x, spec=""):
 
 @lower(str)
 def _str(t, x=""):
+    if isinstance(x, RecordBox) and issubclass(x.type, BaseException):
+        args = x.slots["args"]
+        return _str(t, args[0]) if len(args) == 1 else "" if not args else Text()
     return str(x) if type(x) in (str, int, bool, float, type(None)) else Text()
 
 

@@ -98,6 +98,33 @@ def each_pair(fn, stack):
     return one, two
 
 
+def each_element(fn, *vectors):
+    """A function of numbers for the elements of vectors."""
+    out = np.zeros(len(vectors[0]))
+    for k in range(len(out)):
+        out[k] = fn(*[x[k] for x in vectors])
+    return out
+
+
+def least_squares(a, b):
+    """The solution of linear equations with least squares, and the sums of these."""
+    q, r = np.linalg.qr(a)
+    n = r.shape[0]
+    largest = np.max(np.abs(np.diag(r)))
+    for j in range(n):
+        assert abs(r[j, j]) > 2.3e-16 * a.shape[0] * largest, "np.linalg.lstsq of a matrix of lower rank"
+    x = np.zeros((n, b.shape[1]))
+    right = q.T @ b
+    for c in range(b.shape[1]):
+        for back in range(n):
+            j = n - 1 - back
+            total = right[j, c]
+            for k in range(j + 1, n):
+                total -= r[j, k] * x[k, c]
+            x[j, c] = total / r[j, j]
+    return x, np.sum((b - a @ x) ** 2, axis=0)
+
+
 def inv(a):
     return np.linalg.inv(a)
 

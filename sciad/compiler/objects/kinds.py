@@ -96,6 +96,12 @@ class DictBox(Box):
     __slots__ = ()
 
 
+class SetBox(DictBox):
+    """A Python set of constants; ``slots`` has them as keys."""
+
+    __slots__ = ()
+
+
 class RecordBox(Box):
     """An instance of a dataclass whose fields hold traced things."""
 
@@ -104,6 +110,14 @@ class RecordBox(Box):
     def __init__(self, slots, depth, type_):
         super().__init__(slots, depth)
         self.type = type_
+
+
+@dataclass(eq=False)
+class Tag:
+    """One of several constants (texts, members of enumerations), by its number (see `tags`)."""
+
+    index: Operand
+    options: frozenset
 
 
 class Text:

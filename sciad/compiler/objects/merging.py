@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Callable
 
 from sciad.compiler.fence import NeedPeel, NeedUnroll, Restart
@@ -17,7 +18,9 @@ from sciad.compiler.objects.kinds import (
     Host,
     ListBox,
     RecordBox,
+    SetBox,
     Small,
+    Tag,
     Text,
     is_array,
     is_scalar,
@@ -58,6 +61,8 @@ class Merge:
             return a if isinstance(a, Conflict) else b
         x = b if a is UNDEFINED else a
         other = a if a is UNDEFINED else b
+        if _is_tag(x) and (other is UNDEFINED or _is_tag(other)):
+            return _tag(self, a, b)
         if is_scalar(x) and (other is UNDEFINED or is_scalar(other)):
             return self.scalar(a, b)
         if isinstance(x, Text) and isinstance(other, (Text, str)):
@@ -133,6 +138,28 @@ class Merge:
     def _placed(self, address: Address, side: int):
         with self.state.builder.into(self.arms[side].block):
             return self.state.operand(address)
+
+
+def _is_tag(x) -> bool:
+    return isinstance(x, (str, Tag)) or (isinstance(x, enum.Enum) and not is_scalar(x))
+
+
+def _tag(m: Merge, a, b):
+    """One of several constants: the number of it is what control flow decides."""
+    if a is UNDEFINED or b is UNDEFINED:
+        x = b if a is UNDEFINED else a
+        if not isinstance(x, Tag):
+            return x
+        index = m.scalar(*(UNDEFINED if y is UNDEFINED else y.index for y in (a, b)))
+        return a if a is x and index is x.index else Tag(index, x.options)
+    if not isinstance(a, Tag) and not isinstance(b, Tag) and type(a) is type(b) and a == b:
+        return a
+    sides = [y.index if isinstance(y, Tag) else m.state.tag_number(y) for y in (a, b)]
+    options = frozenset().union(*(y.options if isinstance(y, Tag) else {y} for y in (a, b)))
+    index = m.scalar(*sides)
+    if isinstance(a, Tag) and index is a.index and options == a.options:
+        return a
+    return Tag(index, options)
 
 
 def _array(m: Merge, a, b):
@@ -211,6 +238,8 @@ def _dict(m: Merge, a, b):
     if a is b and not m.is_own(a):
         return a
     x = b if a is UNDEFINED else a
+    if isinstance(x, RecordBox) and any(y is not UNDEFINED and y.type is not x.type for y in (a, b)):
+        return m.conflict(a, b)
     keys = list(x.slots)
     if any(list(y.slots) != keys for y in (a, b) if y is not UNDEFINED):
         return Conflict(f"{m.name or 'the dict'} has different keys on different paths")
@@ -218,7 +247,7 @@ def _dict(m: Merge, a, b):
     def make(values):
         if isinstance(x, RecordBox):
             return m.state.box(values, cls=RecordBox, type_=x.type)
-        return m.state.box(values, cls=DictBox)
+        return m.state.box(values, cls=type(x))
 
     return m.boxed(a, b, [(k, k, k) for k in keys], make)
 
@@ -249,7 +278,7 @@ def _static(m: Merge, a, b):
     return a if equal else m.conflict(a, b)
 
 
-_HANDLERS = {Array: _array, Small: _small, ListBox: _list, DictBox: _dict, RecordBox: _dict}
+_HANDLERS = {Array: _array, Small: _small, ListBox: _list, DictBox: _dict, RecordBox: _dict, SetBox: _dict}
 
 
 def _note_base(m: Merge, place, ends) -> None:
@@ -295,6 +324,7 @@ def describe(x) -> str:
     names = {
         ListBox: "a list",
         DictBox: "a dict",
+        SetBox: "a set",
         tuple: "a tuple",
         Text: "a text",
         str: "a text",

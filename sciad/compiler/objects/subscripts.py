@@ -213,7 +213,7 @@ def _checked(t: TraceServices, i: Operand, n: Operand) -> Operand:
         t.require(op(np.less, i, n), "IndexError", "index out of bounds")
     if low < 0 and (i.low if isinstance(i, Value) else i) < 0:
         t.require(op(np.greater_equal, i, 0), "IndexError", "index out of bounds")
-    return i
+    return t.where_raised(0, i)
 
 
 def _range(t: TraceServices, key: Slice, n: Operand) -> tuple[Operand, int, Operand]:
@@ -323,6 +323,8 @@ def _indices_in_range(t: TraceServices, k, n):
         return k
     made = Lazy(k.shape, lambda idx: _wrapped(t, element(t, k, idx), n), "i", reads_of(k))
     _each(t, k.shape, lambda idx: _require_index(t, element(t, made, idx), n))
+    if t.raised is not False:
+        return Lazy(k.shape, lambda idx: t.where_raised(0, element(t, made, idx)), "i", reads_of(k))
     return made
 
 

@@ -26,6 +26,8 @@ class TraceServices(Protocol):
     program: Program
     node: ast.AST | None  # of the user's source, being read
     detail: bool  # whether nodes carry the text of their expression
+    captures: Any  # what the program reaches outside of itself
+    raised: Any  # whether the program has raised and not yet come to the handler
     decisions: dict  # of earlier attempts: how arrays are held, by the site that makes them
     bases: Any  # which offsets in the arena are different allocations
     constant_class: int  # alias class of the program's constants
@@ -137,6 +139,45 @@ class TraceServices(Protocol):
 
     def call(self, fn, args: list, kwargs: dict):
         """``fn(*args, **kwargs)``."""
+
+    def binary(self, op, fn, a, b, in_place: bool = False):
+        """``a op b`` of anything."""
+
+    def operator(self, op):
+        """NumPy's function of an operator of the syntax tree."""
+
+    def compare(self, op, a, b):
+        """A comparison of anything."""
+
+    def branch(self, cond: Operand, then: Callable, orelse: Callable, live: set | None = None, line=None):
+        """What one of two thunks gives, by a condition."""
+
+    def construct(self, cls, args, kwargs):
+        """An instance of a class of the user's."""
+
+    def class_of(self, x) -> type | None:
+        """The class of the user's that an object is an instance of."""
+
+    def by_method(self, x, name: str, *args):
+        """What a special method of an object gives; `NotImplemented` without one."""
+
+    def set(self, keys) -> Box:
+        """A set of constants."""
+
+    def static_key(self, key):
+        """The key of a dict, which must be known while compiling."""
+
+    def drop_item(self, owner, key) -> None:
+        """``del owner[key]``."""
+
+    def fail(self, exception: str, message: str):
+        """An error known while compiling, for a handler of the program or as a refusal."""
+
+    def where_raised(self, harmless, x):
+        """`x`, or what does no harm where the program has raised and not yet come to the handler."""
+
+    def in_region(self) -> bool:
+        """Whether what is traced here may be traced again."""
 
     def in_definition(self) -> bool:
         """Whether a definition of ours is read: what it does with constants is done while compiling."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import ast
+
 import numpy as np
 
 from sciad.compiler.fence import Refusal
 from sciad.compiler.ir.builder import type_of
 from sciad.compiler.ir.nodes import Value
 from sciad.compiler.ir.op_traits import traits_of
-from sciad.compiler.objects.kinds import is_array
+from sciad.compiler.objects.kinds import is_array, is_scalar
 
 EXACT_INTS = 2**53  # floats count without gaps up to here
 INT_LIMIT = 9.2e18
@@ -69,11 +71,46 @@ class Arithmetic:
     def _divided(self, fn, a, b):
         low, high = (b.low, b.high) if isinstance(b, Value) and b.type == "i" else (0, 0)
         if not isinstance(b, Value) and b == 0:
-            raise Refusal("ZeroDivisionError: division by zero")
+            self.fail("ZeroDivisionError", "division by zero")
         if isinstance(b, Value) and low <= 0 <= high:
             nonzero = self.truth(b)
             self.require(nonzero, "ZeroDivisionError", "integer division or modulo by zero")
+            b = self.where_raised(1, b)
         return self.apply(fn, [a, b])
+
+    def bits(self, op, a, b):
+        """Shifts and bit operations of ints, one of them a constant, in arithmetic."""
+        if not all(is_scalar(x) and type_of(x) != "f" for x in (a, b)):
+            raise Refusal(
+                "bit operations on floats or arrays of numbers", "They are for single integers here."
+            )
+        if isinstance(op, (ast.LShift, ast.RShift)):
+            if not isinstance(b, int) or b < 0:
+                raise Refusal("a shift by a number of bits that is not a constant")
+            fn = np.multiply if isinstance(op, ast.LShift) else np.floor_divide
+            return self.arithmetic(fn, [a, 1 << b])
+        value, mask = (a, b) if isinstance(b, int) else (b, a)
+        if not isinstance(mask, int):
+            raise Refusal("a bit operation of two integers that depend on values", "Use a constant mask.")
+        both = self._masked_bits(self.builder.to_int(value), int(mask))
+        if isinstance(op, ast.BitAnd):
+            return both
+        total = self.builder.op(np.add, self.builder.to_int(value), int(mask))
+        twice = isinstance(op, ast.BitXor)
+        return self.builder.op(np.subtract, total, self.builder.op(np.multiply, both, 2) if twice else both)
+
+    def _masked_bits(self, x, mask: int):
+        op = self.builder.op
+        if mask < 0:
+            return op(np.subtract, x, self._masked_bits(x, ~mask))
+        if mask & (mask + 1) == 0:  # all bits below one
+            return op(np.remainder, x, mask + 1) if mask else 0
+        total = 0
+        for k in range(mask.bit_length()):
+            if mask >> k & 1:
+                bit = op(np.remainder, op(np.floor_divide, x, 1 << k), 2)
+                total = op(np.add, total, op(np.multiply, bit, 1 << k))
+        return total
 
     def _fits(self, fn, result, args) -> bool:
         if max(abs(result.low), abs(result.high)) < 2**63:
@@ -89,7 +126,7 @@ class Arithmetic:
             try:
                 return int(x)
             except (ValueError, OverflowError) as error:
-                raise Refusal(f"{type(error).__name__}: {error}") from None
+                self.fail(type(error).__name__, str(error))
         inside = self.builder.op(np.less_equal, self.builder.op(np.absolute, x), float(EXACT_INTS))
         self.require(inside, "ValueError", "int(...) of NaN, or of a number beyond 2**53")
         result = self.builder.to_int(x)

@@ -5,18 +5,21 @@
 from __future__ import annotations
 
 import ast
-import dataclasses
-import inspect
+import builtins
 from contextlib import contextmanager
+
+import numpy as np
 
 from sciad.compiler import functions
 from sciad.compiler.fence import Refusal, located
 from sciad.compiler.functions import distributions, written
+from sciad.compiler.ir.nodes import Value
 from sciad.compiler.objects.kinds import (
     UNDEFINED,
     Bound,
     Box,
     Closure,
+    DictBox,
     FrameBox,
     Function,
     Host,
@@ -26,6 +29,9 @@ from sciad.compiler.objects.kinds import (
     is_scalar,
 )
 from sciad.compiler.tracing import inner_customs
+from sciad.compiler.tracing.exceptions import Raised
+from sciad.compiler.tracing.generators import YIELDED
+from sciad.compiler.tracing.instances import Instances, is_users_class
 from sciad.compiler.tracing.jumps import RETURNED, VALUE
 from sciad.compiler.tracing.repeated_calls import call_key, computed_only, contents
 from sciad.compiler.tracing.source import Source, function_source
@@ -43,7 +49,7 @@ class Frame:
         self.outer_names: set[str] = set()
 
 
-class Calls:
+class Calls(Instances):
     """Handlers of calls and of names from outside of the function."""
 
     def outside(self, frame, name: str):
@@ -54,6 +60,8 @@ class Calls:
         return self._outside[key]
 
     def call_expression(self, node: ast.Call):
+        if isinstance(node.func, ast.Name) and node.func.id.startswith("#"):
+            return self.ask(node)
         fn = self.eval(node.func)
         starred = [isinstance(a, ast.Starred) for a in node.args]
         values = self.eval_all(
@@ -70,13 +78,20 @@ class Calls:
             else:
                 kwargs[keyword.arg] = value
         self.inflight.append((fn, args, list(kwargs.values())))
-        result = self.call(fn, args, kwargs)
+        if self.raised is False:
+            result = self.call(fn, args, kwargs)
+        else:
+            result = self.unless_raised(lambda: self.call(fn, args, kwargs))
         self.inflight.pop()
+        if self.raised is True:
+            raise Raised
         return result
 
     def call(self, fn, args: list, kwargs: dict):
         """``fn(*args, **kwargs)`` for anything that can be called."""
         if isinstance(fn, Bound):
+            if fn.fn == "nothing":
+                return None
             if fn.fn == "method":
                 return self.call_method(fn.args[0], fn.args[1], args, kwargs)
             return self.call(fn.fn, [*fn.args, *args], {**fn.kwargs, **kwargs})
@@ -90,15 +105,23 @@ class Calls:
             if not callable(fn.obj):
                 raise Refusal(f"{self.describe(fn)} is not callable")
             return self.call(self.captures.attribute(fn, "__call__"), args, kwargs)
+        if is_users_class(fn) or (isinstance(fn, type) and issubclass(fn, tuple) and hasattr(fn, "_fields")):
+            return self.construct(fn, args, kwargs)
+        if fn is builtins.super:
+            return self.super_of(args)
+        if isinstance(fn, RecordBox) and self.special(fn, "__call__") is not None:
+            return self.call(self.special(fn, "__call__"), args, kwargs)
         if fn is None or isinstance(fn, (str, tuple, Box, Text)) or is_scalar(fn) or is_array(fn):
             raise Refusal(f"{self.describe(fn)} is called, which is no function")
-        if isinstance(fn, type) and (
-            dataclasses.is_dataclass(fn) or (issubclass(fn, tuple) and hasattr(fn, "_fields"))
-        ):
-            return self.construct(fn, args, kwargs)
         if distributions.is_distribution(fn):
             return distributions.frozen(fn, args, kwargs)
-        return functions.call(self, fn, args, kwargs)
+        self.check_math(fn, args)
+        result = functions.call(self, fn, args, kwargs)
+        if isinstance(result, Value) and (
+            isinstance(fn, np.ufunc) or (getattr(fn, "__module__", None) or "").startswith("numpy")
+        ):
+            self.of_numpy.add(result)
+        return result
 
     def call_method(self, owner, name: str, args: list, kwargs: dict):
         return functions.call_method(self, owner, name, args, kwargs)
@@ -146,37 +169,11 @@ class Calls:
                 message = f"{name}: {message}"
             raise Refusal(message, error.hint) from error
 
-    def construct(self, cls, args, kwargs):
-        """An instance of a dataclass or NamedTuple."""
-        try:
-            bound = inspect.signature(cls).bind(*args, **kwargs)
-        except TypeError as error:
-            raise Refusal(f"{cls.__name__}: {error}") from None
-        bound.apply_defaults()
-        values = {k: self.settled(v) for k, v in bound.arguments.items()}
-        if issubclass(cls, tuple):
-            return cls(**values)
-        if "__post_init__" in cls.__dict__:
-            raise Refusal(f"{cls.__name__} has a __post_init__", "Build it before the compiled function.")
-        return self.box(values, cls=RecordBox, type_=cls)
-
-    def record_attribute(self, owner: RecordBox, name: str):
-        found = inspect.getattr_static(owner.type, name, None)
-        path = self.captures.constant(owner.type).attr(name)
-        if isinstance(found, property):
-            return self.call(self.captures.callable(found.fget, path.attr("fget")), [owner], {})
-        fn = self.captures.callable(found, path)
-        if fn is None:
-            raise Refusal(f"{owner.type.__name__} has no field or method {name!r}")
-        return Bound(fn, (owner,))
-
     # ----------------------------------------------------------------------------------------------
 
     def closure(self, node) -> Closure:
         """A function defined inside the traced one."""
         args = node.args
-        if any(isinstance(n, (ast.Yield, ast.YieldFrom, ast.Await)) for n in ast.walk(node)):
-            raise Refusal("generators and coroutines", "Return an array instead of yielding.")
         names = [a.arg for a in args.posonlyargs + args.args]
         defaults = [self.settled(self.eval(d)) for d in args.defaults]
         kw = {
@@ -244,6 +241,8 @@ class Calls:
 
     def result(self, frame):
         """What the function whose body has been run returns."""
+        if frame.source.yields:
+            return frame.box.slots[YIELDED]
         value = frame.box.slots[VALUE]
         if value is UNDEFINED:
             return None
@@ -280,8 +279,6 @@ class Calls:
                 raise Refusal(f"{source.name} has no argument {k!r}")
             (slots if k in keyword_names else extra)[k] = v
         if a.kwarg is not None:
-            from sciad.compiler.objects.kinds import DictBox
-
             slots[a.kwarg.arg] = self.box(extra, cls=DictBox)
         for name in (*names, *(x.arg for x in a.kwonlyargs)):
             if name not in slots:
@@ -304,7 +301,11 @@ class Calls:
         raise Refusal(f"{source.name} misses its argument {name!r}")
 
     def keys(self, mapping) -> list:
-        return list(mapping.obj if isinstance(mapping, Host) else mapping.slots)
+        if isinstance(mapping, Host):
+            return list(mapping.obj)
+        if not isinstance(mapping, DictBox):
+            raise Refusal(f"{self.describe(mapping)} where a dict is expected")
+        return [k for k, v in mapping.slots.items() if v is not UNDEFINED]
 
 
 __all__ = ["Calls", "located"]

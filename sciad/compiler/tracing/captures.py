@@ -29,6 +29,7 @@ from sciad.compiler.objects.kinds import Bound, Function, Host
 from sciad.eager.rebind import original
 from sciad.transforms.transformed import request_of
 
+_STANDARD = ("sciad", "functools", "dataclasses", "contextlib", "warnings")
 STATIC_ARRAY = 64  # int and bool arrays of at most this size are part of the key; larger ones are lifted
 _TRUSTED = ("numpy", "scipy", "math", "numba", "sciad", "builtins", "operator")
 _PLAIN_ARRAYS = (np.ndarray, np.memmap)  # subclasses may mean something else by their operators
@@ -122,6 +123,7 @@ class Captures:
         if (
             isinstance(obj, (types.ModuleType, type, types.BuiltinFunctionType, np.ufunc, np.dtype))
             or obj is Ellipsis
+            or obj is NotImplemented
         ):
             self.guard(path, "is", obj)
             return original(obj)
@@ -144,7 +146,7 @@ class Captures:
             return self.tracer.requested(request, self.resolve(request.fun, path.attr("request").attr("fun")))
         if isinstance(obj, types.FunctionType):
             package = (getattr(obj, "__module__", None) or "").partition(".")[0]
-            if package in _TRUSTED[:2] or (package == "sciad" and known(obj)):
+            if package in _TRUSTED[:2] or (package in _STANDARD and known(obj)):
                 self.guard(path, "is", obj)
                 return original(obj)
             if package == "sciad" and obj.__closure__ is None:  # one that captures may capture the user's
@@ -236,7 +238,12 @@ class Captures:
         try:
             obj = host.obj[key]
         except (KeyError, IndexError, TypeError) as error:
-            raise Refusal(f"{type(error).__name__}: {error}") from None
+            self.guard(
+                host.path,
+                "keys" if isinstance(host.obj, dict) else "type",
+                PROBES["keys" if isinstance(host.obj, dict) else "type"](host.obj),
+            )
+            self.tracer.fail(type(error).__name__, str(error))
         return self.resolve(obj, host.path.item(key))
 
     def lift(self, path: Path, shape: tuple, kind: str):

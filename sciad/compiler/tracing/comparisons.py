@@ -8,7 +8,6 @@ import enum
 import numpy as np
 
 from sciad.compiler.fence import Refusal
-from sciad.compiler.ir.nodes import Value
 from sciad.compiler.objects import arrays
 from sciad.compiler.objects.kinds import (
     ARRAYS,
@@ -20,6 +19,7 @@ from sciad.compiler.objects.kinds import (
     Host,
     ListBox,
     RecordBox,
+    Tag,
     is_array,
     is_scalar,
 )
@@ -39,17 +39,49 @@ class Comparisons:
 
     def compare(self, op, a, b):
         if isinstance(op, (ast.Is, ast.IsNot)):
+            if any(isinstance(x, Tag) for x in (a, b)):
+                found = self._same_tags(a, b)
+                return found if isinstance(op, ast.Is) else self.negate(found)
             return self._same(a, b) == isinstance(op, ast.Is)
         if isinstance(op, (ast.In, ast.NotIn)):
             found = self._contains(b, a)
             return found if isinstance(op, ast.In) else self.negate(found)
         fn = _COMPARISONS[type(op)]
+        found = self.compare_objects(op, a, b)
+        if found is not NotImplemented:
+            return found
         if all(is_scalar(x) or is_array(x) for x in (a, b)):
             return arrays.elementwise(self, fn, a, b)
         if isinstance(op, (ast.Eq, ast.NotEq)):
             equal = self._equal(a, b)
             return equal if isinstance(op, ast.Eq) else self.negate(equal)
+        if all(isinstance(x, _SEQUENCES) for x in (a, b)) and type(a) is type(b):
+            return self._ordered(op, self.items(a), self.items(b))
+        if all(isinstance(x, str) for x in (a, b)):
+            return {ast.Lt: a < b, ast.LtE: a <= b, ast.Gt: a > b, ast.GtE: a >= b}[type(op)]
         raise Refusal(f"comparison of {self.describe(a)} and {self.describe(b)}")
+
+    def _ordered(self, op, a: list, b: list):
+        """The order of sequences: that of the first items that differ."""
+        if not a or not b:
+            sizes = (len(a), len(b))
+            return {ast.Lt: sizes[0] < sizes[1], ast.LtE: not a, ast.Gt: sizes[0] > sizes[1], ast.GtE: not b}[
+                type(op)
+            ]
+        equal = self.truth(self.compare(ast.Eq(), a[0], b[0]))
+        first = self.truth(self.compare(op, a[0], b[0]))
+        rest = self.truth(self._ordered(op, a[1:], b[1:]))
+        return self.builder.op(
+            np.logical_or,
+            self.builder.op(np.logical_and, equal, rest),
+            self.builder.op(np.logical_and, self.negate(equal), first),
+        )
+
+    def _same_tags(self, a, b):
+        options = [o for x in (a, b) for o in (x.options if isinstance(x, Tag) else [x])]
+        if any(isinstance(o, str) and not isinstance(o, enum.Enum) for o in options):
+            raise Refusal("`is` on texts", "Compare with ==.")
+        return self.equal_tags(a, b)
 
     def _same(self, a, b) -> bool:
         """``a is b``."""
@@ -64,7 +96,13 @@ class Comparisons:
         if is_array(a) and is_array(b) and a is not b:
             raise Refusal("`is` on arrays", "Keep a flag that says which one it is.")
         objects = [self._outer_object(x) for x in (a, b)]
+        self.told_apart(*objects)
         return objects[0] is objects[1]
+
+    def told_apart(self, a, b) -> None:
+        """Refuse to say whether two objects are one, where control flow has made a third of them."""
+        if isinstance(a, Box) and isinstance(b, Box) and a is not b and (a.kin or b.kin):
+            raise Refusal("whether two objects are one depends on values", "Compare what they hold.")
 
     def _outer_object(self, x):
         """The object itself that something captured stands for; the trace serves that one only."""
@@ -76,9 +114,13 @@ class Comparisons:
 
     def _equal(self, a, b):
         """``a == b`` where not both are numbers or arrays."""
+        if isinstance(a, Tag) or isinstance(b, Tag):
+            return self.equal_tags(a, b)
         if isinstance(a, enum.Enum) or isinstance(b, enum.Enum):
             if type(a).__eq__ is enum.Enum.__eq__ or type(a).__eq__ is object.__eq__ or a is b:
                 return a is b
+        elif isinstance(a, DictBox) and isinstance(b, DictBox):
+            return self._equal_dicts(a, b)
         elif all(isinstance(x, _SEQUENCES) or _is_host(x, (list, tuple)) for x in (a, b)):
             return self._equal_items(a, b)
         elif all(isinstance(x, _SIMPLE) for x in (a, b)):
@@ -93,6 +135,12 @@ class Comparisons:
         raise Refusal(
             f"comparison of {self.describe(a)} and {self.describe(b)}", "Compare the numbers they hold."
         )
+
+    def _equal_dicts(self, a, b):
+        if type(a) is not type(b) or set(self.keys(a)) != set(self.keys(b)):
+            return False
+        pairs = [(self.get_item(a, k), self.get_item(b, k)) for k in self.keys(a)]
+        return self._equal_items(tuple(p[0] for p in pairs), tuple(p[1] for p in pairs))
 
     def _equal_items(self, a, b):
         kinds = [list if isinstance(x, ListBox) or _is_host(x, list) else tuple for x in (a, b)]
@@ -109,9 +157,10 @@ class Comparisons:
 
     def _contains(self, container, x):
         if isinstance(container, DictBox) or _is_host(container, dict):
-            if isinstance(x, Value) or is_array(x):
-                raise Refusal("a key that is not known while compiling", "Use strings or constants as keys.")
-            return x in (container.slots if isinstance(container, DictBox) else container.obj)
+            if isinstance(x, Tag):
+                return self.by_tag(x, lambda key: key in self.keys(container))
+            x = self.static_key(x)
+            return x in self.keys(container)
         if isinstance(container, str):
             return x in container
         result = False

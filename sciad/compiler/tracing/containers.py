@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import enum
+import inspect
 import itertools
 from types import FunctionType, ModuleType
 
@@ -16,6 +17,7 @@ from sciad.compiler.ir.builder import type_of
 from sciad.compiler.ir.nodes import Block, Value
 from sciad.compiler.objects import arrays, subscripts
 from sciad.compiler.objects.kinds import (
+    UNDEFINED,
     Array,
     Bound,
     Closure,
@@ -28,17 +30,20 @@ from sciad.compiler.objects.kinds import (
     ListBox,
     Range,
     RecordBox,
+    Tag,
     Text,
     is_array,
     is_scalar,
 )
 from sciad.compiler.objects.merging import describe
 from sciad.compiler.tracing.captures import is_library
+from sciad.compiler.tracing.instances import Super
+from sciad.compiler.tracing.keyed import Keyed
 
 UNROLLED_ITEMS = 64  # comprehensions of at most this length are lists of separate values
 
 
-class Containers:
+class Containers(Keyed):
     """Handlers of expressions that make containers or look into them."""
 
     # ----------------------------------------------------------------------------------------------
@@ -55,23 +60,6 @@ class Containers:
         for n, v in zip(nodes, values, strict=True):
             out.extend(self.items(v) if isinstance(n, ast.Starred) else [v])
         return out
-
-    def _dict(self, node):
-        if None in node.keys:
-            raise Refusal("** inside a dict display")
-        keys = [self.static_key(self.eval(k)) for k in node.keys]
-        values = [self.settled(v) for v in self.eval_all(node.values)]
-        return self.box(dict(zip(keys, values, strict=True)), cls=DictBox)
-
-    def static_key(self, key):
-        key = self.unwrapped(key)
-        if isinstance(key, Text):
-            raise NeedUnroll(*Text.refusal)
-        if isinstance(key, Value) or not isinstance(
-            key, (str, int, bool, float, tuple, type(None), enum.Enum)
-        ):
-            raise NeedUnroll("a key that is not known while compiling", "Use strings or constants as keys.")
-        return key
 
     def _comprehension(self, node):
         generator = node.generators[0]
@@ -183,19 +171,24 @@ class Containers:
             added = sum(k is None for k in keys)
             return arrays.small(self, (1,) * added, [owner], type_of(owner)) if added else owner
         if is_array(owner):
-            return subscripts.get_item(self, owner, key)
+            found = subscripts.get_item(self, owner, key)
+            if isinstance(found, Value):
+                self.of_numpy.add(found)
+            return found
         if isinstance(owner, (ListBox, tuple)):
             items = owner.items() if isinstance(owner, ListBox) else owner
             if isinstance(key, subscripts.Slice):
                 picked = items[self._static_slice(key)]
                 return self.list(picked) if isinstance(owner, ListBox) else tuple(picked)
             return self._item(items, key)
+        if isinstance(key, Tag):
+            return self.by_tag(key, lambda option: self.get_item(owner, option))
         if isinstance(owner, DictBox):
             key = self.static_key(key)
-            if key not in owner.slots:
-                raise Refusal(f"KeyError: {key!r}")
+            if key not in self.keys(owner):
+                self.fail("KeyError", repr(key))
             return self._readable(owner.slots[key])
-        if isinstance(owner, Host):
+        if isinstance(owner, Host) and self.special(owner, "__getitem__") is None:
             if isinstance(key, subscripts.Slice):
                 return self.list(self.items(owner)[self._static_slice(key)])
             if isinstance(key, Value):
@@ -205,6 +198,9 @@ class Containers:
             return self.builder.op(np.add, owner.start, self.builder.op(np.multiply, key, owner.step))
         if isinstance(owner, str) and isinstance(key, (int, subscripts.Slice)):
             return owner[key if isinstance(key, int) else self._static_slice(key)]
+        method = self.special(owner, "__getitem__")
+        if method is not None:
+            return self.call(method, [key], {})
         if functions.has_method(owner, "__getitem__"):
             return self.call_method(owner, "__getitem__", [key], {})
         if isinstance(owner, Text):
@@ -220,7 +216,7 @@ class Containers:
         try:
             return self._readable(items[key])
         except (IndexError, TypeError) as error:
-            raise Refusal(f"{type(error).__name__}: {error}") from None
+            self.fail(type(error).__name__, str(error))
 
     def _readable(self, value):
         if isinstance(value, Conflict):
@@ -248,11 +244,18 @@ class Containers:
                 raise NeedUnroll(
                     "a list is written at a place not known while compiling", "Use an array made by np.empty."
                 )
+            if isinstance(key, subscripts.Slice):
+                kept = list(owner.items())
+                kept[self._static_slice(key)] = self.items(value)
+                self._refill(owner, kept)
+                return
             if not isinstance(key, int) or not -n <= key < n:
                 raise Refusal("only existing single items of a list are assigned")
             self.write(self.own(owner), key % n, self.settled(value))
         elif isinstance(owner, DictBox):
             self.write(self.own(owner), self.static_key(key), self.settled(value))
+        elif self.special(owner, "__setitem__") is not None:
+            self.call(self.special(owner, "__setitem__"), [key, value], {})
         elif isinstance(owner, Host):
             raise Refusal(
                 "writing into an object from outside of the function", "Make a copy and write into that."
@@ -275,6 +278,8 @@ class Containers:
     def get_attribute(self, owner, name: str):
         if isinstance(owner, enum.Enum) or (isinstance(owner, type) and not is_library(owner)):
             return self._object_attribute(owner, name)
+        if isinstance(owner, Tag):
+            return self.tag_attribute(owner, name)
         if is_array(owner) or is_scalar(owner):
             return self.array_attribute(owner, name)
         if isinstance(owner, Host):
@@ -285,11 +290,18 @@ class Containers:
         if isinstance(owner, Frozen):
             return distributions.method(self, owner, name)
         if isinstance(owner, RecordBox):
-            if name in owner.slots:
-                return self._readable(owner.slots[name])
-            return self.record_attribute(owner, name)
+            return self._instance_attribute(owner, name)
+        if isinstance(owner, Super):
+            return self.super_attribute(owner, name)
         if isinstance(owner, tuple) and name in getattr(owner, "_fields", ()):
             return getattr(owner, name)
+        if (
+            isinstance(owner, tuple)
+            and type(owner) is not tuple
+            and not hasattr(tuple, name)
+            and (not name.startswith("_"))
+        ):
+            return self.record_attribute(owner, name, type(owner))
         if isinstance(owner, ModuleType):
             try:
                 found = getattr(owner, name)
@@ -304,11 +316,24 @@ class Containers:
             return Bound("method", (owner, name))
         if isinstance(owner, np.ufunc):
             return Bound("method", (owner, name))
-        if isinstance(owner, (type, np.dtype)) or callable(owner):
+        if isinstance(owner, (type, np.dtype, np.random.Generator)) or callable(owner):
             found = getattr(owner, name, None)
             if found is not None:
                 return found
         raise Refusal(f"attribute {name!r} of {self.describe(owner)}")
+
+    def _instance_attribute(self, owner: RecordBox, name: str):
+        if name == "__class__":
+            return owner.type
+        value = owner.slots.get(name, UNDEFINED)
+        if isinstance(inspect.getattr_static(owner.type, name, None), property) or value is UNDEFINED:
+            if name in owner.slots and not hasattr(owner.type, name):
+                raise Refusal(
+                    f"attribute {name!r} of a {owner.type.__name__} may not be set",
+                    f"Set {name} on every path, best in __init__.",
+                )
+            return self.record_attribute(owner, name)
+        return self._readable(value)
 
     def _object_attribute(self, owner, name: str):
         """An attribute of a class of the user's or of a member of an enumeration."""
@@ -321,7 +346,7 @@ class Containers:
             raise Refusal(
                 f"assignment to attribute {name!r} of {self.describe(owner)}", "Return the new value instead."
             )
-        self.write(self.own(owner), name, self.settled(value))
+        self.set_record_attribute(owner, name, value)
 
     # ----------------------------------------------------------------------------------------------
 
@@ -388,6 +413,12 @@ class Containers:
             return Iteration(len(keys), lambda k: self._item(keys, k), static=True)
         if isinstance(x, Host) and isinstance(x.obj, (list, tuple)):
             return Iteration(len(x.obj), lambda k: self.captures.member(x, k), static=True)
+        method = self.special(x, "__iter__")
+        if method is not None:
+            return self.iteration(self.call(method, [], {}))
+        if isinstance(x, type) and issubclass(x, enum.Enum):
+            members = list(x)
+            return Iteration(len(members), lambda k: self._item(members, k), static=True)
         raise Refusal(
             f"a loop over {self.describe(x)}", "Loop over range(...), an array, a list, enumerate or zip."
         )

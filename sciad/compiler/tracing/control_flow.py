@@ -48,6 +48,7 @@ from sciad.compiler.objects.kinds import (
 )
 from sciad.compiler.objects.merging import Merge, same
 from sciad.compiler.tracing.allocations import Bases
+from sciad.compiler.tracing.exceptions import Raised
 from sciad.compiler.tracing.int_bounds import Known, highest, lowest
 
 
@@ -67,8 +68,7 @@ class State(Known):
 
     def __init__(self, program: Program, builder: Builder):
         self.program, self.builder = program, builder
-        self.frame = None  # of the function being traced; has `box`
-        self.frames: list = []
+        self.frame, self.frames = None, []  # of the function being traced; has `box`
         self.bases = Bases()
         self.inflight: list = []  # values held by calls under way
         self.probing, self.probed = False, False
@@ -94,6 +94,10 @@ class State(Known):
             if (id(box), key) not in journal:
                 journal[id(box), key] = (box, key, box.slots.get(key, UNDEFINED))
         box.slots[key] = value
+
+    def in_region(self) -> bool:
+        """Whether what is traced here may be traced again, or not be reached."""
+        return bool(self._journals)
 
     @contextmanager
     def region(self, block: Block):
@@ -133,6 +137,8 @@ class State(Known):
                     if not self.probing:
                         raise
                     self.dead = self.probed = True
+                except Raised:
+                    arm.result = UNDEFINED
             arms.append(arm)
         for arm, other, negated in ((*arms, True), (*arms[::-1], False)):
             if (

@@ -29,6 +29,7 @@ from sciad.compiler.objects.kinds import (
 from sciad.compiler.tracing.arithmetic import Arithmetic
 from sciad.compiler.tracing.comparisons import Comparisons
 from sciad.compiler.tracing.containers import Containers
+from sciad.compiler.tracing.instances import UNARY
 from sciad.compiler.tracing.purity import may_call
 
 _OPERATORS = {
@@ -130,8 +131,11 @@ class Expressions(Containers, Comparisons, Arithmetic):
         a, b = self.eval_all([node.left, node.right])
         return self.binary(node.op, self.operator(node.op), a, b)
 
-    def binary(self, op, fn, a, b):
+    def binary(self, op, fn, a, b, in_place: bool = False):
         """``a op b`` with Python's meaning for lists and constants."""
+        found = self.binary_of_objects(op, a, b, in_place)
+        if found is not NotImplemented:
+            return found
         a, b = self._own_sequence(self.unwrapped(a)), self._own_sequence(self.unwrapped(b))
         static = (int, float, str, bool, tuple)
         if type(a) in static and type(b) in static and not isinstance(a, tuple) | isinstance(b, tuple):
@@ -139,7 +143,13 @@ class Expressions(Containers, Comparisons, Arithmetic):
                 with np.errstate(all="ignore"):
                     return _OPERATORS[type(op)][1](a, b)
             except (ArithmeticError, TypeError) as error:
-                raise Refusal(f"{type(error).__name__}: {error}") from None
+                self.fail(type(error).__name__, str(error))
+        if (
+            isinstance(a, DictBox)
+            and isinstance(b, DictBox)
+            and isinstance(op, (ast.BitOr, ast.BitAnd, ast.Sub))
+        ):
+            return self._of_dicts(op, a, b)
         if isinstance(a, (str, Text)) or isinstance(b, (str, Text)):
             return self._text_of(op, a, b)
         for x, y in ((a, b), (b, a)):
@@ -160,11 +170,15 @@ class Expressions(Containers, Comparisons, Arithmetic):
             if not (is_scalar(x) or is_array(x)):
                 raise Refusal(f"arithmetic on {self.describe(x)}")
         numbers = any((x.kind if is_array(x) else type_of(x)) != "b" for x in (a, b))
-        if isinstance(op, (ast.BitAnd, ast.BitOr, ast.BitXor)) and numbers:
-            raise Refusal("bit operations on numbers", "Bit operations are for truth values here.")
-        if fn is None:
-            raise Refusal("bit shifts of numbers", "Multiply or floor-divide by a power of two.")
-        return arrays.elementwise(self, fn, a, b)
+        if isinstance(op, (ast.LShift, ast.RShift)) or (
+            isinstance(op, (ast.BitAnd, ast.BitOr, ast.BitXor)) and numbers
+        ):
+            return self.bits(op, a, b)
+        self.check_arithmetic(op, a, b)
+        result = arrays.elementwise(self, fn, a, b)
+        if isinstance(result, Value) and any(isinstance(x, Value) and x in self.of_numpy for x in (a, b)):
+            self.of_numpy.add(result)
+        return result
 
     def _own_sequence(self, x):
         """A list or tuple from outside, as one of the program's own."""
@@ -191,13 +205,18 @@ class Expressions(Containers, Comparisons, Arithmetic):
         if isinstance(node.op, ast.Not):
             return self.negate(self.condition(node.operand))
         x = self.unwrapped(self.eval(node.operand))
+        found = self.by_method(x, UNARY[type(node.op)])
+        if found is not NotImplemented:
+            return found
         if type(x) in (int, float, bool):
             return {ast.USub: operator.neg, ast.UAdd: operator.pos, ast.Invert: operator.invert}[
                 type(node.op)
             ](x)
         if isinstance(node.op, ast.Invert):
+            if is_scalar(x) and type_of(x) == "i":
+                return self.builder.op(np.subtract, self.builder.op(np.negative, x), 1)
             if (x.kind if is_array(x) else type_of(x)) != "b":
-                raise Refusal("~ of numbers")
+                raise Refusal("~ of numbers that are no integers, or of arrays of them")
             return arrays.elementwise(self, np.logical_not, x)
         if not (is_scalar(x) or is_array(x)):
             raise Refusal(f"arithmetic on {self.describe(x)}")
@@ -260,8 +279,15 @@ class Expressions(Containers, Comparisons, Arithmetic):
         if isinstance(x, ListBox):
             n = x.slots["len"]
             return self.builder.op(np.greater, n, 0) if isinstance(n, Value) else bool(n)
+        if self.class_of(x) is not None:
+            for name in ("__bool__", "__len__"):
+                found = self.by_method(x, name)
+                if found is not NotImplemented:
+                    return self.truth(found)
+        if isinstance(x, RecordBox):
+            return True
         if isinstance(x, DictBox):
-            return bool(x.slots)
+            return bool(self.keys(x))
         if isinstance(x, DictView):
             return bool(self.keys(x.owner))
         if isinstance(x, Range):
@@ -352,6 +378,9 @@ _EXPRESSIONS = {
     ast.Tuple: Expressions._tuple,
     ast.List: Expressions._list,
     ast.Dict: Expressions._dict,
+    ast.Set: Expressions._set,
+    ast.SetComp: Expressions._set_comprehension,
+    ast.DictComp: Expressions._dict_comprehension,
     ast.ListComp: Expressions._comprehension,
     ast.GeneratorExp: Expressions._comprehension,
     ast.Lambda: Expressions._lambda,

@@ -13,6 +13,9 @@ from __future__ import annotations
 
 import ast
 
+from sciad.compiler.tracing.generators import YIELDED
+from sciad.compiler.tracing.patterns import as_ifs
+
 VALUE, RETURNED = "#value", "#returned"
 
 
@@ -20,7 +23,7 @@ def normalize(statements: list[ast.stmt]) -> tuple[list[ast.stmt], bool]:
     """The normalised body of a function, and whether every path through it ends in `return` or `raise`."""
     always = _always(statements)
     body = _Jumps().block(statements, None)
-    _Liveness(body).before(body, {VALUE, RETURNED})
+    _Liveness(body).before(body, {VALUE, RETURNED, YIELDED})
     return body, always
 
 
@@ -39,6 +42,11 @@ def _jumps(statements) -> set[type]:
             found |= (_jumps(s.body) & {ast.Return}) | _jumps(s.orelse)
         elif isinstance(s, ast.With):
             found |= _jumps(s.body)
+        elif isinstance(s, ast.Try):
+            found |= _jumps(s.body) | _jumps(s.orelse) | _jumps(s.finalbody)
+            found |= set().union(*(_jumps(h.body) for h in s.handlers))
+        elif isinstance(s, ast.Match):
+            found |= set().union(*(_jumps(c.body) for c in s.cases))
     return found
 
 
@@ -51,9 +59,23 @@ def _always(statements) -> bool:
             return True
         if isinstance(s, ast.With) and _always(s.body):
             return True
+        if (
+            isinstance(s, ast.Try)
+            and _always([*s.body, *s.orelse])
+            and all(_always(h.body) for h in s.handlers)
+        ):
+            return True
+        if isinstance(s, ast.Match) and _covers(s) and all(_always(c.body) for c in s.cases):
+            return True
         if isinstance(s, ast.While) and _is_true(s.test) and ast.Break not in _jumps(s.body):
             return True
     return False
+
+
+def _covers(s: ast.Match) -> bool:
+    """Whether one case of a ``match`` always is the one."""
+    last = s.cases[-1]
+    return isinstance(last.pattern, ast.MatchAs) and last.pattern.pattern is None and last.guard is None
 
 
 def _is_true(test) -> bool:
@@ -62,7 +84,7 @@ def _is_true(test) -> bool:
 
 class _Jumps:
     def __init__(self):
-        self.loops = 0
+        self.loops, self.matches = 0, 0
 
     def block(self, statements, loop) -> list[ast.stmt]:
         out: list[ast.stmt] = []
@@ -75,10 +97,20 @@ class _Jumps:
             if isinstance(s, (ast.Break, ast.Continue)):
                 out.append(_assign(loop[type(s)], ast.Constant(True), s))
                 return out
+            if isinstance(s, ast.Match):
+                self.matches += 1
+                return out + self.block(as_ifs(s, self.matches) + rest, loop)
+            if isinstance(s, ast.Try):
+                out.append(self.guarded(s, loop))
+                jumps = _jumps([s])
+                if jumps and rest:
+                    out.append(_unless(_flags(jumps, loop), self.block(rest, loop), s))
+                    return out
+                continue
             if isinstance(s, ast.With):
                 for item in s.items:
                     enter = ast.copy_location(ast.Expr(item.context_expr), s)
-                    enter.context = True
+                    enter.context, enter.binds = True, item.optional_vars is not None
                     out.append(enter)
                 return out + self.block(s.body + rest, loop)
             if isinstance(s, ast.If):
@@ -94,6 +126,18 @@ class _Jumps:
             else:
                 out.append(s)
         return out
+
+    def guarded(self, s: ast.Try, loop) -> ast.Try:
+        """A ``try`` whose parts are normalised; after a jump out of its body, `else` is not reached."""
+        handlers = []
+        for h in s.handlers:
+            handlers.append(ast.copy_location(ast.ExceptHandler(h.type, h.name, self.block(h.body, loop)), h))
+        orelse, jumps = self.block(s.orelse, loop), _jumps(s.body)
+        if jumps and orelse:
+            orelse = [_unless(_flags(jumps, loop), orelse, s)]
+        new = ast.Try(self.block(s.body, loop), handlers, orelse, self.block(s.finalbody, loop))
+        new.jumps_at_the_end = bool(_jumps(s.finalbody))
+        return ast.copy_location(new, s)
 
     def branch(self, s, rest, loop, out) -> bool:
         jumps = _jumps(s.body) | _jumps(s.orelse)
@@ -143,6 +187,8 @@ def _leaves(statements) -> bool:
         if isinstance(s, ast.If) and s.orelse and _leaves(s.body) and _leaves(s.orelse):
             return True
         if isinstance(s, ast.With) and _leaves(s.body):
+            return True
+        if isinstance(s, ast.Match) and _covers(s) and all(_leaves(c.body) for c in s.cases):
             return True
     return False
 
@@ -202,6 +248,8 @@ class _Liveness:
                 head = grown
             s.live_head = head | self.always
             return head | _reads(s.iter) if isinstance(s, ast.For) else head
+        if isinstance(s, ast.Try):
+            return self.guarded(s, live)
         if isinstance(s, ast.Assign):
             for target in s.targets:
                 live = (live - _names(target)) | _reads(target)
@@ -215,6 +263,17 @@ class _Liveness:
         if isinstance(s, ast.FunctionDef):
             return (live - {s.name}) | self.always
         return live | _reads(s)
+
+    def guarded(self, s: ast.Try, live) -> set:
+        """Of what a ``try`` binds, all may be read by its handlers: the body may raise anywhere."""
+        after = self.before(s.finalbody, live)
+        caught = set().union(after, *(_reads(h.type) for h in s.handlers if h.type is not None))
+        for h in s.handlers:
+            caught |= self.before(h.body, after) - ({h.name} if h.name else set())
+        self.always, outer = self.always | caught, self.always
+        inside = self.before(s.body, self.before(s.orelse, after))
+        self.always = outer
+        return inside | caught | after
 
 
 def _reads(node) -> set[str]:
@@ -245,7 +304,7 @@ def local_names(statements) -> frozenset[str]:
             outer.update(node.names)
         elif isinstance(node, (ast.Import, ast.ImportFrom)):
             found.update((a.asname or a.name).partition(".")[0] for a in node.names)
-        elif isinstance(node, ast.FunctionDef):
+        elif isinstance(node, ast.FunctionDef) or (isinstance(node, ast.ExceptHandler) and node.name):
             found.add(node.name)
         if isinstance(node, _COMPREHENSIONS):  # their own are forgotten, `:=` binds around them
             found.update(n.target.id for n in _outside_scopes(node) if isinstance(n, ast.NamedExpr))

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from types import CodeType, FunctionType
 
 from sciad.compiler.fence import Refusal
+from sciad.compiler.tracing import generators
 from sciad.compiler.tracing.jumps import local_names, normalize
 from sciad.portable import travelled
 from sciad.recent import Recent
@@ -34,17 +35,20 @@ class Source:
     body: list[ast.stmt]
     returns_always: bool
     locals: frozenset[str] = frozenset()
+    yields: bool = False  # a generator, which gives the list of all that it yields
 
     @classmethod
     def of(cls, node: ast.FunctionDef | ast.Lambda, filename: str) -> Source:
         made = getattr(node, "_source", None)
         if made is None:
-            statements = node.body
+            statements = generators.collected(node)
             if isinstance(node, ast.Lambda):
                 statements = [ast.copy_location(ast.Return(node.body), node.body)]
             body, always = normalize(statements)
             name = getattr(node, "name", "<lambda>")
-            made = node._source = cls(name, filename, node, node.args, body, always, local_names(body))
+            found = local_names(body)
+            made = node._source = cls(name, filename, node, node.args, body, always, found)
+            made.yields = generators.YIELDED in found
         return made
 
 
@@ -71,8 +75,8 @@ def register(fn: FunctionType, source: Source) -> None:
 
 def _read(fn: FunctionType) -> Source:
     code = fn.__code__
-    if inspect.isgeneratorfunction(fn) or inspect.iscoroutinefunction(fn):
-        raise Refusal(f"{fn.__name__} is a generator or coroutine", "Return an array instead of yielding.")
+    if inspect.iscoroutinefunction(fn) or inspect.isasyncgenfunction(fn):
+        raise Refusal(f"{fn.__name__} is a coroutine", "Define it without async.")
     if not code.co_filename.startswith("<"):  # text that is registered without a file stays
         linecache.checkcache(code.co_filename)
     lines = linecache.getlines(code.co_filename, fn.__globals__)

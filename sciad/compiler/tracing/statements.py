@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import importlib
+import warnings
 
 import numpy as np
 
@@ -20,10 +22,12 @@ from sciad.compiler.objects.kinds import (
     Small,
     is_array,
 )
+from sciad.compiler.tracing.exceptions import Raised
 from sciad.compiler.tracing.expressions import Expressions
 from sciad.compiler.tracing.jumps import VALUE
 
 UNROLL_TRIPS, UNROLL_NODES = 4, 200  # loops of this size are written out
+CONTEXTS = (np.errstate, contextlib.nullcontext, warnings.catch_warnings)
 FORCED_TRIPS = 512  # the most a loop that must be written out may run
 
 
@@ -31,7 +35,7 @@ class Statements(Expressions):
     """Executes normalised statements."""
 
     def run(self, statements) -> None:
-        for statement in statements:
+        for k, statement in enumerate(statements):
             if self.dead:
                 return
             self.builder.line = self.last_line = self.line_of(statement)
@@ -51,13 +55,38 @@ class Statements(Expressions):
                 if need.error is None:
                     need.error = located(need.refusal, self.frame.source.filename, self.node)
                 raise
+            except Raised:
+                if not self.catching:
+                    raise
+                return
+            if self.catching and isinstance(self.raised, Value):
+                self._rest(statements[k + 1 :])
+                return
+
+    def _rest(self, statements) -> None:
+        """The rest of a block, after a statement that raises on some paths."""
+        raised = self.raised
+
+        def where_raised():
+            self.write(self.raising, "raised", True)
+
+        def elsewhere():
+            self.write(self.raising, "raised", False)
+            self.run(statements)
+
+        if statements:
+            self.branch(raised, where_raised, elsewhere)
 
     def _assign(self, s: ast.Assign):
         value = self.eval(s.value)
-        if len(s.targets) > 1:
+        if len(s.targets) > 1 or self.raised is not False:
             value = self.settled(value)
-        for target in s.targets:
-            self.bind(target, value)
+
+        def bind():
+            for target in s.targets:
+                self.bind(target, value)
+
+        self.unless_raised(bind)
 
     def bind(self, target, value) -> None:
         """``target = value`` for a name, tuple, item or attribute."""
@@ -133,12 +162,24 @@ class Statements(Expressions):
             old = self.name(target.id)
             value = self.eval(s.value)
             self.node = s
+            if self.catching:
+                value = self.settled(value)
+                new = (
+                    None
+                    if isinstance(old, ListBox)
+                    else self.settled(self.binary(s.op, fn, old, value, True))
+                )
+                if self.raised is not False and (isinstance(old, ListBox) or is_array(old)):
+                    raise Refusal("an update of an array or list that may raise, in a try statement")
+                if not isinstance(old, ListBox) and not is_array(old):
+                    self.unless_raised(lambda: self.set_name(target.id, new))
+                    return
             if isinstance(old, ListBox) and isinstance(s.op, ast.Add):
                 self.call_method(old, "extend", [value], {})
             elif is_array(old):
                 self.set_item(old, Ellipsis, self._kept_kind(old, self.binary(s.op, fn, old, value)))
             else:
-                self.set_name(target.id, self.binary(s.op, fn, old, value))
+                self.set_name(target.id, self.binary(s.op, fn, old, value, True))
         elif isinstance(target, ast.Subscript):
             owner, key = self.eval(target.value), self.subscript(target.slice)
             if self._masked(owner, key):
@@ -147,6 +188,9 @@ class Statements(Expressions):
             old = self.get_item(owner, key)
             value = self.eval(s.value)
             self.node = s
+            if self.catching:
+                self._update_of_item(s, fn, owner, key, old, self.settled(value))
+                return
             if is_array(old) and not isinstance(owner, (ListBox, DictBox, tuple)):
                 self.set_item(owner, key, self._kept_kind(old, self.binary(s.op, fn, old, value)))
             elif is_array(old):
@@ -156,13 +200,23 @@ class Statements(Expressions):
         elif isinstance(target, ast.Attribute):
             owner = self.eval(target.value)
             old = self.get_attribute(owner, target.attr)
-            new = self.binary(s.op, fn, old, self.eval(s.value))
+            new = self.binary(s.op, fn, old, self.eval(s.value), True)
             if is_array(old):
                 self.set_item(old, Ellipsis, new)
             else:
-                self.set_attribute(owner, target.attr, new)
+                self.unless_raised(lambda: self.set_attribute(owner, target.attr, new))
         else:
             raise Refusal("augmented assignment to this")
+
+    def _update_of_item(self, s, fn, owner, key, old, value) -> None:
+        """``owner[key] op= value`` where it may raise."""
+        new = self.settled(self.binary(s.op, fn, old, value, True))
+        if is_array(old):
+            new = self._kept_kind(old, new)
+            if isinstance(owner, (ListBox, DictBox, tuple)):
+                self.unless_raised(lambda: self.set_item(old, Ellipsis, new))
+                return
+        self.unless_raised(lambda: self.set_item(owner, key, new))
 
     def _masked(self, owner, key) -> bool:
         return is_array(owner) and is_array(key) and key.kind == "b" and len(key.shape) == len(owner.shape)
@@ -191,11 +245,16 @@ class Statements(Expressions):
             return lambda: self.run(body)
 
         line = self.builder.line
-        self.branch(cond, arm(s.body), arm(s.orelse), s.live, line)
+        if self.raised is False:
+            self.branch(cond, arm(s.body), arm(s.orelse), s.live, line)
+        else:
+            self.unless_raised(lambda: self.branch(cond, arm(s.body), arm(s.orelse), s.live, line))
 
     def _for(self, s: ast.For):
         source = self.iteration(self.eval(s.iter))
         count = source.count
+        if self.raised is not False:
+            raise Refusal("a loop over what may raise, in a try statement", "Give it a name before the loop.")
         known = not isinstance(count, Value)
         short = known and count <= UNROLL_TRIPS and count * _weight(s) <= UNROLL_NODES and not s.stop
         if known and count == 0:
@@ -207,6 +266,7 @@ class Statements(Expressions):
         first = 0
 
         def body(index):
+            self.no_flag()
             self.bind(s.target, source.item(self.builder.op(np.add, index, first)))
             self.run(s.body)
 
@@ -257,7 +317,7 @@ class Statements(Expressions):
 
     def flagged(self, flags):
         """Whether any of these flags of the current frame is set."""
-        result = False
+        result = self.raised if self.catching else False
         for name in flags:
             result = self.builder.op(np.logical_or, result, self.frame.box.slots.get(name, False))
         return result
@@ -268,8 +328,8 @@ class Statements(Expressions):
         line = self.builder.line
         try:
             self.loop(
-                lambda _: self.run(s.body),
-                head=lambda: self.condition(s.test),
+                lambda _: (self.no_flag(), self.run(s.body)),
+                head=lambda: self._head(s.test),
                 stop=lambda: self.flagged(s.stop),
                 live_head=s.live_head,
                 live=s.live,
@@ -278,6 +338,15 @@ class Statements(Expressions):
             )
         except NeedUnroll as need:
             self._while_written_out(s, need)
+
+    def _head(self, test):
+        raised = self.raised
+        cond = self.condition(test)
+        if self.raised is not raised:
+            raise Refusal(
+                "a condition of a loop that may raise, in a try statement", "Compute it in the loop."
+            )
+        return cond
 
     def _while_written_out(self, s: ast.While, need: NeedUnroll):
         """A loop whose body needs to be written out, as long as what is known while compiling says that it
@@ -320,8 +389,12 @@ class Statements(Expressions):
         if isinstance(s.value, ast.Constant):
             return
         value = self.eval(s.value)
-        if getattr(s, "context", False) and not isinstance(value, np.errstate):
-            raise Refusal("a `with` block", "Only `with np.errstate(...)` is accepted.")
+        if getattr(s, "context", False) and (s.binds or not isinstance(value, CONTEXTS)):
+            raise Refusal(
+                "a `with` block that does something, or binds a name",
+                "Only np.errstate, np.printoptions, contextlib.nullcontext() and warnings.catch_warnings() "
+                "are accepted; for contextlib.suppress write try and except.",
+            )
 
     def _function_def(self, s: ast.FunctionDef):
         self.set_name(s.name, self.closure(s))
@@ -337,29 +410,6 @@ class Statements(Expressions):
         )
         self.node = s
         self.require(cond, "AssertionError", str(text))
-
-    def _raise(self, s: ast.Raise):
-        name, text = "Exception", ""
-        exc = s.exc
-        if isinstance(exc, ast.Call):
-            text = ", ".join(
-                str(a.value) if isinstance(a, ast.Constant) else ast.unparse(a) for a in exc.args
-            )
-            exc = exc.func
-        if exc is not None:
-            name = ast.unparse(exc)
-        self.node = s
-        if self.in_definition() and len(self._journals) <= self.frame.depth:
-            raise Refusal(self._text(s, text))
-        self.require(False, name, text)
-        self.dead = True
-
-    def _text(self, s: ast.Raise, text: str) -> str:
-        """What an error of ours says, where it is known while compiling."""
-        try:
-            return str(self.eval(s.exc.args[0]))
-        except (Refusal, AttributeError, IndexError):
-            return text
 
     def _import(self, s):
         for alias in s.names:
@@ -385,8 +435,11 @@ class Statements(Expressions):
 
     def _delete(self, s: ast.Delete):
         for target in s.targets:
+            if isinstance(target, ast.Subscript):
+                self.drop_item(self.eval(target.value), self.subscript(target.slice))
+                continue
             if not isinstance(target, ast.Name):
-                raise Refusal("`del` of anything but a name")
+                raise Refusal("`del` of an attribute", "Set it to None.")
             self.name(target.id)
             box = self._home(self.frame, target.id).box
             self.write(box, target.id, UNDEFINED)
@@ -431,7 +484,8 @@ _STATEMENTS = {
     ast.Expr: Statements._expr,
     ast.FunctionDef: Statements._function_def,
     ast.Assert: Statements._assert,
-    ast.Raise: Statements._raise,
+    ast.Raise: lambda self, s: self._raise(s),
+    ast.Try: lambda self, s: self._try(s),
     ast.Import: Statements._import,
     ast.ImportFrom: Statements._import,
     ast.Nonlocal: Statements._nonlocal,
@@ -440,7 +494,5 @@ _STATEMENTS = {
     ast.Pass: lambda self, s: None,
 }
 _HINTS = {
-    ast.Try: "Test for the condition with `if` before it can fail.",
     ast.ClassDef: "Define the class outside of the compiled function.",
-    ast.Match: "Use if/elif.",
 }

@@ -16,11 +16,14 @@ from sciad.compiler.objects import arrays
 from sciad.compiler.objects.kinds import Array, Deferred, FrameBox, Lazy, Small
 from sciad.compiler.tracing.calls import Calls, Frame
 from sciad.compiler.tracing.control_flow import State
+from sciad.compiler.tracing.exceptions import Exceptions
+from sciad.compiler.tracing.patterns import Patterns
 from sciad.compiler.tracing.source import Source
 from sciad.compiler.tracing.statements import Statements
+from sciad.compiler.tracing.tags import Tags
 
 
-class Tracer(Statements, Calls, Creation, Reductions, State):
+class Tracer(Statements, Calls, Exceptions, Patterns, Tags, Creation, Reductions, State):
     """One trace of a function."""
 
     def __init__(self, program: Program, captures, decisions: dict, detail: bool = False):
@@ -44,6 +47,9 @@ class Tracer(Statements, Calls, Creation, Reductions, State):
         self.auto_named: dict[Value, None] = {}
         self._primitives: set = set()
         self.argument_sizes: dict[str, int] = {}  # of the input groups, without what is captured
+        self.of_numpy: set = set()  # numbers that are NumPy's, whose arithmetic does not raise
+        self.start_exceptions()
+        self.start_tags()
 
     def enter_root(self) -> None:
         """The caller of the function to trace."""
@@ -71,13 +77,17 @@ class Tracer(Statements, Calls, Creation, Reductions, State):
         """Identifies the place of the program that makes an array, over restarts."""
         return (self.path, id(self.node))
 
-    def require(self, cond, exception: str, message: str) -> None:
-        """Leave the program with an error unless `cond`."""
+    def site_of(self, exception: str, message: str) -> int:
+        """The number of the place that raises here."""
         key = (exception, message, self.frame.source.filename, getattr(self.node, "lineno", 0))
         if key not in self._sites:
             self.program.sites.append(Site(exception, message, self.line_of(self.node)))
             self._sites[key] = len(self.program.sites)
-        self.check(cond, self._sites[key])
+        return self._sites[key]
+
+    def leave_unless(self, cond, exception: str, message: str) -> None:
+        """Leave the program with an error unless `cond`."""
+        self.check(cond, self.site_of(exception, message))
 
     def captured_only(self, x) -> bool:
         """Whether a number or array is known, or captured as it stands: no argument has a part in it."""
