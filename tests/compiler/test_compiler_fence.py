@@ -20,7 +20,7 @@ def refused_try(t, y):
     try:
         return y[0]
     finally:
-        return 0.0  # noqa: B012
+        return 0.0  # noqa: B012, SIM107
 
 
 def refused_function(t, y):

@@ -228,7 +228,7 @@ def generator_function(x):
 def generator_in_a_loop(x):
     def pairs(v):
         for a, b in zip(v[:-1], v[1:]):
-            yield a, b
+            yield a, b + 0.0
 
     total = 0.0
     for a, b in pairs([x, 2.0 * x, 5.0]):
