@@ -26,7 +26,7 @@ def backend() -> str:
     return name
 
 
-def translated(text: str, entry: str, symbol: str, separate: bool) -> str | None:
+def translated(text: str, entry: str, symbol: str, separate: bool, sparing: bool) -> str | None:
     """LLVM text of a module by the own translator; None where numba is to make it."""
     if backend() == "numba":
         return None
@@ -34,7 +34,7 @@ def translated(text: str, entry: str, symbol: str, separate: bool) -> str | None
     from sciad.native.translator.python_to_llvm import translate
 
     try:
-        return translate(text, entry, symbol, separate)
+        return translate(text, entry, symbol, separate, sparing)
     except TranslationError as error:
         fallbacks.append(f"{symbol}: {error}")
         if os.environ.get("SCIAD_BACKEND_STRICT"):

@@ -220,7 +220,7 @@ def _compile(text: str, stem: str, entry: str, form: Signature | None, separate:
         ):  # another process was faster
             return
         write_file(folder / f"{stem}.py", text.encode())
-        own = translated(text, entry, stem, separate)
+        own = translated(text, entry, stem, separate, sparing=not separate)
         if own is not None:
             unit = machine.parse(own)
         else:

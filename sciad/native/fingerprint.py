@@ -35,7 +35,7 @@ def _value(hash, value, constants, seen) -> None:
         seen.add(value)
         code = value.__code__
         hash.update(code.co_code + repr((code.co_consts, code.co_names, code.co_varnames)).encode())
-        hash.update(bytes(getattr(value, "is_apart", False)))
+        hash.update(f"{getattr(value, 'is_apart', False)}{getattr(value, 'is_cold', False)}".encode())
         for name in value.__code__.co_names:
             if name in constants:
                 hash.update(name.encode())

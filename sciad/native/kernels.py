@@ -14,6 +14,7 @@ import builtins
 import functools
 import inspect
 import math
+import re
 import textwrap
 from collections.abc import Callable, Sequence
 from types import FunctionType, ModuleType
@@ -34,7 +35,9 @@ from sciad.native.specialize import copied, specialize
 __all__ = [
     "Kernel",
     "apart",
+    "as_apart",
     "cache_folder",
+    "cold",
     "interpret",
     "kernel",
     "link",
@@ -58,6 +61,22 @@ def apart(function: Callable) -> Callable:
     """Mark a kernel that is not to be inlined by force: it is large and called from several places."""
     function.is_apart = True
     return kernel(function)
+
+
+@functools.cache
+def as_apart(function: Callable) -> Callable:
+    """The same kernel, marked so: where it pays for some sizes only."""
+    return apart(functools.update_wrapper(_same(function), function))
+
+
+def _same(function: FunctionType) -> FunctionType:
+    return FunctionType(function.__code__, function.__globals__, function.__name__, function.__defaults__)
+
+
+def cold(function: Callable) -> Callable:
+    """Mark a kernel that runs seldom: it stays a function of its own, small rather than fast."""
+    function.is_cold = True
+    return apart(function)
 
 
 def link(
@@ -181,6 +200,8 @@ def _parts(entry: Callable, constants: dict[str, Any], options: str) -> list[str
     inner = f"@njit({options}, forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)\n"
     alone = inner.replace("forceinline=True, ", "")
     head += "from numba import carray, cfunc, njit, types\n"
+    seldom = re.findall(rf"^{_APART}{_COLD}def (\w+)", text, re.MULTILINE)
+    head += f"COLD = {tuple(seldom)}\n" if seldom else ""
     return [head, *((alone if part.startswith(_APART) else inner) + part for part in functions)]
 
 
@@ -203,6 +224,7 @@ _ENTRY = "c_entry"
 _UNFILLED = Placeholder("a name that no module declares")
 _MARK = "# -- kernel\n"
 _APART = "# apart\n"
+_COLD = "# cold\n"
 
 
 class _Linker:
@@ -248,6 +270,7 @@ class _Linker:
             if isinstance(node, ast.Name) and node.id in renamed:
                 node.id = renamed[node.id]
         note = _APART if getattr(function, "is_apart", False) else ""
+        note += _COLD if getattr(function, "is_cold", False) else ""
         self.functions[name] = (function, note + ast.unparse(tree) + "\n")
 
     def resolve(self, function: Callable, tree: ast.FunctionDef) -> dict[str, Any]:

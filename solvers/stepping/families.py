@@ -135,6 +135,8 @@ def linked(method, propose, n: int, guarded: bool = False):
     key = (method, propose, n, guarded)
     if key not in _kernels:
         constants = {**loop_constants(method, propose, n), "GUARDED": guarded}
+        if n == 0:  # one for the loop and for what watches over it: inlining gains nothing for long vectors
+            constants["attempt"] = native.as_apart(constants["attempt"])
         entry = (loop.run_guarded, loop.GUARDED_SIGNATURE) if guarded else (loop.run_loop, loop.SIGNATURE)
         _kernels[key] = native.link(*entry, constants, unrolled=n > 0)
     return _kernels[key]

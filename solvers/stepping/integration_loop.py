@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 
-from sciad.native.kernels import kernel
+from sciad.native.kernels import cold, kernel
 from sciad.native.runtime import polled, row, stack_f64, view
 from sciad.solvers.linear.lu_kernels import JACOBIAN_SIZE, KEPT_SIZE
 from sciad.solvers.stepping.dense_output import prepare_vectors, value_at
@@ -81,20 +81,17 @@ from sciad.solvers.stepping.loop_state import (
     SWITCHING,
     T0,
     T1,
-    TANGENT_STARTED,
     TOO_MANY_STEPS,
     TOO_SMALL,
     WATCHED,
 )
 from sciad.solvers.stepping.tangent_control import (
+    after_step,
     bounded,
     fastest_due,
-    follow_fastest,
-    start_tangent,
     tangent_decides,
     tangent_due,
     tangent_error,
-    tangent_passed,
 )
 
 __all__ = ["GUARDED_SIGNATURE", "SIGNATURE", "beside", "run_guarded", "run_loop"]
@@ -137,13 +134,18 @@ def run_loop(model, whole, real, state, p, ts, out, place, record, scratch):
 def run_guarded(model, whole, real, state, p, ts, out, place, record, scratch, moved_whole, moved, spare):
     """The same with the state of steps beside the solution, see ``tangent_control``."""
     n = N if N > 0 else whole[SIZE]
-    # A small state lives on the stack, where LLVM sees that nothing else points to it.
+    if whole[STARTED] == 0:
+        code = started(model, real, state, p, whole, scratch, ts)
+        if code != DONE:
+            return code
+    # A small state lives on the stack, where LLVM sees that nothing else points to it: it is passed to no
+    # function that is not inlined.
     z = stack_f64(ALL_ROWS, N) if N > 0 else state
     if N > 0:
         for i in range(ALL_ROWS):
             for k in range(n):
                 z[i, k] = state[i, k]
-    code = advance(model, whole, real, z, p, ts, out, place, record, scratch, moved_whole, moved, spare)
+    code = advance(model, whole, real, z, state, p, ts, out, place, record, scratch, moved_whole, moved, spare)
     if N > 0:
         for i in range(ALL_ROWS):
             for k in range(n):
@@ -152,22 +154,10 @@ def run_guarded(model, whole, real, state, p, ts, out, place, record, scratch, m
 
 
 @kernel
-def advance(model, whole, real, z, p, ts, out, place, record, scratch, moved_whole, moved, spare):
+def advance(model, whole, real, z, state, p, ts, out, place, record, scratch, moved_whole, moved, spare):
     n = N if N > 0 else whole[SIZE]
     end = real[END]
     direction = real[DIRECTION]
-    if whole[STARTED] == 0:
-        last = real[T1]
-        for i in range(whole[OUTPUT], ts.shape[0]):
-            if not (ts[i] - last) * direction >= 0.0:
-                return BAD_TIMES
-            last = ts[i]
-        if not (end - last) * direction >= 0.0:
-            return BAD_TIMES
-        status = first_step(model, real, z, p, whole, scratch, direction)
-        if status != 0:
-            return MODEL_RAISED
-        whole[STARTED] = 1
     while True:
         if whole[PENDING] == 2:
             status = prepare_dense(model, real[T0], real[LENGTH], z, p, whole, scratch)
@@ -247,8 +237,9 @@ def advance(model, whole, real, z, p, ts, out, place, record, scratch, moved_who
             tried = abs(h)
             worst = square
             if GUARDED and square <= 1.0 and (tries > 0 or tangent_due(square, whole)):
+                laid_out(z, state)
                 found = tangent_error(
-                    model, start, h, tries == 0, z, p, real, whole, moved_whole, moved, spare
+                    model, start, h, tries == 0, state, p, real, whole, moved_whole, moved, spare
                 )
                 tries += 1
                 worst = max(square, found if tangent_decides(square, tries, whole) else min(found, 1.0))
@@ -275,17 +266,41 @@ def advance(model, whole, real, z, p, ts, out, place, record, scratch, moved_who
                 return MODEL_RAISED
         if GUARDED:
             whole[SINCE] += 1
-            if tries > 0:
-                tangent_passed(model, last, found, square, z, p, real, whole, moved, spare)
-            elif fastest_due(whole):
-                if whole[TANGENT_STARTED] == 0:
-                    start_tangent(n, z, real, whole, moved)
-                follow_fastest(model, last, z, p, real, whole, moved, spare)
+            if tries > 0 or fastest_due(whole):
+                laid_out(z, state)
+                after_step(model, last, tries, found, square, state, p, real, whole, moved, spare)
         if STIFFNESS_TEST and whole[WATCHED] != 0:
             watch_stiffness(h, z, whole)
         whole[PENDING] = 1
         if whole[EVENTS] > 0:
             return EVENT
+
+
+@kernel
+def laid_out(z, state):
+    """Put a state on the stack where functions that are not inlined may see it."""
+    if N > 0:
+        for i in range(ALL_ROWS):
+            for k in range(N):
+                state[i, k] = z[i, k]
+
+
+@cold
+def started(model, real, z, p, whole, scratch, ts):
+    """Check the times, and find f at the start and the first step size."""
+    direction = real[DIRECTION]
+    last = real[T1]
+    for i in range(whole[OUTPUT], ts.shape[0]):
+        if not (ts[i] - last) * direction >= 0.0:
+            return BAD_TIMES
+        last = ts[i]
+    if not (real[END] - last) * direction >= 0.0:
+        return BAD_TIMES
+    status = first_step(model, real, z, p, whole, scratch, direction)
+    if status != 0:
+        return MODEL_RAISED
+    whole[STARTED] = 1
+    return DONE
 
 
 @kernel

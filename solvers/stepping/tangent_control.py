@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 
-from sciad.native.kernels import apart, kernel
+from sciad.native.kernels import cold, kernel
 from sciad.native.runtime import row, view
 from sciad.solvers.stepping.linked_names import (
     ALL_ROWS,
@@ -61,7 +61,7 @@ from sciad.solvers.stepping.loop_state import (
     WATCHED,
 )
 
-__all__ = ["OWN_ROWS", "bounded", "tangent_decides", "tangent_due", "tangent_error", "tangent_passed"]
+__all__ = ["OWN_ROWS", "after_step", "bounded", "fastest_due", "tangent_decides", "tangent_due", "tangent_error"]
 
 # Rows of the moved state behind those of the loop
 TANGENT = 0  # dy along the direction, at the start of the step
@@ -100,14 +100,14 @@ def tangent_decides(square, tries, whole):
     return tries <= MOST_TRIES and (whole[SETTLING] == 0 or square < SILENT)
 
 
-@kernel
+@cold
 def scatter_of(k):
     """A pseudo-random number in [0, 1) that belongs to k."""
     x = math.sin(k * 12.9898 + 78.233) * 43758.5453
     return x - math.floor(x)
 
 
-@kernel
+@cold
 def size_of(z, j, k):
     """What a change of component k is large or small against."""
     rtol = z[RTOL, k]
@@ -120,7 +120,7 @@ def size_of(z, j, k):
     return size if size > 0.0 else 1.0
 
 
-@kernel
+@cold
 def start_tangent(n, z, real, whole, moved):
     """The direction: all components and parameters upwards, by different shares of their sizes, so that
     what must not be negative is not.
@@ -157,7 +157,7 @@ def refresh_tangent(model, n, t, time, z, p, real, whole, moved, spare):
     whole[NLU] += 1
 
 
-@kernel
+@cold
 def moved_parameters(n, step, p, real, spare):
     """The parameters, moved by ``step`` times the direction."""
     m = p.shape[0]
@@ -168,7 +168,7 @@ def moved_parameters(n, step, p, real, spare):
     return shifted
 
 
-@apart
+@cold
 def moved_attempt(model, t, h, step, z, p, real, whole, moved_whole, moved, spare):
     """Take the step of ``z`` again, moved by ``step`` times the tangent. Returns whether that went well."""
     n = N if N > 0 else whole[SIZE]
@@ -186,7 +186,7 @@ def moved_attempt(model, t, h, step, z, p, real, whole, moved_whole, moved, spar
     return moved_whole[RAISED] == 0 and square < 1e300
 
 
-@apart
+@cold
 def tangent_error(model, t, h, first, z, p, real, whole, moved_whole, moved, spare):
     """The squared error of the tangent over the step just tried, for the ``first`` time or again, in units of
     what is allowed.
@@ -246,9 +246,21 @@ def tangent_error(model, t, h, first, z, p, real, whole, moved_whole, moved, spa
     return error / n / (allowed * scale) ** 2 if scale > 0.0 else 0.0
 
 
+@cold
+def after_step(model, t, tries, found, square, z, p, real, whole, moved, spare):
+    """After a step, looked at or not: carry on what is watched."""
+    if tries > 0:
+        tangent_passed(found, square, z, real, whole, moved, t)
+        if whole[TANGENT_STARTED] == 0 or STABILITY == 0.0:
+            return
+    elif whole[TANGENT_STARTED] == 0:
+        start_tangent(N if N > 0 else whole[SIZE], z, real, whole, moved)
+    follow_fastest(model, t, z, p, real, whole, moved, spare)
+
+
 @kernel
-def tangent_passed(model, t, found, square, z, p, real, whole, moved, spare):
-    """After a step that was looked at: carry the tangent on, and bound the next step."""
+def tangent_passed(found, square, z, real, whole, moved, t):
+    """After a step that was looked at: carry the tangent on."""
     n = N if N > 0 else whole[SIZE]
     whole[SINCE] = 0
     real[LOOKED] = t
@@ -267,8 +279,6 @@ def tangent_passed(model, t, found, square, z, p, real, whole, moved, spare):
         for k in range(n):
             moved[ALL_ROWS + TANGENT, k] = moved[ALL_ROWS + ENDS, k] * factor
         real[SHARE] = max(real[SHARE] * factor, 1e-100)
-    if STABILITY > 0.0:
-        follow_fastest(model, t, z, p, real, whole, moved, spare)
 
 
 @kernel

@@ -240,7 +240,7 @@ class Expressions:
         args = [self.value(a) for a in node.args]
         if not isinstance(callee, tuple):
             return callee(self.w, args)
-        symbol, result = self.module.instance(*callee, tuple(x.type for x in args))
+        symbol, result = self.module.instance(*callee, tuple(x.type for x in args), self.cold)
         types = llvm_types(result)
         inside = ", ".join(x.typed for x in args if x.parts)
         text = f"call {result_type(result)} {symbol}({inside})"

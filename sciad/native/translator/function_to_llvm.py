@@ -25,6 +25,8 @@ from sciad.native.translator.llvm_writer import Writer
 
 __all__ = ["Function"]
 
+WEIGHTED = ("combine", "combine_from", "scatter")
+
 _ATTEMPTS = 40
 ROUNDS = 1024  # of loops of a program before it looks at the clock for the first time
 LONG = 1e6  # rounds of a nest of loops that takes long enough to ask
@@ -49,8 +51,8 @@ class _Again(Exception):
 class Function(Expressions):
     """Translates one function for given types of its arguments."""
 
-    def __init__(self, module, source, node: ast.FunctionDef, flags: str):
-        self.module, self.source, self.node, self.flags = module, source, node, flags
+    def __init__(self, module, source, node: ast.FunctionDef, flags: str, cold: bool = False):
+        self.module, self.source, self.node, self.flags, self.cold = module, source, node, flags, cold
         self.parameters = [a.arg for a in node.args.args]
         self.stored: set[str] = set(_stored_twice(node))  # names that live in memory of their own
         self.wide: dict[
@@ -87,7 +89,7 @@ class Function(Expressions):
     # the whole
 
     def write(self) -> None:
-        self.w = Writer(self.module, self.flags)
+        self.w = Writer(self.module, self.flags, self.cold)
         self.slots: dict[tuple[str, str], list[str]] = {}  # of a name and a type
         self.types: dict[str, str] = {}  # of the names in memory, here
         self.scopes: list[dict[str, Val]] = [{}]
@@ -366,7 +368,7 @@ class Function(Expressions):
         self.go(latch, loop)
         w.begin(latch)
         w.line(f"%{following} = add nsw i64 %{counter}, {step}")
-        w.jump(head)
+        w.jump(head, self.module.loop_mark(not self.cold and _has_sums(node)))
         self.left(loop)
 
     def over_items(self, node: ast.For) -> None:
@@ -450,6 +452,14 @@ def _stored_twice(node: ast.FunctionDef):
             if n.id in seen:
                 yield n.id
             seen.add(n.id)
+
+
+def _has_sums(node: ast.For) -> bool:
+    """Whether a loop has weighted sums of its own, so that vectors pay."""
+    return any(
+        isinstance(n, ast.Call) and isinstance(n.func, ast.Name) and n.func.id in WEIGHTED
+        for n in ast.walk(node)
+    )
 
 
 def _breaks(statements: list[ast.stmt]) -> bool:

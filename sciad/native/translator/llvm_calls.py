@@ -145,7 +145,7 @@ def _call(w: Writer, args: list[Val]) -> Val:
             operands.append(x.text)
     target = w.new(f"inttoptr i64 {address.text} to ptr")
     inside = ", ".join(f"{t} {x}" for t, x in zip(types, operands, strict=True))
-    return Val("i", (w.new(f"call i64 {target}({inside})"),))
+    return Val("i", (w.new(f"call i64 {target}({inside}){' noinline' if w.cold else ''}"),))
 
 
 def _polled(w: Writer, args: list[Val]) -> Val:

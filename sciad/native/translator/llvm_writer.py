@@ -35,10 +35,12 @@ class Writer:
         types)`` a declaration.
     flags : str
         Of LLVM's floating-point operations, with a blank behind each.
+    cold : bool
+        Whether the function runs seldom, so that it should be short.
     """
 
-    def __init__(self, library, flags: str):
-        self.library, self.flags = library, flags
+    def __init__(self, library, flags: str, cold: bool = False):
+        self.library, self.flags, self.cold = library, flags, cold
         self.lines: list[str] = []
         self.allocas: list[str] = []
         self.count = 0
@@ -69,8 +71,8 @@ class Writer:
         self.lines.append(f"{label}:")
         self.block, self.open = label, True
 
-    def jump(self, label: str) -> None:
-        self.end(f"br label %{label}")
+    def jump(self, label: str, mark: str = "") -> None:
+        self.end(f"br label %{label}{mark}")
 
     def branch(self, test: str, yes: str, no: str) -> None:
         self.end(f"br i1 {test}, label %{yes}, label %{no}")

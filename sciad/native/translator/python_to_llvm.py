@@ -26,7 +26,7 @@ from sciad.native.translator.llvm_values import TranslationError, Val, constant,
 __all__ = ["translate"]
 
 
-def translate(text: str, entry: str, symbol: str, separate: bool = False) -> str:
+def translate(text: str, entry: str, symbol: str, separate: bool = False, sparing: bool = False) -> str:
     """LLVM text of a module whose C function ``entry``, marked ``@cfunc``, is called ``symbol`` there.
 
     Parameters
@@ -36,13 +36,16 @@ def translate(text: str, entry: str, symbol: str, separate: bool = False) -> str
     entry, symbol : str
     separate : bool
         What the entry writes through one pointer is not reached through another.
+    sparing : bool
+        Loops are made vectors of only where they have weighted sums (`runtime.combine`), and then without being
+        repeated: otherwise that is most of the code, and of the time to compile it.
 
     Raises
     ------
     TranslationError
         With the line of the module.
     """
-    module = Module(Source(text, "the generated module"))
+    module = Module(Source(text, "the generated module"), sparing)
     module.entry(entry, symbol, separate)
     return module.text()
 
@@ -69,6 +72,7 @@ class Source:
                     self.values |= {
                         n.id: v for n, v in zip(names, values, strict=True) if isinstance(n, ast.Name)
                     }
+        self.cold = _evaluated(self.values["COLD"]) if "COLD" in self.values else ()
 
 
 @functools.cache
@@ -82,8 +86,9 @@ def _source_of(module: str) -> Source:
 class Module:
     """The LLVM module as it grows."""
 
-    def __init__(self, source: Source):
-        self.source = source
+    def __init__(self, source: Source, sparing: bool = False):
+        self.source, self.sparing = source, sparing
+        self.marks: list[str] = []  # metadata of loops
         self.parts: dict[str, str] = {}  # of the library, by name
         self.declared: dict[str, str] = {}
         self.functions: list[str] = []
@@ -93,7 +98,7 @@ class Module:
         self.interruptible = False
 
     def text(self) -> str:
-        text = "\n".join([*self.tables, *self.functions, *self.parts.values()])
+        text = "\n".join([*self.tables, *self.functions, *self.parts.values(), *self.marks])
         # A definition may bring its own declarations: each once.
         lines, seen = [], set()
         for line in text.splitlines():
@@ -125,6 +130,19 @@ class Module:
     def declare(self, symbol: str, result: str, types: list[str], attributes: str = "") -> None:
         if symbol not in self.declared:
             self.declared[symbol] = f"declare {result} @{symbol}({', '.join(types)}) {attributes}".rstrip()
+
+    def loop_mark(self, vectors: bool) -> str:
+        """What is said of a loop where it jumps back: whether vectors pay."""
+        if not self.sparing:
+            return ""
+        if not self.marks:
+            self.marks += [
+                '!0 = !{!"llvm.loop.vectorize.enable", i1 false}',
+                '!1 = !{!"llvm.loop.interleave.count", i32 1}',
+            ]
+        number = len(self.marks)
+        self.marks.append(f"!{number} = distinct !{{!{number}, !{int(vectors)}}}")
+        return f", !llvm.loop !{number}"
 
     # names
 
@@ -197,17 +215,21 @@ class Module:
         mark = "noalias " if separate else ""
         self.functions.append(function.text(f"@{symbol}", "nounwind", "", mark))
 
-    def instance(self, source: Source, name: str, types: tuple[str, ...]) -> tuple[str, str]:
-        """A function for arguments of these types: its symbol and the type of its result."""
-        key = source.name, name, types
+    def instance(self, source: Source, name: str, types: tuple[str, ...], cold: bool) -> tuple[str, str]:
+        """A function for arguments of these types, as part of what runs seldom or not: its symbol and the
+        type of its result.
+        """
+        cold = name in source.cold or (cold and _inlined(source.functions[name]))
+        key = source.name, name, types, cold
         if key not in self.instances:
             node = source.functions[name]
             if len(types) != len(node.args.args):
                 raise TranslationError(f"{name} called with {len(types)} arguments")
-            function = Function(self, source, node, _flags(node))
+            function = Function(self, source, node, _flags(node), cold)
             result = function.translate(list(types))
             symbol = f"@{name}.{len(self.instances)}"
             attributes = "alwaysinline nounwind" if _inlined(node) else "nounwind"
+            attributes += " cold noinline optsize" if name in source.cold else ""
             self.functions.append(function.text(symbol, attributes, "internal "))
             self.instances[key] = symbol, result
         return self.instances[key]
