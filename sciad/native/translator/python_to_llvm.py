@@ -37,8 +37,8 @@ def translate(text: str, entry: str, symbol: str, separate: bool = False, sparin
     separate : bool
         What the entry writes through one pointer is not reached through another.
     sparing : bool
-        Loops are made vectors of only where they have weighted sums (`runtime.combine`), and then without being
-        repeated: otherwise that is most of the code, and of the time to compile it.
+        Loops are made vectors of only where they have weighted sums (`runtime.combine`): otherwise that is
+        most of the code, and of the time to compile it.
 
     Raises
     ------
@@ -133,15 +133,12 @@ class Module:
 
     def loop_mark(self, vectors: bool) -> str:
         """What is said of a loop where it jumps back: whether vectors pay."""
-        if not self.sparing:
+        if vectors or not self.sparing:
             return ""
         if not self.marks:
-            self.marks += [
-                '!0 = !{!"llvm.loop.vectorize.enable", i1 false}',
-                '!1 = !{!"llvm.loop.interleave.count", i32 1}',
-            ]
+            self.marks.append('!0 = !{!"llvm.loop.vectorize.enable", i1 false}')
         number = len(self.marks)
-        self.marks.append(f"!{number} = distinct !{{!{number}, !{int(vectors)}}}")
+        self.marks.append(f"!{number} = distinct !{{!{number}, !0}}")
         return f", !llvm.loop !{number}"
 
     # names
