@@ -14,7 +14,7 @@ from sciad.native.kernels import kernel
 from sciad.native.placeholders import placeholder
 from sciad.native.runtime import at_address, call, row, view
 from sciad.solvers.stepping.dense_output import saved_slope, saved_value
-from sciad.solvers.stepping.integration_loop import advance
+from sciad.solvers.stepping.integration_loop import run_loop
 from sciad.solvers.stepping.linked_names import CLOSING, SLOPE, START, Y1, Y
 from sciad.solvers.stepping.loop_state import (
     DIRECTION,
@@ -106,7 +106,7 @@ def backward_solve(model, whole, real, z, p, ts, ys, gys, integral, t0, times, r
         whole[STOP] = 0
         whole[STARTED] = 0
         while True:
-            code = advance(model, whole, real, z, p, times, rows, rows, rows, scratch, whole, z, scratch)
+            code = run_loop(model, whole, real, z, p, times, rows, rows, rows, scratch)
             if code != EVENT:
                 break
             status = quadrature(model, whole, real, z, p, integral, scratch)
