@@ -145,7 +145,9 @@ def run_guarded(model, whole, real, state, p, ts, out, place, record, scratch, m
         for i in range(ALL_ROWS):
             for k in range(n):
                 z[i, k] = state[i, k]
-    code = advance(model, whole, real, z, state, p, ts, out, place, record, scratch, moved_whole, moved, spare)
+    code = advance(
+        model, whole, real, z, state, p, ts, out, place, record, scratch, moved_whole, moved, spare
+    )
     if N > 0:
         for i in range(ALL_ROWS):
             for k in range(n):

@@ -61,7 +61,15 @@ from sciad.solvers.stepping.loop_state import (
     WATCHED,
 )
 
-__all__ = ["OWN_ROWS", "after_step", "bounded", "fastest_due", "tangent_decides", "tangent_due", "tangent_error"]
+__all__ = [
+    "OWN_ROWS",
+    "after_step",
+    "bounded",
+    "fastest_due",
+    "tangent_decides",
+    "tangent_due",
+    "tangent_error",
+]
 
 # Rows of the moved state behind those of the loop
 TANGENT = 0  # dy along the direction, at the start of the step
