@@ -9,11 +9,12 @@ from sciad.eager.dual import Dual
 from sciad.eager.ownership import fresh, private
 from sciad.eager.rebind import rebind
 from sciad.eager.tape import Tape, Var, forward, has_nan, sweep
-from sciad.eager.traced import Level, Traced, escaped, next_level, operand
+from sciad.eager.traced import Level, escaped, next_level, operand
 from sciad.eager.zeros import zeros
-from sciad.errors import NotDifferentiable, NotScalar, SciadError
+from sciad.errors import SciadError
 from sciad.foreign import plain_arguments
 from sciad.plain_numpy import np
+from sciad.transforms.leaves import is_differentiable, leaf_value, like, name_of, scalar_loss, zero_of
 from sciad.transforms.limits import moving, settled, settled_later
 from sciad.transforms.transformed import Transformed, is_compiled
 from sciad.tree import LEAF, describe, flatten, paths, unflatten
@@ -102,7 +103,7 @@ class ValueAndGradient(Transformed):
             if self.has_aux:
                 loss, aux = loss
             if loss.__class__ is not Var or loss.value.__class__ is not np.float64:
-                loss = _scalar(f, loss)
+                loss = scalar_loss(f, loss)
         except ValueError as error:
             _unveil(error)
             raise
@@ -176,7 +177,7 @@ def vjp(f: Callable, *primals: Any) -> tuple[Any, Callable]:
         seeds: dict = {}
         for leaf, g in zip(leaves, given, strict=True):
             if _of(leaf, tape):
-                g = _like(g, leaf, "cotangent")
+                g = like(g, leaf, "cotangent")
                 seeds[leaf.index] = seeds[leaf.index] + g if leaf.index in seeds else g
         met = zeros.met
         cotangents = _collect(tape, seeds, inputs, tuple(range(len(primals))))
@@ -229,12 +230,12 @@ def linearize(f: Callable, *primals: Any) -> tuple[Any, Callable]:
             if tangent is not None:
                 for (index, x), t in zip(places, flatten(tangent)[0], strict=True):
                     if index is not None:
-                        moved[index] = _like(t, x, "tangent")
+                        moved[index] = like(t, x, "tangent")
         found = iter(forward(tape, moved, wanted))
         results = []
         for leaf in leaves:
             t = next(found) if _of(leaf, tape) else None
-            results.append(_zero(leaf) if t is None else t)
+            results.append(zero_of(leaf) if t is None else t)
         del found, t
         if (met_inside or zeros.met != met) and not zeros.beside:
             beside = lambda args: jvp(f, args, tangents)  # noqa: E731
@@ -289,9 +290,9 @@ def jvp(f: Callable, primals: tuple, tangents: tuple) -> tuple[Any, Any]:
         for i, (x, t) in enumerate(zip(leaves, moved, strict=True)):
             if x.__class__ in _PYTHON:
                 level.python = True
-            x = _leaf(f, x, lambda i=i, k=k, tree=primal: f"{k}{paths(tree)[i]}")
+            x = leaf_value(f, x, lambda i=i, k=k, tree=primal: f"{k}{paths(tree)[i]}")
             pairs.append(
-                Dual(private(x), private(_like(t, x, "tangent")), level) if _is_differentiable(x) else x
+                Dual(private(x), private(like(t, x, "tangent")), level) if is_differentiable(x) else x
             )
         args.append(unflatten(structure, pairs))
     try:
@@ -301,7 +302,7 @@ def jvp(f: Callable, primals: tuple, tangents: tuple) -> tuple[Any, Any]:
         level.ended = True
     mine = [leaf.__class__ is Dual and leaf.level == level for leaf in leaves]
     values = [a.value if m else a for a, m in zip(leaves, mine, strict=True)]
-    moved = [a.tangent if m else _zero(a) for a, m in zip(leaves, mine, strict=True)]
+    moved = [a.tangent if m else zero_of(a) for a, m in zip(leaves, mine, strict=True)]
     del leaves  # so that what nobody else holds need not be copied
     if any(has_nan(t) and not has_nan(v) for v, t in zip(values, moved, strict=True)):
         # a factor 0 and an infinite one: see `tape.sweep`
@@ -344,13 +345,13 @@ def _lift(f, args, argnums, tape):
     args, variable = list(args), tape.variable
     inputs = []
     if argnums.__class__ is not int and len({n % max(len(args), 1) for n in argnums}) < len(argnums):
-        raise ValueError(f"argnums={argnums} names an argument of {_name(f)} twice")
+        raise ValueError(f"argnums={argnums} names an argument of {name_of(f)} twice")
     for n in (argnums,) if argnums.__class__ is int else argnums:
         try:
             arg = args[n]
         except IndexError:
             raise ValueError(
-                f"argnums={argnums}, but {_name(f)} was called with {len(args)} positional arguments"
+                f"argnums={argnums}, but {name_of(f)} was called with {len(args)} positional arguments"
             ) from None
         if arg.__class__ is np.ndarray and arg.dtype is _F64:
             arg = arg.copy()
@@ -364,8 +365,8 @@ def _lift(f, args, argnums, tape):
         for i, x in enumerate(leaves):
             if x.__class__ in _PYTHON:
                 tape.level.python = True
-            value = _leaf(f, x, lambda i=i, n=n, arg=arg: f"{n}{paths(arg)[i]}")
-            if _is_differentiable(value):
+            value = leaf_value(f, x, lambda i=i, n=n, arg=arg: f"{n}{paths(arg)[i]}")
+            if is_differentiable(value):
                 value = private(value)
                 leaves[i] = var = variable(value)
                 places.append((var.index, value))
@@ -374,83 +375,6 @@ def _lift(f, args, argnums, tape):
         args[n] = unflatten(structure, leaves)
         inputs.append((structure, places))
     return args, inputs
-
-
-def _leaf(f, x, where):
-    """Check one leaf of an argument and return the value to differentiate."""
-    cls = x.__class__
-    if cls is float or cls is int:
-        return np.float64(x)
-    if cls is bool:
-        return x
-    if isinstance(x, Traced):
-        return x
-    if isinstance(x, (np.ndarray, np.generic)):
-        x = operand(x)
-        kind = x.dtype.kind
-        if kind in "fc" or isinstance(x, Traced):
-            return x
-        if kind in "iu":
-            return x.astype(np.float64)
-        if kind == "b":
-            return x
-    if cls is complex:
-        return np.complex128(x)
-    text = f"an object array of {x.size}" if isinstance(x, np.ndarray) else f"{x!r}, a {cls.__name__}"
-    raise NotDifferentiable(
-        f"argument {where()} of {_name(f)} is {text}: only numbers and arrays can be differentiated. "
-        "Leave it out of argnums, or close over it"
-    )
-
-
-def _is_differentiable(x) -> bool:
-    return isinstance(x, Traced) or (x.__class__ is not bool and x.dtype.kind in "fc")
-
-
-def _like(g, x, what):
-    """Bring a tangent or cotangent to the shape of its value."""
-    if isinstance(g, Traced):
-        pass
-    elif g.__class__ is not np.ndarray or g.dtype is not _F64:
-        g = operand(g)
-        g = (
-            g
-            if isinstance(g, Traced)
-            else np.asarray(g, dtype=np.result_type(x.dtype, np.float32, np.asarray(g)))[()]
-        )
-    if g.shape != x.shape:
-        raise ValueError(f"{what} of shape {g.shape} for a value of shape {x.shape}")
-    return g
-
-
-def _zero(x):
-    dtype = getattr(x, "dtype", _F64)
-    return np.zeros(np.shape(x), dtype if dtype.kind in "fc" else _F64)[()]
-
-
-def _scalar(f, out):
-    """Check that a loss is one number."""
-    if not isinstance(out, Traced):
-        if not isinstance(out, (tuple, list)):
-            out = operand(out)
-        if not isinstance(out, (Traced, float, int, np.number, np.ndarray)) or np.shape(out) != ():
-            raise NotScalar(_NOT_SCALAR.format(_name(f), _describe(out)))
-    if out.__class__ in (float, int):
-        return np.float64(out)
-    if out.shape != ():
-        raise NotScalar(_NOT_SCALAR.format(_name(f), _describe(out)))
-    if out.dtype.kind == "c":
-        raise NotScalar(f"{_name(f)} returns a complex number: take np.real, np.imag or np.abs of it")
-    return out
-
-
-_NOT_SCALAR = "{} returns {}, not one number: sum it, pick an entry, or use ad.jacobian or ad.vjp"
-
-
-def _describe(out):
-    if isinstance(out, (Traced, np.ndarray)):
-        return f"an array of shape {out.shape}"
-    return "None (a missing return?)" if out is None else f"a {type(out).__name__}"
 
 
 def _of(x, tape):
@@ -492,12 +416,8 @@ def _collect(tape, seeds, inputs, argnums):
 def _gradient(g, x):
     """The cotangent of one leaf, in its kind of number."""
     if g is None:
-        return _zero(x)
+        return zero_of(x)
     return g if g.dtype is x.dtype or g.dtype == x.dtype else g.astype(x.dtype)
-
-
-def _name(f):
-    return getattr(f, "__name__", None) or type(f).__name__
 
 
 _F64 = np.dtype(np.float64)
