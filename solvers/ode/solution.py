@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -111,8 +111,21 @@ class Solution(SolverResult):
             )
         return sum(_integral(g, *stretch) for stretch in self.sol.stretches())
 
-    def plot(self, ax=None, components=None, labels=None, **style):
-        """Draw the components against time with matplotlib.
+    def plot(
+        self,
+        ax: Any = None,
+        components: Sequence[int] | None = None,
+        labels: Sequence[str] | None = None,
+        *,
+        phase: tuple[int, int] | None = None,
+        log: str = "",
+        events: bool = True,
+        **style: Any,
+    ) -> Any:
+        """Draw the solution with matplotlib, between the outputs too.
+
+        Of a solve without ``dense_output=True`` the steps are taken once more for it, where there were no
+        events. Where an event changed the state, the curve is broken and a dotted line leads across.
 
         Parameters
         ----------
@@ -121,30 +134,85 @@ class Solution(SolverResult):
             Flat indices of the components to draw; all if not given.
         labels : sequence of str, optional
             Names of all components; ``y[0]``, ``y[1]`` and so on if not given.
+        phase : (int, int), optional
+            Draw the second component against the first, in place of all against time.
+        log : {"", "x", "y", "xy"}
+            Axes that are logarithmic.
+        events : bool
+            Mark the zeros of event functions by circles.
         style
             Passed on to ``ax.plot``.
 
         Returns
         -------
-        ax
-        """
-        import matplotlib.pyplot as plt
+        ax : matplotlib axes
 
-        if ax is None:
-            ax = plt.gca()
-        y = np.asarray(self.y).reshape(-1, len(self.t))
-        components = range(len(y)) if components is None else components
-        dense = self.sol is not None and len(self.t) > 1
-        times = np.linspace(self.t[0], self.t[-1], 500) if dense else self.t
-        values = np.asarray(self.sol(times)).reshape(-1, len(times)) if dense else y
-        labels = [f"y[{k}]" for k in range(len(y))] if labels is None else labels
-        if len(labels) != len(y):
-            raise ValueError(f"{len(labels)} labels are given for {len(y)} components")
-        for k in components:
-            ax.plot(times, values[k], **{"label": labels[k], **style})
-        ax.set_xlabel("t")
-        ax.legend()
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sciad.solvers import solve_ivp
+        >>> sol = solve_ivp(lambda t, y: np.array([y[1], -y[0]]), (0, 7), [1.0, 0.0])
+        >>> ax = sol.plot(labels=["position", "velocity"])
+        >>> ax = sol.plot(phase=(0, 1))
+        """
+        from sciad.solvers import pictures
+
+        ax = pictures.axes(ax)
+        times, values, jumps = self._drawn(logarithmic="x" in log)
+        names = pictures.names(len(values), labels)
+        chosen = list(range(len(values))) if components is None else list(components)
+        if phase is not None:
+            pictures.phase_portrait(ax, values, phase, names, jumps, style)
+        else:
+            pictures.curves(ax, times, values, chosen, names, jumps, style)
+        if events and self.t_events is not None:
+            pictures.mark_events(ax, self.t_events, self.y_events, chosen, phase)
+        pictures.scales(ax, log)
+        if phase is None:
+            pictures.legend(ax)
         return ax
+
+    def _drawn(self, logarithmic: bool) -> tuple[np.ndarray, np.ndarray, list[int]]:
+        """Times, values (n, k) and the places of jumps of what is drawn."""
+        output, inputs = self.sol, getattr(self, "_inputs", None)
+        if output is None and inputs is not None and self.t_events is None:
+            output = inputs[0].dense(inputs)
+        output = getattr(output, "parts", output)  # of complex numbers: real and imaginary parts in turn
+        if not isinstance(output, DenseOutput) or not len(output._h):
+            t = np.asarray(self.t, dtype=float)
+            return t, np.asarray(self.y).reshape(-1, len(t)), list(np.flatnonzero(np.diff(t) == 0.0))
+        times, values, jumps = output.drawn(logarithmic)
+        if np.iscomplexobj(self.y):
+            values = np.ascontiguousarray(values.T).view(complex).T
+        return times, values, jumps
+
+    def to_dataframe(self, labels: Sequence[str] | None = None) -> Any:
+        """A pandas DataFrame with a row for each time, and a column for each component.
+
+        Parameters
+        ----------
+        labels : sequence of str, optional
+            Names of the columns.
+        """
+        from sciad.solvers.tables import component_names, frame
+
+        rows = np.moveaxis(np.asarray(self.y), -1, 0).reshape(len(self.t), -1)
+        return frame(self.t, rows, component_names(np.shape(self.y)[:-1]) if labels is None else labels)
+
+    def to_xarray(self) -> Any:
+        """An xarray DataArray; its last dimension is t, the others those of y0."""
+        from sciad.solvers.tables import labelled
+
+        dims = ["component"] if np.ndim(self.y) == 2 else [f"dim_{k}" for k in range(np.ndim(self.y) - 1)]
+        return labelled(self.t, self.y, dims, {"method": self.method, "message": self.message})
+
+    def _repr_html_(self) -> str:
+        from sciad.solvers.tables import html_table
+
+        counts = [(name, self[name]) for name in ("accepted", "rejected", "nfev", "njev", "nlu")]
+        span = f"{self.t[0]:.6g} .. {self.t[-1]:.6g} ({len(self.t)} times)" if len(self.t) else "none reached"
+        fields = [("t", span), ("y", f"shape {np.shape(self.y)}"), *counts, ("message", self.message)]
+        return html_table(f"Solution by {self.method}", fields)
 
 
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(5)
@@ -200,6 +268,28 @@ class DenseOutput:
     @property
     def t_max(self) -> float:
         return self.ts.max()
+
+    def drawn(self, logarithmic: bool = False, points: int = 600) -> tuple[np.ndarray, np.ndarray, list[int]]:
+        """Times along the whole span, values (n, k) there, and the places after which they jump.
+
+        Each step gets its share of the points, and at least three.
+        """
+        times, values, jumps, size = [], [], [], 0
+        place = np.log(np.maximum(self.ts, 1e-300)) if logarithmic and self.ts.min() > 0.0 else self.ts
+        shares = np.abs(np.diff(place)) / max(abs(place[-1] - place[0]), 1e-300)
+        for i, h in enumerate(self._h):
+            t0, t1, count = self.ts[i], self.ts[i + 1], 3 + int(points * min(shares[i], 1.0))
+            t = np.linspace(t0, t1, count) if place is self.ts else np.geomspace(t0, t1, count)
+            theta = ((t - t0) / h)[:, None]
+            y = dense_output.value(theta, self._y[i], self._ends[i], self._d[:, i])
+            if times:
+                gap, scale = np.abs(y[0] - values[-1][-1]), np.abs(y[0]) + np.abs(values[-1][-1])
+                if np.any(gap > 1e-6 * scale + 1e-9 * np.abs(self._y).max(initial=0.0)):
+                    jumps.append(size - 1)
+            times.append(t)
+            values.append(y)
+            size += count
+        return np.concatenate(times), np.concatenate(values).T, jumps
 
     def stretches(self) -> list:
         """Smooth pieces as pairs (ends of the steps, the solution as a function of ordered times)."""

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from sciad.eager.traced import Traced
 from sciad.errors import SolverError
 from sciad.solvers.methods.explicit_tableaus import Tsit5
 from sciad.solvers.methods.names import AUTO, method_named
@@ -47,6 +48,24 @@ class Problem:
         self.recent: tuple | None = None
         self.witness: Witness | None = None
         self.times = False
+
+    def dense(self, inputs: tuple) -> DenseOutput | None:
+        """The solution as a function of time, the steps taken once more; None where there is none to be had.
+
+        Parameters
+        ----------
+        inputs : tuple
+            What `solve_ivp` was given, as it keeps it.
+        """
+        _, _, t0, t1, _, y0, p, *_ = inputs
+        if any(isinstance(x, Traced) for x in (t0, t1, y0, p)) or self.options.mass is not None:
+            return None
+        fresh = Problem(self.model, self.method, self.options)
+        try:
+            trajectory = run(fresh, t0, t1, np.empty(0), y0, p, record=2, dense=True)
+        except SolverError:
+            return None
+        return DenseOutput.of([trajectory], np.shape(y0))
 
     def check_model(self) -> None:
         """Raise if the model is no longer what it was in the first solve."""
