@@ -213,6 +213,25 @@ def test_a_model_made_anew_is_another_model():
         assert abs(made(power)(np.ones(1)) - end) < 1e-5
 
 
+def test_each_of_several_models_is_looked_at_anew():
+    def made(one, two):
+        def first(t, y):
+            return -(y**one)
+
+        def second(t, y):
+            return -(y**two)
+
+        def ends(y0):
+            a = solve_ivp(first, (0.0, 1.0), y0, "Tsit5", [1.0], rtol=1e-8, atol=1e-8).y[0, 0]
+            return a, solve_ivp(second, (0.0, 1.0), y0, "Tsit5", [1.0], rtol=1e-8, atol=1e-8).y[0, 0]
+
+        return ad.jit(ends)
+
+    exact = {1: np.exp(-1.0), 2: 0.5}
+    for one, two in ((1, 2), (2, 2), (1, 1), (2, 1)):
+        np.testing.assert_allclose(made(one, two)(np.ones(1)), [exact[one], exact[two]], rtol=1e-6)
+
+
 # ------------------------------------------------------------ failures and refusals
 
 

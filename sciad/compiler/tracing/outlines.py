@@ -61,15 +61,18 @@ class Outline:
     args: tuple
     values: list
     places: dict[str, Path] = field(default_factory=dict)  # paths in `fun`, and those in the function traced
-    rebuilt: Callable | None = None
+    paths: list[Path] = field(default_factory=list)  # to what `fun` is made of
+    made_of: Callable | None = None
 
     def captured(self, t, function) -> list:
         """The traced values of the captures of `function`, which is `fun` compiled; from now on the trace
         serves only functions for which that would be the same code.
         """
         t.captures.constants.update({k: v for c in function.captures for k, v in c.constants.items()})
-        root, rebuilt = Path(), self.rebuilt
-        t.captures.guard(root, "serves", _Serves(function.matches, rebuilt, t.captures.constants))
+        root = Path()
+        serves = t.captures.guards.get((root, "serves")) or _Serves()
+        serves.models.append(_Served(function.matches, self.paths, self.made_of, t.captures.constants))
+        t.captures.guard(root, "serves", serves)
         return [t.captures.resolve(c.get(), self._place(c.path)) for c in function.captures]
 
     def _place(self, path: Path) -> Path:
@@ -81,15 +84,34 @@ class Outline:
 
 
 class _Serves:
-    """Equal to functions for which a model would be compiled to the same code."""
+    """Equal to functions for which all models would be compiled to the same code."""
 
-    def __init__(self, matches: Callable, rebuilt: Callable, constants: dict):
-        self.matches, self.rebuilt, self.constants = matches, rebuilt, constants
+    def __init__(self):
+        self.models: list[_Served] = []
 
     __hash__ = None
 
     def __eq__(self, other) -> bool:
-        return self.matches(self.rebuilt(other, self.constants))
+        return all(model.serves(other) for model in self.models)
+
+
+class _Served:
+    """One model, and what it is made of in another function."""
+
+    def __init__(self, matches: Callable, paths: list[Path], made_of: Callable, constants: dict):
+        self.matches, self.paths, self.made_of, self.constants = matches, paths, made_of, constants
+        self.readers: list[Callable] | None = None
+        self.last: tuple[list, Any] = ([], None)  # parts and the model made of them
+
+    def serves(self, other) -> bool:
+        if self.readers is None:
+            self.readers = [_reader(path, self.constants) for path in self.paths]
+        parts = [read(other) for read in self.readers]
+        before, model = self.last
+        if model is None or any(a is not b for a, b in zip(parts, before, strict=True)):
+            model = self.made_of(*parts)
+            self.last = parts, model
+        return self.matches(model)
 
 
 def outline(t, fn, leading: int, args: tuple) -> Outline:
@@ -106,7 +128,7 @@ def outline(t, fn, leading: int, args: tuple) -> Outline:
     """
     if isinstance(fn, Function):
         given, values = _examples(t, args)
-        return Outline(fn.fn, given, values, {"f": fn.path}, lambda f, c: _reader(fn.path, c)(f))
+        return Outline(fn.fn, given, values, {"f": fn.path}, [fn.path], lambda model: model)
     if isinstance(fn, (Closure, Bound)):
         return _converted(t, fn, leading, args)
     raise Refusal(f"{t.describe(fn)} as a model", "Give a function of your own.")
@@ -317,22 +339,17 @@ def _converted(t, fn, leading: int, args: tuple) -> Outline:
     made = _function(code, home.fn.__globals__, {k: v for k, (v, _) in parts.cells.items()})
     register(made, Source.of(node, filename))
     places = {"f.__globals__": home.path.step(".__globals__")}
-    cells = {}
+    found = {name: path for name, (_, path) in parts.cells.items() if path is not None}
     for k, name in enumerate(code.co_freevars):
-        path = parts.cells[name][1]
-        cells[name] = path
-        if path is not None:
-            places[f"f.__closure__[{k}].cell_contents"] = path
+        if name in found:
+            places[f"f.__closure__[{k}].cell_contents"] = found[name]
 
-    def rebuilt(f, constants):
-        contents = {
-            name: parts.cells[name][0] if path is None else _reader(path, constants)(f)
-            for name, path in cells.items()
-        }
-        return _function(code, _reader(home.path, constants)(f).__globals__, contents)
+    def made_of(home_function, *contents):
+        cells = {k: v for k, (v, _) in parts.cells.items()} | dict(zip(found, contents, strict=True))
+        return _function(code, home_function.__globals__, cells)
 
     examples, values = _examples(t, (*args, tuple(parts.values.values())))
-    return Outline(made, examples, values, places, rebuilt)
+    return Outline(made, examples, values, places, [home.path, *found.values()], made_of)
 
 
 _made: dict = {}  # by what they are made of: code and syntax tree, so that it is compiled once
