@@ -15,12 +15,16 @@ import numpy as np
 import sciad
 from sciad.adjoints.ode.choice import DEFAULT, chosen
 from sciad.adjoints.ode.discrete import Cotangents, push
+from sciad.adjoints.ode.held_pieces import pull_pieces, push_pieces
 from sciad.adjoints.ode.second_order import pull_pair
 from sciad.eager.traced import Traced, is_traced
 from sciad.errors import LossNotFinite
 from sciad.solvers.model.arguments import contiguous
+from sciad.solvers.model.held_model import held_model
 from sciad.solvers.ode.mass_matrix import slope_at
 from sciad.solvers.ode.solve_primitive import Problem, run, solve, time_last
+from sciad.solvers.stepping.held_integration import holds, integrate_held
+from sciad.solvers.warn import warn
 
 __all__ = ["pull_solve", "push_solve"]
 
@@ -41,7 +45,7 @@ def _solve_pullback(args):
     # classes of users may say less
     dense, memory = getattr(adjoint, "dense", False), getattr(adjoint, "memory", None)
     guarded = getattr(adjoint, "of_steps", True)
-    trajectory = run(problem, t0, t1, ts, y0, p, adjoint.record, dense, memory, guarded)
+    trajectory = run(problem, t0, t1, ts, y0, p, adjoint.record, dense, memory, guarded, held=True)
 
     def pull(gys):
         if isinstance(gys, Traced):
@@ -66,26 +70,28 @@ def _solve_pushforward(args, tangents):
     if any(map(is_traced, (t0, t1, ts, y0, p, dt0, dts, dy0, dp))):
         _refuse_times(dt0, dts, *filter(is_traced, (t0, ts)))
         return push_solve(problem, t0, t1, ts, y0, p, dy0, dp)
-    trajectory = _recorded(problem, t0, t1, ts, y0, p)
+    trajectory = _recorded(problem, t0, t1, ts, y0, p, held=True)
     moved = None if dts is None and dt0 is None else contiguous(np.zeros(len(ts)) if dts is None else dts)
     dy0, dt0 = contiguous(dy0).reshape(-1), 0.0 if dt0 is None else float(dt0)
-    if trajectory.steps or moved is None:
+    if trajectory.pieces is not None:
+        dys = push_pieces(trajectory, dy0, contiguous(dp), moved, dt0)
+    elif trajectory.steps or moved is None:
         dys = push(problem.model, trajectory, contiguous(p), dy0, contiguous(dp), moved, dt0)
     else:
         dys = dy0 + np.outer(moved - dt0, slope_at(problem, trajectory.t, trajectory.y, contiguous(p)))
     return time_last(trajectory.ys, np.shape(y0)), time_last(dys, np.shape(y0))
 
 
-def _recorded(problem: Problem, t0, t1, ts, y0, p):
+def _recorded(problem: Problem, t0, t1, ts, y0, p, held: bool = False):
     """The steps with their stages and LU factors; taken once for all directions of a Jacobian."""
     problem.check_model()
     inputs = (t0, t1, ts, y0, p)
     if problem.recent is not None:
         before, trajectory = problem.recent
-        if all(map(np.array_equal, inputs, before)):
+        if all(map(np.array_equal, (*inputs, held), before)):
             return trajectory
-    trajectory = run(problem, *inputs, record=3, guarded=True)
-    problem.recent = ([np.array(x) for x in inputs], trajectory)
+    trajectory = run(problem, *inputs, record=3, guarded=True, held=held)
+    problem.recent = ([np.array(x) for x in (*inputs, held)], trajectory)
     return trajectory
 
 
@@ -103,6 +109,8 @@ def _cotangents(problem: Problem, adjoint, trajectory, p, gys, times: bool) -> C
         p = contiguous(p)
     if not math.isfinite(np.vdot(gys, gys)) and not np.isfinite(gys).all():
         raise _loss_not_finite(trajectory, gys)
+    if trajectory.pieces is not None and len(trajectory.record):
+        return pull_pieces(adjoint, trajectory, gys, times, problem.options)
     if len(trajectory.record):
         return adjoint.pullback(model, trajectory, p, gys, times, problem.options)
     c = Cotangents(gys.sum(axis=0), np.zeros(model.m))
@@ -154,10 +162,32 @@ push_solve = sciad.custom(_push)
 def _pair(problem, trajectory, p, dy0, dp, gys, dgys):
     """`pull_pair` in the shapes that users see."""
     problem.check_model()
+    _warn_of_kinks(problem, trajectory, p)
     flat = contiguous(dy0).reshape(-1)
     c, dc = pull_pair(problem.model, trajectory, contiguous(p), flat, contiguous(dp), _rows(gys), _rows(dgys))
     shape = np.shape(dy0)
     return (c.y0.reshape(shape), c.p), (dc.y0.reshape(shape), dc.p)
+
+
+def _warn_of_kinks(problem: Problem, trajectory, p) -> None:
+    """Second derivatives are those of the steps; they do not see that moments of switches move."""
+    model = held_model(problem.model) if len(trajectory.record) else None
+    if model is None or not holds(trajectory.method, problem.options):
+        return
+    y0, span = trajectory.y_steps[0].copy(), (trajectory.t_start, trajectory.t)
+    again = integrate_held(
+        model, trajectory.method, span, y0, contiguous(p), np.empty(0), problem.options, record=1
+    )
+    pieces = again.pieces
+    for part, before, behind in zip(pieces.parts, pieces.parameters, pieces.parameters[1:], strict=False):
+        directions = 1.0, np.ones(model.n), np.zeros(model.m)
+        slopes = [np.ravel(model.call("pushforward", part.t, part.y, q, *directions)) for q in (before, behind)]
+        if not np.allclose(*slopes, rtol=1e-6, atol=1e-6 * np.abs(slopes[0]).max()):
+            warn(
+                "the second derivative of a solve leaves out how the moments move at which its model "
+                f"switches: it switches at t = {part.t:.6g}. Use differences of the gradient"
+            )
+            return
 
 
 @pull_solve.def_pushforward
@@ -166,7 +196,7 @@ def _pull_pushforward(args, tangents):
     _, dt0, _, dts, dy0, dp, dgys = tangents
     _refuse_times(dt0, dts)
     _refuse_third(args, tangents)
-    trajectory = _recorded(problem, t0, t1, ts, y0, p)
+    trajectory = _recorded(problem, t0, t1, ts, y0, p, held=True)
     moved = [np.zeros_like(x) if dx is None else dx for x, dx in ((y0, dy0), (p, dp), (gys, dgys))]
     return _pair(problem, trajectory, p, moved[0], moved[1], gys, moved[2])
 

@@ -3,6 +3,7 @@ wanted."""
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import types
 from collections.abc import Callable, Hashable
@@ -21,6 +22,7 @@ from sciad.compiler.derivatives.pushforward import pushforward
 from sciad.compiler.fence import MISTAKES, internal_error
 from sciad.compiler.ir.nodes import Program
 from sciad.compiler.ir.routines import failure_of
+from sciad.compiler.passes import held_branches
 from sciad.compiler.passes.pipeline import finish, optimize
 from sciad.compiler.tracing.given import WithObjects
 from sciad.compiler.tracing.trace import Group, Traced, trace
@@ -152,13 +154,30 @@ class CompiledFunction:
     def call(self, kind: str, *arrays) -> int:
         """Call natively with flat arrays (floats for scalar inputs) in the order of the convention,
         without ``w``."""
-        text = self.text(kind)
-        pattern = "".join("s" if scalar else "a" for _, scalar in text.parameters) + "a"
-        return trampoline(pattern)(self.address(kind), *arrays, np.empty(max(1, text.layout.work_size)))
+        return self.caller(kind)(*arrays)
+
+    def caller(self, kind: str) -> Callable[..., int]:
+        """A function that does as `call` does, for many calls."""
+        text, address = self.text(kind), self.address(kind)
+        enter = trampoline("".join("s" if scalar else "a" for _, scalar in text.parameters) + "a")
+        size = max(1, text.layout.work_size)
+        return lambda *arrays: enter(address, *arrays, np.empty(size))
 
     def failure(self, status: int) -> Exception:
         """The exception that a status other than 0 stands for."""
         return failure_of(self.sites, status)
+
+    def with_held_branches(self, moving: set[str], group: str, most: int) -> Held | None:
+        """This function with a mode for each place where it switches while the inputs `moving` vary.
+
+        Modes, and room for as many differences, follow the numbers of the input `group`. None where there is
+        no such place, or there are more than `most` of them; see `sciad.compiler.passes.held_branches`.
+        """
+        code = self.once(("held", group, most), lambda: _held(self._code, moving, group, most))
+        if code is None:
+            return None
+        held, differences, count = code
+        return Held(CompiledFunction(self.fun, held), CompiledFunction(self.fun, differences), count)
 
     def interpreted(self, kind: str) -> Callable:
         """The same emitted text as a plain Python function of the same arrays."""
@@ -235,6 +254,30 @@ class _Code:
             if isinstance(error, SciadError):
                 raise
             raise internal_error(error, doing, self.traced.program.filename) from error
+
+
+@dataclass(frozen=True)
+class Held:
+    """A function with held branches, the function of the differences that hold them, and their number."""
+
+    function: CompiledFunction
+    differences: CompiledFunction
+    count: int
+
+
+def _held(code: _Code, moving: set[str], group: str, most: int) -> tuple[_Code, _Code, int] | None:
+    program, traced = code.primal, code.traced
+    count = held_branches.count_switches(program, moving)
+    if not 0 < count <= most:
+        return None
+    at = next(g.size for g in program.inputs if g.name == group)
+    with code.watched("Holding the branches of"):
+        held = held_branches.held(program, moving, group, at, at + 2 * count)
+        differences = held_branches.switching(program, moving, group, at, at + 2 * count, count)
+    return (
+        *(_Code(dataclasses.replace(traced, program=program)) for program in (held, differences)),
+        count,
+    )
 
 
 def _code(fun):

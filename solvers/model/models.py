@@ -58,6 +58,7 @@ class Model(Entries):
 
     convention = CONVENTION
     by_value = frozenset({"t", "s", "dt", "ds"})
+    switches = 0  # places where it switches, if its branches are held
 
     def __init__(self, shape: tuple[int, ...], m: int):
         self.shape = shape

@@ -11,11 +11,13 @@ import numpy as np
 
 from sciad.errors import SolverError
 from sciad.solvers.methods.names import AUTO
+from sciad.solvers.model.held_model import held_model
 from sciad.solvers.model.models import Model
 from sciad.solvers.ode.events import Events, Occurrence
 from sciad.solvers.ode.mass_matrix import Algebraic
 from sciad.solvers.stepping import loop_state as state
 from sciad.solvers.stepping.auto import integrate_auto
+from sciad.solvers.stepping.held_integration import holds, integrate_held
 from sciad.solvers.stepping.integrate import integrate
 from sciad.solvers.stepping.trajectory import Options, Trajectory
 
@@ -100,7 +102,11 @@ def chain(
         if method is AUTO:
             parts = integrate_auto(model, *work)
         else:
-            parts = [integrate(model, method, *work, watched=watched, guarded=guarded)]
+            held = held_model(model) if guarded and holds(method, options) else None
+            if held is None:
+                parts = [integrate(model, method, *work, watched=watched, guarded=guarded)]
+            else:
+                parts = [integrate_held(held, method, *work[:-1], watched=watched, guarded=guarded)]
         last = parts[-1]
         found = [] if watch is None else watch.found[seen:]
         changes = watch.due[0] if last.code == state.EVENT and watch.due else None

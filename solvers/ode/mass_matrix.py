@@ -49,9 +49,11 @@ class Algebraic:
     """
 
     def __init__(self, mass: np.ndarray):
-        left, sizes, right = np.linalg.svd(mass)
-        null = sizes <= 1e-12 * max(1.0, sizes.max(initial=0.0))
-        self.left, self.right = left[:, null], right[null].T
+        rows, even, columns = _equilibrated(mass)
+        left, sizes, right = np.linalg.svd(even)
+        null = sizes <= 1e-12 * sizes.max(initial=0.0)
+        self.left = np.linalg.qr(rows[:, None] * left[:, null])[0]
+        self.right = np.linalg.qr(columns[:, None] * right[null].T)[0]
         self.mass = mass
 
     @classmethod
@@ -109,7 +111,7 @@ class Algebraic:
         """L^T J N."""
         n = model.n
         matrix = self.left.T @ model.call("jacobian", t, y, p)[0].reshape(n, n) @ self.right
-        sizes = np.linalg.svd(matrix, compute_uv=False)
+        sizes = np.linalg.svd(_equilibrated(matrix)[1], compute_uv=False)
         if not sizes.min() > 1e-14 * sizes.max():
             residual = self.left @ (self.left.T @ model.evaluate(t, y, p))
             k = int(np.abs(residual).argmax())
@@ -119,6 +121,20 @@ class Algebraic:
                 "an index above 1, or y0 lies at a singular point. Differentiate the constraint, or change y0"
             )
         return matrix
+
+
+def _equilibrated(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Factors of rows and columns and the matrix with them, all of whose rows and columns have a size of
+    about one: whatever the units of each equation and each unknown are.
+    """
+    rows, columns = np.ones(len(matrix)), np.ones(len(matrix))
+    even = matrix
+    for _ in range(4):
+        for axis, factors in ((1, rows), (0, columns)):
+            sizes = np.abs(even).max(axis=axis, initial=0.0)
+            factors /= np.sqrt(np.where(sizes > 0.0, sizes, 1.0))
+            even = rows[:, None] * matrix * columns
+    return rows, even, columns
 
 
 _known: dict[bytes, Algebraic] = {}

@@ -73,6 +73,7 @@ def solve_ivp(
     mass_matrix: ArrayLike | None = None,
     controller: Controller | None = None,
     adjoint: str | Adjoint = "auto",
+    kinks: bool = True,
     progress: bool = False,
 ) -> Solution:
     """Solve an initial value problem y' = f(t, y), y(t0) = y0, differentiably.
@@ -119,6 +120,11 @@ def solve_ivp(
     controller : Controller, optional
     adjoint : "auto" or an adjoint
         How derivatives of this solve are computed; see the package ``adjoints``.
+    kinks : bool
+        Whether a solve that is differentiated stops where a compiled model switches (``if``, ``abs``,
+        ``maximum``, ``where``, ``sign`` of what depends on the time or the state), so that the derivative
+        is as accurate there as elsewhere, and the time of a jump is differentiated. Not with a mass matrix or
+        fixed steps, and not for second derivatives. See `sciad.solvers.stepping.held_integration`.
     events : callable or list of callables
         ``event(t, y, *args) -> float`` whose zeros are found. With an attribute ``terminal`` the solve
         ends there, with ``apply`` it goes on from a changed state, with ``samples = k`` it is looked at in k
@@ -200,11 +206,11 @@ def solve_ivp(
         ts = None if t_eval is None else float_array(t_eval, "t_eval")
     options, key = None, None
     if rtol.__class__ is float and atol.__class__ is float and tstops is None:
-        key = (rtol, atol, first_step, max_step, max_steps, controller, dense_output)
+        key = (rtol, atol, first_step, max_step, max_steps, controller, dense_output, kinks)
         options = _common.get(key)
     if options is None:
         options = _options(
-            model, rtol, atol, first_step, max_step, max_steps, tstops, controller, dense_output
+            model, rtol, atol, first_step, max_step, max_steps, tstops, controller, dense_output, kinks
         )
         if key is not None and len(_common) < 1000:
             _common[key] = options
@@ -306,7 +312,9 @@ def _raw_args(args) -> tuple:
     return tree.tree_map(lambda leaf: raw(operand(leaf)), args)
 
 
-def _options(model, rtol, atol, first_step, max_step, max_steps, tstops, controller, dense) -> Options:
+def _options(
+    model, rtol, atol, first_step, max_step, max_steps, tstops, controller, dense, kinks
+) -> Options:
     check_step_limits(rtol, atol, first_step, max_step, max_steps)
     for name, value in (("rtol", rtol), ("atol", atol)):
         if np.ndim(value) and np.size(value) != model.n:
@@ -326,6 +334,7 @@ def _options(model, rtol, atol, first_step, max_step, max_steps, tstops, control
         stops=() if tstops is None else tuple(np.asarray(tstops, dtype=float).ravel().tolist()),
         controller=controller,
         dense_always=dense,
+        kinks=bool(kinks),
     )
 
 

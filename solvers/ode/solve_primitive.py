@@ -12,10 +12,12 @@ from sciad.solvers.methods.explicit_tableaus import Tsit5
 from sciad.solvers.methods.names import AUTO, method_named
 from sciad.solvers.model.arguments import checked_start, contiguous, flat
 from sciad.solvers.model.entries import Witness
+from sciad.solvers.model.held_model import held_model
 from sciad.solvers.model.models import Model
 from sciad.solvers.ode.solution import DenseOutput
 from sciad.solvers.stepping import loop_state as state
 from sciad.solvers.stepping.dense_output import locate
+from sciad.solvers.stepping.held_integration import holds, integrate_held, joined
 from sciad.solvers.stepping.integrate import Options, Trajectory, integrate
 from sciad.transforms.delegated import Delegated
 
@@ -84,12 +86,14 @@ def run(
     dense: bool = False,
     memory=None,
     guarded: bool = False,
+    held: bool = False,
 ) -> Trajectory:
     """Integrate, with ``record`` as in ``integrate``; a failure raises ``SolverError``. Rules of
     ``solve`` use this.
 
     All arguments are plain numbers and arrays; ``dense`` asks for the dense output of every step,
-    ``memory`` is the budget of ``integrate``, ``guarded`` its control of tangents.
+    ``memory`` is the budget of ``integrate``, ``guarded`` its control of tangents; ``held`` asks for a stop
+    wherever the model switches, where that can be had.
     The trajectory is also left in ``problem.trajectory``.
     """
     if problem.witness is not None:
@@ -106,16 +110,16 @@ def run(
     options = problem.options
     if dense and not options.dense_always:
         options = replace(options, dense_always=True)
-    trajectory = integrate(
-        *(problem.model, method, span, y0, p, ts, options, record),
-        **{"watched": auto, "memory": memory, "guarded": guarded},
-    )
+    model = held_model(problem.model) if held and holds(method, options) else None
+    if model is None:
+        model, take, limits = problem.model, integrate, {"memory": memory, "guarded": guarded}
+    else:
+        take, limits = integrate_held, {"guarded": guarded}
+    trajectory = take(model, method, span, y0, p, ts, options, record, watched=auto, **limits)
     if auto and (trajectory.code == state.SWITCH or trajectory.code == state.TOO_SMALL):
         # One method for the whole solve, so that its steps can be transposed as one sequence.
         method = method_named("Rodas5P")
-        trajectory = integrate(
-            problem.model, method, span, y0, p, ts, options, record, memory=memory, guarded=guarded
-        )
+        trajectory = take(model, method, span, y0, p, ts, options, record, **limits)
     problem.trajectory = trajectory
     if trajectory.code < 0:
         raise failed(trajectory)
@@ -145,6 +149,12 @@ def placed(trajectory: Trajectory, ts: np.ndarray) -> Trajectory:
     A time at which one step ends and the next begins belongs to the first; times outside the steps to the
     nearest one, whose polynomial is continued.
     """
+    if trajectory.pieces is not None:
+        parts = trajectory.pieces.parts
+        sign = 1.0 if trajectory.t >= trajectory.t_start else -1.0
+        which = np.searchsorted([sign * part.t for part in parts[:-1]], sign * ts, side="left")
+        parts = [placed(part, ts[which == k]) for k, part in enumerate(parts)]
+        return joined(replace(trajectory.pieces, parts=parts))
     place = np.zeros((len(ts), 2))
     ys = np.tile(trajectory.y, (len(ts), 1))
     if trajectory.steps and len(ts):

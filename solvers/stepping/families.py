@@ -128,13 +128,13 @@ FAMILIES["esdirk"] = Family(
 )
 
 
-def linked(method, propose, n: int, guarded: bool = False):
+def linked(method, propose, n: int, guarded: bool = False, switched: bool = False):
     """The loop, linked for this method and, where ``n`` is not 0, for this number of unknowns; ``guarded``
-    for solves that are to be differentiated.
+    for solves that are to be differentiated, ``switched`` for models with held branches.
     """
-    key = (method, propose, n, guarded)
+    key = (method, propose, n, guarded, switched)
     if key not in _kernels:
-        constants = {**loop_constants(method, propose, n), "GUARDED": guarded}
+        constants = {**loop_constants(method, propose, n), "GUARDED": guarded, "SWITCHED": switched}
         if n == 0:  # one for the loop and for what watches over it: inlining gains nothing for long vectors
             constants["attempt"] = native.as_apart(constants["attempt"])
         entry = (loop.run_guarded, loop.GUARDED_SIGNATURE) if guarded else (loop.run_loop, loop.SIGNATURE)
@@ -148,8 +148,10 @@ def loop_constants(method, propose, n: int) -> dict:
     """
     rows, dense = method.rows, len(method.dense)
     family = FAMILIES[method.family]
+    constants = family.constants(method)
     return {
-        **family.constants(method),
+        **constants,
+        "OPENING": constants.get("START", 0),
         **(linked_algebra(n) if method.implicit else {}),
         "N": n,
         "ROWS": rows,
@@ -166,6 +168,7 @@ def loop_constants(method, propose, n: int) -> dict:
         "ADAPTIVE": method.adaptive,
         "CONTROL_ORDER": method.control_order,
         "GUARDED": False,
+        "SWITCHED": False,
         "propose": propose,
         "call_rhs": call,
     }

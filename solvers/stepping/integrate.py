@@ -46,6 +46,7 @@ def integrate(
     easy=None,
     memory: float | None = None,
     guarded: bool = False,
+    switches=None,
 ) -> Trajectory:
     """Integrate y' = f(t, y, p) over ``span``.
 
@@ -75,6 +76,8 @@ def integrate(
     guarded : bool
         Take steps that are short enough for derivatives, too, see
         `sciad.solvers.stepping.tangent_control`. Methods that do not choose their steps ignore it.
+    switches : sciad.solvers.stepping.held_integration.Switches, optional
+        Watches the places where a model with held branches switches.
 
     Returns
     -------
@@ -89,7 +92,9 @@ def integrate(
     except IndexError:
         desk = Desk(plan)
     try:
-        return _run(plan, desk, span, y0, p, ts, options, record, events, progress, watched, easy, memory)
+        return _run(
+            *(plan, desk, span, y0, p, ts, options, record, events, progress, watched, easy, memory, switches)
+        )
     finally:
         plan.desks.append(desk)
 
@@ -134,7 +139,7 @@ class Plan:
             self.work_size = model.work_size_of(*self.kinds)
         size = model.n if model.specialised else 0
         self.guarded = guarded and method.adaptive and self.controller.kernel is not control.keep
-        kernel = linked(method, self.controller.kernel, size, self.guarded)
+        kernel = linked(method, self.controller.kernel, size, self.guarded, model.switches > 0)
         self.code = model.served(kernel, self.kinds, self.table, self.algebra)
         self.kernel = self.code.enter
         self.real = np.zeros(state.REAL_SIZE)
@@ -283,6 +288,7 @@ def _run(
     watched,
     easy,
     memory,
+    switches,
 ) -> Trajectory:
     method, n = plan.method, plan.model.n
     t0, t1 = span
@@ -296,6 +302,8 @@ def _run(
         rows, place = recording.rows, np.empty((len(ts), 2))
     if events is not None:
         events.start(t0, desk.y1)
+    if switches is not None:
+        switches.start(whole)
 
     kernel, beside = plan.kernel, desk.beside
     end = None  # time and state of an event that stops the solve
@@ -313,7 +321,10 @@ def _run(
             rows = recording.rows
             plan.capacity = max(plan.capacity, len(rows))
         elif code == state.EVENT:
-            end = events.after_step(desk, p, real, whole)
+            if whole[state.CROSSED]:
+                end = switches.after_step(desk, p, real, whole)
+            if end is None and events is not None:
+                end = events.after_step(desk, p, real, whole)
         elif code == state.BUDGET_SPENT:
             if progress is not None:
                 progress(float(real[state.T1]), float(real[state.STEP]))

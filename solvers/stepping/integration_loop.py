@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 
 from sciad.native.kernels import cold, kernel
-from sciad.native.runtime import polled, row, stack_f64, view
+from sciad.native.runtime import call, polled, row, stack_f64, view
 from sciad.solvers.linear.lu_kernels import JACOBIAN_SIZE, KEPT_SIZE
 from sciad.solvers.stepping.dense_output import prepare_vectors, value_at
 from sciad.solvers.stepping.linked_names import (
@@ -22,10 +22,12 @@ from sciad.solvers.stepping.linked_names import (
     CONTROL_ORDER,
     FACTORED,
     GUARDED,
+    OPENING,
     ROWS,
     RTOL,
     STAGES,
     STIFFNESS_TEST,
+    SWITCHED,
     Y1,
     D,
     N,
@@ -45,6 +47,7 @@ from sciad.solvers.stepping.loop_state import (
     BAD_TIMES,
     BUDGET,
     BUDGET_SPENT,
+    CROSSED,
     DENSE_ALWAYS,
     DENSE_DONE,
     DIRECTION,
@@ -78,6 +81,8 @@ from sciad.solvers.stepping.loop_state import (
     STIFF_STEPS,
     STOP,
     SWITCH,
+    SWITCH_ENTRY,
+    SWITCHES,
     SWITCHING,
     T0,
     T1,
@@ -274,6 +279,11 @@ def advance(model, whole, real, z, state, p, ts, out, place, record, scratch, mo
         if STIFFNESS_TEST and whole[WATCHED] != 0:
             watch_stiffness(h, z, whole)
         whole[PENDING] = 1
+        if SWITCHED and whole[SWITCHES] > 0:
+            laid_out(z, state)
+            whole[CROSSED] = 1 if crosses(start, last, h, state, p, whole, scratch) else 0
+            if whole[CROSSED] != 0:
+                return EVENT
         if whole[EVENTS] > 0:
             return EVENT
 
@@ -303,6 +313,29 @@ def started(model, real, z, p, whole, scratch, ts):
         return MODEL_RAISED
     whole[STARTED] = 1
     return DONE
+
+
+@kernel
+def crosses(t, last, h, z, p, whole, scratch):
+    """Whether a place where the model switches has passed zero in a step, at its end or half-way.
+
+    Its modes and room for the differences are the last of the parameters.
+    """
+    n = N if N > 0 else whole[SIZE]
+    count = whole[SWITCHES]
+    first = p.shape[0] - 2 * count
+    differences = view(p, first + count, count)
+    status = call(whole[SWITCH_ENTRY], (last, row(z, Y1), p, differences, scratch))
+    for k in range(count):
+        if differences[k] * p[first + k] < 0.0:
+            return True
+    for k in range(n):
+        z[U, k] = 0.5 * (z[Y, k] + z[Y1, k]) + 0.125 * h * (z[OPENING, k] - z[CLOSING, k])
+    status = call(whole[SWITCH_ENTRY], (t + 0.5 * h, row(z, U), p, differences, scratch))
+    for k in range(count):
+        if differences[k] * p[first + k] < 0.0:
+            return True
+    return status != 0
 
 
 @kernel

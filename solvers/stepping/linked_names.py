@@ -22,6 +22,7 @@ SLOPE: int = placeholder("the row of what a step solves linear systems for")
 D: int = placeholder("the first of the DENSE_ROWS rows of the dense output")
 ALL_ROWS: int = placeholder("the number of rows")
 START: int = placeholder("the row of f at the start of the step")
+OPENING: int = placeholder("the row of the slope at the start of the step, of every method")
 CLOSING: int = placeholder("the row of f at its end")
 
 # The method
@@ -43,6 +44,7 @@ SCALED: bool = placeholder("whether stages are slopes, to be multiplied by the s
 FACTORED: bool = placeholder("whether all linear systems of a step have one matrix")
 CONTROL_ORDER: int = placeholder("the order of the error estimate")
 GUARDED: bool = placeholder("whether steps are to be short enough for derivatives, too")
+SWITCHED: bool = placeholder("whether the model has held branches, whose differences are watched")
 INEXACT: bool = placeholder("whether stages are found by iterations that leave an error")
 STABILITY: float = placeholder("the stability limit on the negative real axis, 0 for implicit methods")
 DENSE: tuple = placeholder("the weights of the stages in each vector of the dense output")

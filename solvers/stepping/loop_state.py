@@ -44,7 +44,10 @@ AT_STOP = 31  # 1: the present time is one of the times to hit exactly, where th
 BOUND_STEPS = 32  # steps in a row limited by the stability of tangents
 SETTLING = 33  # steps in a row that are looked at before the tangent is one again
 END_IS_STOP = 34  # 1: so is the end
-WHOLE_SIZE = 36
+SWITCHES = 35  # number of places where the model switches, if these are watched
+SWITCH_ENTRY = 36  # address of the function that computes their differences
+CROSSED = 37  # 1: one of them passes zero in the step just accepted
+WHOLE_SIZE = 38
 
 # real[...]: floats
 T0 = 0  # start of the last accepted step

@@ -35,6 +35,8 @@ class Options:
         Evaluate the extra stages of the dense output in every step.
     mass : ndarray (n, n), optional
         Mass matrix.
+    kinks : bool
+        Whether solves that are differentiated stop where the model switches.
     """
 
     rtol: float | np.ndarray = 1e-3
@@ -46,6 +48,7 @@ class Options:
     controller: controllers.Controller | None = None
     dense_always: bool = False
     mass: np.ndarray | None = None
+    kinks: bool = True
 
 
 @dataclass(slots=True)
@@ -76,6 +79,8 @@ class Trajectory:
         All steps, where the record outgrew its budget; ``record`` then has those of the last part only.
     after : dict of float to float
         Where steps begin that follow a time to hit, a little to its other side, and that time.
+    pieces : sciad.solvers.stepping.held_integration.Pieces or None
+        The smooth pieces that it consists of, where the model switches and that was located.
     counts : dict
         accepted, rejected, nfev, njev, nlu.
     """
@@ -95,6 +100,7 @@ class Trajectory:
     taken: Taken | None = None
     began: float | None = None
     after: dict[float, float] = field(default_factory=dict)
+    pieces: object = None
 
     def backwards(self) -> Iterable[Part]:
         """All steps in parts, the last one first. Rows of `place` count from the beginning of a part."""
@@ -114,6 +120,11 @@ class Trajectory:
     @property
     def steps(self) -> int:
         return len(self.record)
+
+    @property
+    def attempts(self) -> int:
+        """Steps that were tried."""
+        return int(self.whole[state.ACCEPTED] + self.whole[state.REJECTED])
 
     @property
     def t_steps(self) -> np.ndarray:

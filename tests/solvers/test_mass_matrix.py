@@ -48,3 +48,20 @@ def test_regular_mass_matrix_and_refusals():
         solve_ivp(robertson_dae, (0, 1), np.array([1.0, 0.0, 0.0]), mass_matrix=mass)
     with pytest.raises(ValueError, match="Rodas5P, not Tsit5"):
         solve_ivp(robertson_dae, (0, 1), np.array([1.0, 0.0, 0.0]), "Tsit5", mass_matrix=np.eye(3))
+
+
+@pytest.mark.parametrize("small", [1.0, 1e-13, 1e-30, 1e20])
+@pytest.mark.parametrize("residual", [1.0, 1e-25])
+def test_units_of_equations_decide_nothing(small, residual):
+    """A capacity in farad beside a mass in kilogram is small, but not zero; and an equation is one in any
+    unit."""
+    mass = np.diag([small, 1.0, 0.0])
+
+    def circuit(t, y):
+        return np.array([-small * y[0], -y[1] + y[2], residual * (y[2] - 2.0 * y[0])])
+
+    sol = solve_ivp(
+        *(circuit, (0.0, 1.0), np.array([1.0, 0.0, 0.0]), "Rodas5P", [1.0]),
+        **{"mass_matrix": mass, "rtol": 1e-9, "atol": 1e-11},
+    )
+    np.testing.assert_allclose(sol.y[:, -1], np.exp(-1.0) * np.array([1.0, 2.0, 2.0]), rtol=1e-7)
