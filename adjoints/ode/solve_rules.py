@@ -184,7 +184,9 @@ def _warn_of_kinks(problem: Problem, trajectory, p) -> None:
         if not any(np.any(np.concatenate(model.gradient(k, part.t, part.y, before)[1:])) for k in changed):
             continue  # at a time that is given
         directions = 1.0, np.ones(model.n), np.zeros(model.m)
-        slopes = [np.ravel(model.call("pushforward", part.t, part.y, q, *directions)) for q in (before, behind)]
+        slopes = [
+            np.ravel(model.call("pushforward", part.t, part.y, q, *directions)) for q in (before, behind)
+        ]
         if not np.allclose(*slopes, rtol=1e-6, atol=1e-6 * np.abs(slopes[0]).max()):
             warn(
                 "the second derivative of a solve leaves out how the moments move at which its model "

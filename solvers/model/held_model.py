@@ -56,7 +56,9 @@ class HeldModel(CompiledModel):
         self._call_slope(t, y, p, found)
         return found
 
-    def gradient(self, k: int, t: float, y: np.ndarray, p: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+    def gradient(
+        self, k: int, t: float, y: np.ndarray, p: np.ndarray
+    ) -> tuple[float, np.ndarray, np.ndarray]:
         """Derivatives of difference ``k`` by the time, the state and the model's own parameters."""
         bar, found = np.zeros(self.switches), np.empty(self.switches)
         bar[k] = 1.0

@@ -312,9 +312,7 @@ def _raw_args(args) -> tuple:
     return tree.tree_map(lambda leaf: raw(operand(leaf)), args)
 
 
-def _options(
-    model, rtol, atol, first_step, max_step, max_steps, tstops, controller, dense, kinks
-) -> Options:
+def _options(model, rtol, atol, first_step, max_step, max_steps, tstops, controller, dense, kinks) -> Options:
     check_step_limits(rtol, atol, first_step, max_step, max_steps)
     for name, value in (("rtol", rtol), ("atol", atol)):
         if np.ndim(value) and np.size(value) != model.n:

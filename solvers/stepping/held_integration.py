@@ -77,7 +77,9 @@ class Pieces:
 def holds(method, options: Options) -> bool:
     """Whether steps may be chosen to end where a model switches."""
     controller = options.controller or control.default(method)
-    return options.kinks and options.mass is None and method.adaptive and controller.kernel is not control.keep
+    return (
+        options.kinks and options.mass is None and method.adaptive and controller.kernel is not control.keep
+    )
 
 
 def integrate_held(
@@ -238,7 +240,9 @@ class Switches:
         for _ in range(3):  # what is come to depends on the modes
             found = self.differences(t, y)
             here = ~np.isnan(found)
-            new = np.where(here & ~self.released, np.where(self.modes == 0.0, np.sign(found), self.modes), 0.0)
+            new = np.where(
+                here & ~self.released, np.where(self.modes == 0.0, np.sign(found), self.modes), 0.0
+            )
             for k in np.flatnonzero(here & ~self.released & (new == 0.0)):
                 new[k] = np.sign(self.rate(k, t, y)[0]) * self.sign
             if np.array_equal(new, self.modes):

@@ -1,4 +1,4 @@
-"""Gradients where a model switches inside its own code: as accurate as elsewhere, moments of jumps included."""
+"""Gradients where a model switches inside its own code: as accurate as elsewhere, moments included."""
 
 from __future__ import annotations
 
