@@ -85,8 +85,8 @@ def holds(method, options: Options) -> bool:
 def integrate_held(
     model, method, span, y0, p, ts, options: Options, record: int, events=None, **flags
 ) -> Trajectory:
-    """As `sciad.solvers.stepping.integrate.integrate`, of a model with held branches and its own parameters p;
-    ``record`` is at least 1.
+    """As `sciad.solvers.stepping.integrate.integrate`, of a model with held branches and its own parameters
+    p; ``record`` is at least 1.
     """
     t, t1 = span
     y, sign = y0, 1.0 if t1 >= t else -1.0
@@ -255,8 +255,8 @@ class Switches:
         self.modes[:] = 0.0
 
     def after_step(self, desk, p, real, whole) -> tuple[float, np.ndarray] | None:
-        """Find the first switch in the step just accepted, and take the step back; time and state at its start,
-        or None where there is no switch after all.
+        """Find the first switch in the step just accepted, and take the step back; time and state at its
+        start, or None where there is no switch after all.
         """
         whole[state.CROSSED] = 0
         t0, h = float(real[state.T0]), float(real[state.LENGTH])
@@ -309,8 +309,8 @@ class Switches:
 
 
 def _first_zero(low: float, before, high: float, after, there, look):
-    """The first moment at which a place has passed zero, between one before and one behind, and which have: by
-    the Illinois method for the place that is furthest along.
+    """The first moment at which a place has passed zero, between one before and one behind, and which have:
+    by the Illinois method for the place that is furthest along.
     """
     tolerance = max(1e-13 * abs(high - low), 4e-16 * max(abs(low), abs(high)))
     side = 0
