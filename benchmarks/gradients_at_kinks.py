@@ -1,6 +1,7 @@
 """Gradients of models that switch: their error by tolerance, with kinks located and without, and their time.
 
-Run as ``python -m benchmarks.gradients_at_kinks``. The reference is SciPy's DOP853 at rtol 1e-12, differenced.
+Run as ``python -m benchmarks.gradients_at_kinks``. The reference is SciPy's DOP853 at rtol 1e-12, by
+differences.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ __all__ = ["pull_pieces", "push_pieces"]
 
 
 def pull_pieces(adjoint: Adjoint, trajectory: Trajectory, gys, times: bool, options) -> Cotangents:
-    """Cotangents of the inputs of a solve from those of its outputs; see `sciad.adjoints.ode.discrete.pull`."""
+    """Cotangents of a solve's inputs from its outputs'; see `sciad.adjoints.ode.discrete.pull`."""
     pieces = trajectory.pieces
     own, n = pieces.model.own, trajectory.n
     gp, lam, shift, gts = np.zeros(own), np.zeros(n), 0.0, []

@@ -54,8 +54,8 @@ def held(program: Program, moving: set[str], group: str, at: int, size: int) -> 
 
 
 def switching(program: Program, moving: set[str], group: str, at: int, size: int, count: int) -> Program:
-    """The program that computes, from the same inputs, the difference at each of the `count` places; NaN where
-    a place is not come to.
+    """The program that computes, from the same inputs, the difference at each of the `count` places; NaN
+    where a place is not come to.
     """
     out = copy_program(program)
     mems = {mem for node in walk(out.body) for kind, mem, _, _ in accesses(node) if kind == "load"}
