@@ -36,7 +36,8 @@ class Jump:
     """A switch at the end of a piece.
 
     The moment is where the difference ``g`` is zero, so it moves by
-    ``dt = -(gt dt0 + gy dy + gp dp) / rate``, and the state behind it by ``(before - after) dt`` more than the one in front of it.
+    ``dt = -(gt dt0 + gy dy + gp dp) / rate``, and the state behind it by
+    ``(before - after) dt`` more than the one in front of it.
 
     Attributes
     ----------
