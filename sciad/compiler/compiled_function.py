@@ -22,7 +22,7 @@ from sciad.compiler.derivatives.pushforward import pushforward
 from sciad.compiler.fence import MISTAKES, internal_error
 from sciad.compiler.ir.nodes import Program
 from sciad.compiler.ir.routines import failure_of
-from sciad.compiler.passes import held_branches
+from sciad.compiler.derivatives import held_branches
 from sciad.compiler.passes.pipeline import finish, optimize
 from sciad.compiler.tracing.given import WithObjects
 from sciad.compiler.tracing.trace import Group, Traced, trace
@@ -171,7 +171,7 @@ class CompiledFunction:
         """This function with a mode for each place where it switches while the inputs `moving` vary.
 
         Modes, and room for as many differences, follow the numbers of the input `group`. None where there is
-        no such place, or there are more than `most` of them; see `sciad.compiler.passes.held_branches`.
+        no such place, or there are more than `most` of them; see `sciad.compiler.derivatives.held_branches`.
         """
         code = self.once(("held", group, most), lambda: _held(self._code, moving, group, most))
         if code is None:

@@ -14,7 +14,7 @@ MOST = 64  # places where a model may switch
 class HeldModel(CompiledModel):
     """A model whose parameters end with a mode for each place where it switches and room for its difference.
 
-    See `sciad.compiler.passes.held_branches`.
+    See `sciad.compiler.derivatives.held_branches`.
 
     Attributes
     ----------
