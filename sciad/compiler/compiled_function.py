@@ -15,6 +15,7 @@ import numpy as np
 
 from sciad.compiler.backend.emit import Text, emit
 from sciad.compiler.backend.module import native_code, python_function, source_text, trampoline
+from sciad.compiler.derivatives import held_branches
 from sciad.compiler.derivatives.as_programs import along
 from sciad.compiler.derivatives.jacobian import jacobian
 from sciad.compiler.derivatives.pullback import pullback
@@ -22,7 +23,6 @@ from sciad.compiler.derivatives.pushforward import pushforward
 from sciad.compiler.fence import MISTAKES, internal_error
 from sciad.compiler.ir.nodes import Program
 from sciad.compiler.ir.routines import failure_of
-from sciad.compiler.derivatives import held_branches
 from sciad.compiler.passes.pipeline import finish, optimize
 from sciad.compiler.tracing.given import WithObjects
 from sciad.compiler.tracing.trace import Group, Traced, trace
