@@ -11,10 +11,12 @@ from sciad.adjoints.ode.solve_rules import loss_not_finite
 from sciad.adjoints.ode.sweeps.sweep_driver import solve_along, solve_backwards
 from sciad.compiler.ir.routines import Reversed, Routine
 from sciad.errors import NotDifferentiable, SolverError
+from sciad.solvers.model.held_model import held_model
 from sciad.solvers.model.models import Model
 from sciad.solvers.routines import plan_layout as at
 from sciad.solvers.routines.native_plan import driver, named, resident
 from sciad.solvers.routines.solve_routine import SolveRoutine, failure_of_report, model_names
+from sciad.solvers.warn import warn
 
 __all__ = ["back_plan", "failure_of_sweep", "reversed_solve", "tangent_of_solve"]
 
@@ -23,6 +25,7 @@ def reversed_solve(routine: SolveRoutine, wanted: tuple[bool, ...]) -> Reversed:
     """A solve with its record, and the sweep backwards over it."""
     if routine.record:
         raise _second_order()
+    _warn_of_kinks(routine)
     span, _, _, times, _ = wanted
     return Reversed(routine.recording(), 1, Backwards(span or times))
 
@@ -31,7 +34,17 @@ def tangent_of_solve(routine: SolveRoutine) -> Routine:
     """A solve with its record and the sweep forwards over it."""
     if routine.record:
         raise _second_order()
+    _warn_of_kinks(routine)
     return Along(routine.recording(back=False))
+
+
+def _warn_of_kinks(routine: SolveRoutine) -> None:
+    if routine.options.kinks and held_model(routine.model) is not None:
+        warn(
+            "the model switches (if, abs, maximum, where, sign), and a solve inside of a compiled function "
+            "does not stop there: its derivative is less accurate, and leaves out how moments of jumps move. Take "
+            "ad.jit from the function around the solve, or give kinks=False to accept that"
+        )
 
 
 def _second_order() -> NotDifferentiable:

@@ -51,6 +51,7 @@ def lowered_solve_ivp(
     mass_matrix=None,
     controller=None,
     adjoint="auto",
+    kinks=True,
     progress=False,
 ):
     """A solve as a call of machine code."""
@@ -76,7 +77,7 @@ def lowered_solve_ivp(
     most = static(t, max_steps, "max_steps")
     try:
         check_step_limits(1.0, 1.0, None, 1.0, most)
-        options = Options(max_steps=step_limit(most))
+        options = Options(max_steps=step_limit(most), kinks=static(t, kinks, "kinks") is True)
         adjoint = adjoint_given(static(t, adjoint, "adjoint"), "solve_ivp")
     except (TypeError, ValueError) as error:
         raise Refusal(str(error)) from error

@@ -10,6 +10,7 @@ from sciad.compiler.differentiable_program import Primitive
 from sciad.compiler.ir.nodes import Address, Alloc, Block, Call, Input, Program, RoutineCall, Value, View
 from sciad.compiler.ir.routines import RoutineSite
 from sciad.eager.traced import Traced
+from sciad.solvers.model.held_model import held_model
 from sciad.solvers.model.models import CompiledModel
 from sciad.solvers.ode.solve_primitive import Problem
 from sciad.solvers.routines.solve_routine import SolveRoutine
@@ -24,7 +25,10 @@ def serves(problem: Problem, *inputs) -> bool:
         return False
     if type(adjoint_given(problem.adjoint, "solve_ivp")).__name__ != "DiscreteAdjoint":
         return False
-    return all(_derivatives(x) <= 1 for x in inputs)
+    most = max(map(_derivatives, inputs))
+    if most and problem.options.kinks and held_model(problem.model) is not None:
+        return False  # machine code does not stop where the model switches
+    return most <= 1
 
 
 def _derivatives(x) -> int:

@@ -232,3 +232,17 @@ def test_smooth_models_and_those_with_too_many_places_have_no_modes():
     for model, n in ((smooth, 2), (stepped, 2), (many, 100)):
         assert held_model(build_model(model, (n,), (np.ones(1),))[0]) is None
     assert held_model(build_model(many, (3,), (np.ones(1),))[0]).switches == 3
+
+
+def test_maps_stop_at_switches_and_compiled_functions_warn():
+    def loss(p):
+        sol = solve_ivp(lagged, (0.0, 2.0), np.array([0.5]), "Tsit5", [2.0], args=(p,), rtol=1e-9, atol=1e-11)
+        return sol.y[0, -1]
+
+    rows = np.array([[0.8, 0.7], [1.1, 0.3]])
+    wanted = [differences(lambda p: after_lag(np.array([*p, 0.5, 0.0, 2.0])), p) for p in rows]
+    np.testing.assert_allclose(ad.vmap(ad.grad(loss))(rows), wanted, rtol=1e-6)
+    found = ad.grad(lambda rows: np.sum(ad.vmap(loss)(rows)))(rows)
+    np.testing.assert_allclose(found, wanted, rtol=1e-6)
+    with pytest.warns(UserWarning, match="does not stop there"):
+        ad.grad(ad.jit(loss))(rows[0])
