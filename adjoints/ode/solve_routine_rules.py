@@ -41,9 +41,9 @@ def tangent_of_solve(routine: SolveRoutine) -> Routine:
 def _warn_of_kinks(routine: SolveRoutine) -> None:
     if routine.options.kinks and held_model(routine.model) is not None:
         warn(
-            "the model switches (if, abs, maximum, where, sign), and a solve inside of a compiled function "
-            "does not stop there: its derivative is less accurate, and leaves out how moments of jumps move. Take "
-            "ad.jit from the function around the solve, or give kinks=False to accept that"
+            "the model switches (if, abs, maximum, where), and a solve inside of a compiled function "
+            "does not stop there: its derivative is less accurate, and leaves out how moments of jumps move. "
+            "Take ad.jit from the function around the solve, or give kinks=False to accept that"
         )
 
 
