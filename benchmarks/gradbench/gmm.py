@@ -15,25 +15,19 @@ def log_sum_exp(x):
 
 
 def log_likelihood(alpha, mu, q, l, x, gamma, m):
+    """`q` [k, d] and `l` [k, d (d - 1)/2] are the diagonals (as logarithms) and the rest of triangles."""
     n, d = x.shape
     k = len(alpha)
-    diagonals = np.exp(q)
-    sums = np.sum(q, axis=1)
-    total = 0.0
-    terms = np.empty(k)
-    centered, turned = np.empty(d), np.empty(d)
-    for i in range(n):
-        for c in range(k):
-            for a in range(d):
-                centered[a] = x[i, a] - mu[c, a]
-                turned[a] = diagonals[c, a] * centered[a]
-            at = 0
-            for a in range(d):
-                for b in range(a + 1, d):
-                    turned[b] += l[c, at] * centered[a]
-                    at += 1
-            terms[c] = alpha[c] + sums[c] - 0.5 * np.sum(turned * turned)
-        total += log_sum_exp(terms)
+    columns, rows = np.triu_indices(d, 1)
+    diagonals, sums = np.exp(q), np.sum(q, axis=1)
+    terms = np.empty((n, k))
+    for c in range(k):
+        triangle = np.diag(diagonals[c])
+        triangle[rows, columns] = l[c]
+        turned = (x - mu[c]) @ triangle.T
+        terms[:, c] = alpha[c] + sums[c] - 0.5 * np.sum(turned * turned, axis=1)
+    largest = np.max(terms, axis=1)
+    total = np.sum(largest + np.log(np.sum(np.exp(terms - largest[:, None]), axis=1)))
     prior = 0.5 * gamma**2 * (np.sum(diagonals**2) + np.sum(l**2)) - m * np.sum(sums)
     return total - n * log_sum_exp(alpha) - prior
 
