@@ -14,6 +14,8 @@ SMALLEST_RTOL = 100 * np.finfo(float).eps
 _factor: ContextVar[float] = ContextVar("tolerance_factor", default=1.0)
 factor = _factor.get
 
+present = np.ones(1)  # the same for solves in machine code, which know nothing of contexts
+
 
 @contextlib.contextmanager
 def tighter(share: float):
@@ -34,11 +36,13 @@ def tighter(share: float):
     """
     if not 0.0 < share <= 1.0:
         raise ValueError(f"the share of the tolerances must be in (0, 1], not {share!r}")
-    token = _factor.set(_factor.get() * share)
+    token, before = _factor.set(_factor.get() * share), present[0]
+    present[0] = factor()
     try:
         yield
     finally:
         _factor.reset(token)
+        present[0] = before
 
 
 def tightened(method, rtol, atol, first_step, max_step):

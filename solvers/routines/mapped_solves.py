@@ -55,7 +55,7 @@ def solve_mapped(problem: Problem, t0, t1, ts, y0, p):
     primitive = model.plans.get(key)
     if primitive is None:
         adjoint = adjoint_given(problem.adjoint, "solve_ivp")
-        routine = SolveRoutine(model, problem.method, options, count, adjoint, *sizes)
+        routine = SolveRoutine(model, problem.method, options, count, adjoint, *sizes, settled=True)
         primitive = model.plans[key] = Primitive(_program(routine, len(control)))
     shape = np.shape(y0)
     out = primitive(np.stack([t0, t1]), np.reshape(y0, (model.n,)), p, ts, control)

@@ -33,8 +33,10 @@ MOST_BYTES = 22  # that the record may take, or -1
 OTHER_PLAN = 23  # address of the plan of the method to switch to, or 0
 ATOLS = 24
 ROW_RTOL = 26  # the row of the relative tolerances, behind which is that of the absolute ones
+SHARE_AT = 27  # address of the factor of all tolerances, 1 but where errors of gradients are estimated
+ADAPTIVE_PLAN = 28  # 1: the method chooses its steps
 BACK_PLAN = 25  # address of the plan of the sweep backwards over its records, or 0
-PLAN_SIZE = 28
+PLAN_SIZE = 30
 
 # What a solve is controlled by, numbers that are known when it begins
 FIRST_STEP = 0  # or 0

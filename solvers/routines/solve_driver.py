@@ -20,6 +20,7 @@ from sciad.native.runtime import (
     whole_at,
 )
 from sciad.solvers.routines.plan_layout import (
+    ADAPTIVE_PLAN,
     ATOLS,
     BAD_CONTROL,
     BAD_PARAMETER,
@@ -52,6 +53,7 @@ from sciad.solvers.routines.plan_layout import (
     RTOLS,
     SCRATCH,
     SCRATCH_AT,
+    SHARE_AT,
     SLOPE_AT,
     SMALLEST_RTOL,
     SPARE,
@@ -274,21 +276,25 @@ def set_control(plan, control, real, state_at, length):
         return FIRST_STEP
     if not control[MAX_STEP] > 0.0:
         return MAX_STEP
-    real[STEP] = first
-    real[LARGEST] = control[MAX_STEP]
+    share = numbers_at(plan[SHARE_AT], 1)[0]
+    halves = 0.5 if share != 1.0 and plan[ADAPTIVE_PLAN] == 0 else 1.0
+    if plan[ADAPTIVE_PLAN] == 0:
+        share = 1.0
+    real[STEP] = first * halves
+    real[LARGEST] = control[MAX_STEP] * halves
     relative = numbers_at(state_at + 8 * n * plan[ROW_RTOL], n)
     absolute = numbers_at(state_at + 8 * n * (plan[ROW_RTOL] + 1), n)
     for k in range(n):
         at = TOLERANCES + (k if plan[RTOLS] > 1 else 0)
         if not control[at] >= 0.0:
             return at
-        relative[k] = control[at]
+        relative[k] = max(control[at] * share, min(control[at], SMALLEST_RTOL))
         if control[at] > 0.0 and control[at] < SMALLEST_RTOL:
             relative[k] = SMALLEST_RTOL
         at = TOLERANCES + plan[RTOLS] + (k if plan[ATOLS] > 1 else 0)
         if not control[at] >= 0.0 or (control[at] == 0.0 and relative[k] == 0.0):
             return at
-        absolute[k] = control[at]
+        absolute[k] = control[at] * share
     return -1
 
 

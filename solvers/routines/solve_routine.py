@@ -15,6 +15,7 @@ from sciad.solvers.methods.explicit_tableaus import Tsit5
 from sciad.solvers.methods.names import AUTO, method_named
 from sciad.solvers.model.arguments import refuse_times
 from sciad.solvers.model.models import Model
+from sciad.solvers.ode import tolerance
 from sciad.solvers.routines import plan_layout as at
 from sciad.solvers.routines.native_plan import driver, named, resident
 from sciad.solvers.routines.solve_driver import solve_plain, solve_recording
@@ -58,6 +59,7 @@ class SolveRoutine(Routine):
     atols: int = 1
     stops: int = 0
     record: int = 0
+    settled: bool = False  # tolerances are already those of the present scope
     guarded: bool = False  # steps are short enough for derivatives, too, as they are where there is a record
     back: bool = True  # whether a record is for a sweep backwards, or forwards
 
@@ -123,6 +125,7 @@ class SolveRoutine(Routine):
             at.CAPACITY: FIRST_CAPACITY,
             at.MOST_BYTES: -1 if memory is None else int(memory),
             at.TABLE_SIZE: len(plan.table),
+            at.ADAPTIVE_PLAN: method.adaptive,
         }
         if plan.guarded:
             numbers[at.MOVED_ROWS], numbers[at.SPARE] = len(desk.beside[1]), len(desk.beside[2])
@@ -137,11 +140,12 @@ class SolveRoutine(Routine):
         if plan.guarded:
             made[at.MOVED_WHOLE_AT] = resident(desk.beside[0])
         made[at.TABLE_AT], made[at.KERNEL] = resident(plan.table), plan.code.address
+        made[at.SHARE_AT] = resident(np.ones(1)) if self.settled else tolerance.present.ctypes.data
         made[at.OTHER_PLAN] = 0 if other is None else other.ctypes.data
         made[at.BACK_PLAN] = 0 if back is None else back.ctypes.data
         plan.desks.append(desk)
         names = [plan.code.stem, *model_names(model, plan.kinds), other_name, back_name]
-        name, made = named(made, *images, sorted(numbers.items()), *names)
+        name, made = named(made, *images, sorted(numbers.items()), self.settled, *names)
         _solves[made.ctypes.data] = self, method, plan
         return name, made
 

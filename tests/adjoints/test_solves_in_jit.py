@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 import sciad as ad
+from sciad.adjoints.reports import gradient_error
 from sciad.errors import LossNotFinite
 from sciad.solvers import solve_ivp
+from sciad.solvers.ode.tolerance import tighter
 
 TS = np.linspace(0.0, 3.0, 7)
 P = np.array([1.5, 1.0, 0.8, 3.0])
@@ -230,6 +232,18 @@ def test_each_of_several_models_is_looked_at_anew():
     exact = {1: np.exp(-1.0), 2: 0.5}
     for one, two in ((1, 2), (2, 2), (1, 1), (2, 1)):
         np.testing.assert_allclose(made(one, two)(np.ones(1)), [exact[one], exact[two]], rtol=1e-6)
+
+
+def test_errors_of_gradients_are_estimated_as_outside():
+    def loss(p):
+        return np.sum(solved(p).y ** 2)
+
+    outside, inside = gradient_error.value_and_grad(loss)(P), gradient_error.value_and_grad(ad.jit(loss))(P)
+    np.testing.assert_allclose(inside[2], outside[2], rtol=1e-6)
+    rates = np.array([P, 1.1 * P])
+    with tighter(0.1):
+        mapped, alone = ad.vmap(loss)(rates), [loss(p) for p in rates]
+    np.testing.assert_allclose(mapped, alone, rtol=1e-14)
 
 
 # ------------------------------------------------------------ failures and refusals
