@@ -143,12 +143,12 @@ class _Machine:
         while count is None or trip < count:
             for c, value in zip(node.carried, current, strict=False):
                 self.env[c.param] = value
+            if node.index is not None:
+                self.env[node.index] = trip
             if node.pre is not None:
                 self.block(node.pre)
                 if not self.get(node.cond):
                     break
-            if node.index is not None:
-                self.env[node.index] = trip
             trip += 1
             self.block(node.body)
             current = [self.get(c.next) for c in node.carried]

@@ -22,6 +22,7 @@ from sciad.compiler.tracing.inner_programs import (
     inlined,
     store_leaf,
 )
+from sciad.compiler.tracing.structures import flatten
 from sciad.transforms import checkpoint as checkpoints
 from sciad.transforms import gradients, jacobians
 
@@ -31,9 +32,9 @@ def _callable(t, f, what: str) -> None:
         raise Refusal(f"{what} of {t.describe(f)}: only functions can be differentiated")
 
 
-def _numbers(argnums, args, what: str) -> list[int]:
+def _numbers(t, argnums, args, what: str) -> list[int]:
     """Positions of the arguments to differentiate in."""
-    given = list(argnums) if isinstance(argnums, tuple) else [argnums]
+    given = [argnums] if type(argnums) is int else flatten(t, argnums)[0]
     if not all(type(n) is int for n in given):
         raise Refusal(f"{what}: argnums must be the position of an argument, or a tuple of them")
     for n in given:
@@ -86,7 +87,7 @@ def _apply_value_and_grad(t, f, argnums, has_aux, /, *args, **kwargs):
 
 
 def _gradient(t, f, argnums, has_aux, args, kwargs, what):
-    numbers = _numbers(argnums, args, what)
+    numbers = _numbers(t, argnums, args, what)
     part = Part(t, f, args, kwargs, numbers, what)
     out = part.results
     if (
@@ -110,7 +111,7 @@ def _gradient(t, f, argnums, has_aux, args, kwargs, what):
     )  # fmt: skip
     bars = part.inputs_from(found[f"{part.name}_bar"])
     value = part.results_from(found["out"])
-    return value, (tuple(bars) if isinstance(argnums, tuple) else bars[0])
+    return value, (bars[0] if type(argnums) is int else tuple(bars))
 
 
 # ------------------------------------------------------------ linear maps
@@ -319,7 +320,7 @@ def _call_jacobian(f, argnums, mode, /, *args, **kwargs):
 
 @lower(_call_jacobian)
 def _apply_jacobian(t, f, argnums, mode, /, *args, **kwargs):
-    numbers = _numbers(argnums, args, "ad.jacobian")
+    numbers = _numbers(t, argnums, args, "ad.jacobian")
     part = Part(t, f, args, kwargs, numbers, "ad.jacobian")
     n, m = part.size, part.results.size
     x = part.elements(kept=True)
@@ -352,7 +353,7 @@ def _apply_jacobian(t, f, argnums, mode, /, *args, **kwargs):
             )
             for i, (given, at) in enumerate(zip(part.given, part.at, strict=True))
         ]
-        blocks.append(tuple(trees) if isinstance(argnums, tuple) else trees[0])
+        blocks.append(trees[0] if type(argnums) is int else tuple(trees))
     return out.tree(blocks)
 
 
