@@ -56,12 +56,11 @@ _ELSEWHERE = {
     **dict.fromkeys(("jit", "source"), "sciad.compiler.jit"),
     "compile": "sciad.transforms.compile_ahead",
     "debug_nan": "sciad.compiler.nan_debugging",
-    "random": "sciad.random",
     **dict.fromkeys(("sparse_jacobian", "sparsity"), "sciad.compiler.sparse.sparse_functions"),
     **dict.fromkeys(("solve_ivp", "solve_sde", "steady_state", "BrownianMotion"), "sciad.solvers"),
 }  # fmt: skip
 # packages above this one
-_PACKAGES = frozenset({"adjoints", "logdensity", "neural", "nn", "optimize", "solvers"})
+_PACKAGES = frozenset({"adjoints", "logdensity", "neural", "nn", "optimize", "random", "solvers"})
 
 
 def _adjoints():

@@ -5,6 +5,7 @@ from sciad import logdensity as logdensity
 from sciad import neural as neural
 from sciad import nn as nn
 from sciad import optimize as optimize
+from sciad import random as random
 from sciad import solvers as solvers
 from sciad.adjoints.ode.backsolve import BacksolveAdjoint as BacksolveAdjoint
 from sciad.adjoints.ode.discrete import DiscreteAdjoint as DiscreteAdjoint
