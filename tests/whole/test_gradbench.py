@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import sciad as ad
-from benchmarks.gradbench import NAMES, ba, functions, gmm, ht, inputs, kmeans, llsq, lse, lstm, ode
+from benchmarks.gradbench import NAMES, ba, by_hand, functions, gmm, ht, inputs, kmeans, llsq, lse, lstm, ode
 
 ROOT = Path(__file__).parents[2]
 SMALL = inputs.small()
@@ -113,6 +113,15 @@ def test_nested_derivatives(way):
     """Published: 0.20719187464861 (Pearlmutter and Siskind 2008); the saddle is the origin."""
     assert result("particle", way)[0] == pytest.approx(0.20719187464861, abs=1e-12)
     assert np.allclose(result("saddle", way), 0.0, atol=1e-5)
+
+
+def test_programs_by_hand():
+    """What the table compares with computes the same."""
+    own = {name: functions(name) for name in NAMES}
+    for (name, function), timed in by_hand.functions(own).items():
+        args = arguments(name, function)
+        found, expected = (np.asarray(f.call(*args)) for f in (timed, own[name][function]))
+        assert np.allclose(found, expected, rtol=1e-11, atol=1e-13)
 
 
 def test_the_protocol():
