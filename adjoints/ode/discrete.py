@@ -122,15 +122,15 @@ def pull(model, trajectory, p: np.ndarray, gys: np.ndarray, times: bool = False)
         here = slice(part.first, part.last)
         whole[sweep.CURSOR] = part.last - part.first
         arrays = part.rows, place[here], gys[here], gts[here], state, p, gp, gt, desk.work, desk.scratch, mass
-        restarts = trajectory.restarts(part.rows) if trajectory.after else ()
+        restarts = trajectory.restarts(part.rows) if trajectory.after else _NO_RESTARTS
         high = part.steps
-        for low in (*(k for k in reversed(restarts) if k), 0):
+        for low in _FIRST_ROW if not restarts else [*(k for k in reversed(restarts) if k), 0]:
             whole[sweep.LOW], whole[sweep.HIGH] = low, high
             whole[sweep.BEGINS] = low > 0 or part.begin is None or 0 in restarts
             status = plan.kernel(plan.table, whole, *arrays)
             if status:
                 break
-            if whole[sweep.BEGINS] and plan.family.carried:
+            if restarts and whole[sweep.BEGINS] and plan.family.carried:
                 state[trajectory.method.stages] = 0.0  # the step before closes with a stage of its own
             high = low
         if status:
@@ -362,6 +362,8 @@ def _kernel(method, direction: str, model):
 
 _kernels: dict = {}
 _NONE = np.empty(0)
+_NO_RESTARTS: list[int] = []
+_FIRST_ROW = (0,)
 _NO_ROWS = np.empty((0, 0))
 
 

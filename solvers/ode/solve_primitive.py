@@ -110,7 +110,9 @@ def run(
     options = problem.options
     if dense and not options.dense_always:
         options = replace(options, dense_always=True)
-    model = held_model(problem.model) if held and holds(method, options) else None
+    model = None
+    if held and record and problem.model.plans.get("held", 0) is not None and holds(method, options):
+        model = held_model(problem.model)
     if model is None:
         model, take, limits = problem.model, integrate, {"memory": memory, "guarded": guarded}
     else:

@@ -365,7 +365,7 @@ def _run(
     step = float(real[state.STEP])
     return Trajectory(
         *(method, ts, ys, rows, place, t_end, y_end, code, whole.copy(), message, step, options.mass, taken),
-        *(t0, _after(options.stops, t0, t1)),
+        *(t0, _after(options.stops, t0, t1) if options.stops else _NO_STOPS),
     )
 
 
@@ -424,6 +424,9 @@ def _first_step(method, options: Options) -> float:
     if math.isfinite(options.max_step):
         return options.max_step
     raise ValueError(f"{method.name} has a fixed step: give it as first_step")
+
+
+_NO_STOPS: dict[float, float] = {}
 
 
 def _after(stops, t0: float, t1: float) -> dict[float, float]:
