@@ -8,8 +8,10 @@ from hypothesis import strategies as st
 from sciad.compiler.ir import interpret
 from sciad.compiler.ir.verify import verify
 from sciad.compiler.tracing.trace import Group, trace
-from tests.compiler.agree import agree, copies, run, traced
+from sciad.errors import UnsupportedSyntax
+from tests.compiler.agree import agree, copies, floats, run, traced
 from tests.problems.ode_models import MODELS
+from tests.problems.random_constructs import ConstructWriter
 from tests.problems.random_language import LanguageWriter
 from tests.problems.random_programs import random_program
 from tests.problems.traced_programs import PROGRAMS
@@ -57,19 +59,38 @@ def test_much_random_language(batch):
         check_random(seed, 9, LanguageWriter)
 
 
+@pytest.mark.parametrize("batch", range(2))
+def test_random_constructs(batch):
+    for seed in range(20 * batch, 20 * (batch + 1)):
+        check_random(seed, 3, ConstructWriter)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("batch", range(20))
+def test_many_random_constructs(batch):
+    refused = 0
+    for seed in range(1000 + 100 * batch, 1100 + 100 * batch):
+        try:
+            check_random(seed, 5, ConstructWriter)
+        except UnsupportedSyntax:
+            refused += 1
+    assert refused <= 4
+
+
 def check_random(seed, size=9, writer=None):
-    """The value, or that a name is not bound, is Python's."""
+    """The value, or the class of the exception, is Python's."""
     source, f, inputs = random_program(seed, size, writer)
     want, raised, got_raised = None, None, None
     with np.errstate(all="ignore"):
         try:
             want = f(*copies(inputs))
-        except NameError as error:
+        except (NameError, ValueError, LookupError, ArithmeticError) as error:
             raised = type(error).__name__
-    found = trace(f, [Group("x", inputs[0]), Group("A", inputs[1]), Group("c", inputs[2], scalar=True)])
+    found = trace(f, [Group("x", inputs, spread=True)])
     verify(found.program)
+    flat = floats(inputs, list(found.gather(f)))
     try:
-        got = found.out_tree.unflatten(interpret.run(found.program, *map(np.ravel, inputs)))
+        got = found.out_tree.unflatten(interpret.run(found.program, flat))
     except interpret.Left as left:
         got_raised = found.program.sites[left.site - 1].exception
     assert got_raised == raised, source

@@ -11,6 +11,7 @@ from sciad.compiler.derivatives.pushforward import pushforward
 from sciad.compiler.ir.verify import verify
 from sciad.compiler.passes.pipeline import finish, optimize
 from sciad.compiler.tracing.trace import Group, trace
+from tests.problems.random_constructs import ConstructWriter
 from tests.problems.random_language import LanguageWriter
 from tests.problems.random_programs import random_program
 
@@ -34,14 +35,15 @@ def close(a, b, tol, scale=0.0):
 def check(seed, size, compiled, writer=None):
     """True if everything agrees; None where the program itself is not finite or differences cannot judge."""
     _, f, inputs = random_program(seed, size, writer)
-    x = np.concatenate([np.ravel(a) for a in inputs])
     try:
         expected = np.ravel(f(*[np.copy(a) if isinstance(a, np.ndarray) else a for a in inputs]))
-    except NameError:
+    except (NameError, ValueError, LookupError, ArithmeticError):
         return None
     if not np.all(np.isfinite(expected)):
         return None
-    primal = verify(optimize(trace(f, [Group("x", inputs, spread=True)]).program))
+    found = trace(f, [Group("x", inputs, spread=True)])
+    x = np.concatenate([np.ravel(a) for a in (*inputs, *found.gather(f))])
+    primal = verify(optimize(found.program))
     reverse = verify(pullback(primal))
     programs = (primal, verify(pushforward(primal)), reverse, verify(pushforward(reverse)))
     value, push, pull, second = (compiled(p) for p in programs)
@@ -93,6 +95,11 @@ def test_random_programs(batch):
 def test_random_language():
     results = [check(seed, 2 + seed % 3, python, LanguageWriter) for seed in range(12)]
     assert results.count(True) >= 9
+
+
+def test_random_constructs():
+    results = [check(seed, 2 + seed % 2, python, ConstructWriter) for seed in range(16)]
+    assert results.count(True) >= 11
 
 
 def test_random_programs_native():

@@ -9,7 +9,10 @@ piecewise smooth.  They always end.
 
 from __future__ import annotations
 
+import functools
+import itertools
 import linecache
+import math
 import random
 
 import numpy as np
@@ -23,7 +26,13 @@ def random_program(seed: int, size: int = 9, writer: type | None = None):
     source = writer(random.Random(seed), size).program()
     filename = f"<random program {writer.__name__} {seed}.{size}>"
     linecache.cache[filename] = (len(source), None, source.splitlines(True), filename)
-    namespace: dict = {"np": np}
+    namespace: dict = {
+        "__name__": "random_program",
+        "np": np,
+        "math": math,
+        "itertools": itertools,
+        "functools": functools,
+    }
     exec(compile(source, filename, "exec"), namespace)
     rng = np.random.default_rng(seed)
     n = _length(seed)

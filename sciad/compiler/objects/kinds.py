@@ -273,3 +273,23 @@ def is_scalar(x) -> bool:
 
 def is_array(x) -> bool:
     return isinstance(x, ARRAYS)
+
+
+def reached(x, seen: set[int]) -> None:
+    """Collect the ids of all boxes that can be reached from `x`."""
+    if isinstance(x, Small):
+        seen.add(id(x.box))
+    elif isinstance(x, (tuple, list)):
+        for e in x:
+            reached(e, seen)
+    elif isinstance(x, Box):
+        if id(x) not in seen:
+            seen.add(id(x))
+            for e in x.slots.values():
+                reached(e, seen)
+    elif isinstance(x, (Bound, Closure)):
+        reached(x.args if isinstance(x, Bound) else [x.frame.box, *x.kw_defaults.values()], seen)
+    elif isinstance(x, DictView):
+        reached(x.owner, seen)
+    elif isinstance(x, Lazy):
+        reached([r for r, _ in x.reads], seen)

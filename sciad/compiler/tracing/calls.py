@@ -83,7 +83,7 @@ class Calls(Instances):
         else:
             result = self.unless_raised(lambda: self.call(fn, args, kwargs))
         self.inflight.pop()
-        if self.raised is True:
+        if self.raised is True or self.dead:
             raise Raised
         return result
 

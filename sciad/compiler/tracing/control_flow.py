@@ -33,18 +33,14 @@ from sciad.compiler.ir.nodes import (
 )
 from sciad.compiler.objects.kinds import (
     UNDEFINED,
-    Bound,
     Box,
-    Closure,
     Conflict,
-    DictView,
     FrameBox,
-    Lazy,
     ListBox,
-    Small,
     is_flag,
     is_name,
     is_scalar,
+    reached,
 )
 from sciad.compiler.objects.merging import Merge, same
 from sciad.compiler.tracing.allocations import Bases
@@ -303,7 +299,12 @@ class State(Known):
         self.probing, self.probed = first or self.probing, False
         probe = _Probe()
         try:
-            yield probe
+            try:
+                yield probe
+            except Unbound:
+                if not first:
+                    raise
+                self.dead = self.probed = True
             probe.used = self.probed and first
         finally:
             self.probing, self.probed = outer[0], outer[1] or (self.probed and outer[0])
@@ -322,30 +323,10 @@ class State(Known):
                     grown.append(other)
         visible: set[int] = set()
         for frame in self.frames:
-            _reach(frame.box, visible)
-        _reach(self.inflight, visible)
+            reached(frame.box, visible)
+        reached(self.inflight, visible)
         del family[id(box)]
         return [other for k, other in family.items() if k in visible]
-
-
-def _reach(x, seen: set[int]) -> None:
-    """Collect the ids of all boxes that can be reached from `x`."""
-    if isinstance(x, Small):
-        seen.add(id(x.box))
-    elif isinstance(x, (tuple, list)):
-        for e in x:
-            _reach(e, seen)
-    elif isinstance(x, Box):
-        if id(x) not in seen:
-            seen.add(id(x))
-            for e in x.slots.values():
-                _reach(e, seen)
-    elif isinstance(x, (Bound, Closure)):
-        _reach(x.args if isinstance(x, Bound) else [x.frame.box, *x.kw_defaults.values()], seen)
-    elif isinstance(x, DictView):
-        _reach(x.owner, seen)
-    elif isinstance(x, Lazy):
-        _reach([r for r, _ in x.reads], seen)
 
 
 class _Probe:

@@ -29,6 +29,7 @@ from sciad.compiler.objects.kinds import (
 from sciad.compiler.tracing.arithmetic import Arithmetic
 from sciad.compiler.tracing.comparisons import Comparisons
 from sciad.compiler.tracing.containers import Containers
+from sciad.compiler.tracing.exceptions import Raised
 from sciad.compiler.tracing.instances import UNARY
 from sciad.compiler.tracing.purity import may_call
 
@@ -100,6 +101,10 @@ class Expressions(Containers, Comparisons, Arithmetic):
                 value = self.outside(frame, name)
                 break
             frame = frame.parent
+        if value is UNDEFINED and self.in_region() and not self.probing:
+            self._require_bound(frame, name, False)  # an error of the program's, if it comes here
+            self.dead = True
+            raise Raised
         if value is UNDEFINED:
             raise Unbound(
                 f"{name} may be used before it is assigned", f"Assign {name} before, on every path."

@@ -56,7 +56,7 @@ class Statements(Expressions):
                     need.error = located(need.refusal, self.frame.source.filename, self.node)
                 raise
             except Raised:
-                if not self.catching:
+                if not self.catching and not self.dead:
                     raise
                 return
             if self.catching and isinstance(self.raised, Value):
@@ -341,7 +341,10 @@ class Statements(Expressions):
 
     def _head(self, test):
         raised = self.raised
-        cond = self.condition(test)
+        try:
+            cond = self.condition(test)
+        except Raised:
+            raise Refusal("a condition of a loop that always raises", "Compute it in the loop.") from None
         if self.raised is not raised:
             raise Refusal(
                 "a condition of a loop that may raise, in a try statement", "Compute it in the loop."
