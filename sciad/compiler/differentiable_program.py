@@ -73,26 +73,33 @@ class Primitive:
         self.run("pushforward", *inputs, *(np.ascontiguousarray(d, float) for d in dots), out, out_dot)
         return out, out_dot
 
-    def pull(self, inputs):
+    def pull(self, inputs, wrt: tuple[bool, ...] | None = None):
+        """Value and pullback; of plain inputs only those `wrt` have cotangents, others None."""
         if any(map(is_traced, inputs)):
             return self.forward.call(*inputs), lambda g: self.split(self.cotangent(*inputs, g))
         if self.program.n_out == 1:  # the gradient itself, in the same sweep as the value
-            out, bars = self.gradient(inputs, _ONE)
-            return (
-                out,
-                lambda g: (
-                    tuple(product(g, bar) for bar in self.gradient(inputs, _ONE)[1])
-                    if zeros.heeded
-                    else tuple(g * bar for bar in bars)
-                ),
-            )
+            out, bars = self.gradient(inputs, _ONE, wrt)
+
+            def scaled(g):
+                if zeros.heeded:
+                    return self.every([product(g, bar) for bar in self.gradient(inputs, _ONE, wrt)[1]], wrt)
+                return self.every([g * bar for bar in bars], wrt)
+
+            return out, scaled
 
         def pull(g):
             if is_traced(g):
                 return self.split(self.cotangent(*inputs, g))
-            return self.gradient(inputs, np.ascontiguousarray(g, float))[1]
+            return self.every(self.gradient(inputs, np.ascontiguousarray(g, float), wrt)[1], wrt)
 
         return self.forward.value(*inputs), pull
+
+    def every(self, bars, wrt) -> tuple:
+        """Cotangents of all inputs, from those of the wanted ones."""
+        if wrt is None or all(wrt):
+            return tuple(bars)
+        found = iter(bars)
+        return tuple([next(found) if wanted else None for wanted in wrt])
 
     @property
     def forward(self) -> Primitive:

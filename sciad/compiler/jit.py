@@ -128,7 +128,7 @@ class Jitted(Portable):
             entry = self.known(args)
             if entry is not None:
                 captured = entry.gather(self.__wrapped__) if entry.captures else ()
-                return entry.direct(args, captured) if plain(captured) else entry.call(*args, *captured)
+                return entry.direct(args, captured) if plain(captured) else entry([*args, *captured])
         entry, numbers = self._entry(args, kwargs)
         return entry(numbers)
 

@@ -47,11 +47,26 @@ class Version:
         self.result = tree.shapes[0][0] if single else None
         self.tangent_tree = OutTree(tree.structure, [(shape, "f") for shape, _ in tree.shapes], tree.statics)
         self.wanted: dict = {}
+        self.calls: dict = {}
 
     def __call__(self, leaves: list):
-        if any(is_traced(x) for x in leaves):
-            return self.call(*leaves)
+        traced = tuple(map(is_traced, leaves))
+        if any(traced):
+            return self.call_with(traced)(*leaves)
         return self.value(*leaves)
+
+    def call_with(self, traced: tuple[bool, ...]):
+        """The custom function whose pullback sweeps only the inputs that hold traced leaves."""
+        found = self.calls.get(traced)
+        if found is None:
+            wrt = [traced[k] for k in sorted(self.large)]
+            wrt.append(any(t for k, t in enumerate(traced) if k not in self.large))
+            found = self.call
+            if not all(wrt):
+                found = custom(self.value, self.push, functools.partial(self.pull, wrt=tuple(wrt)))
+                found.name, found.__name__, found.whole = self.call.name, self.call.__name__, True
+            self.calls[traced] = found
+        return found
 
     def direct(self, args: tuple, captured: tuple):
         """The same for plain arguments that are leaves: straight to the machine code."""
@@ -157,8 +172,8 @@ class Version:
         out, out_dot = self.primitive.push(self.inputs(leaves), self.inputs(filled))
         return self.out_tree.unflatten(out), self.out_tree.unflatten(out_dot)
 
-    def pull(self, leaves):
-        out, pull = self.primitive.pull(self.inputs(leaves))
+    def pull(self, leaves, wrt: tuple[bool, ...] | None = None):
+        out, pull = self.primitive.pull(self.inputs(leaves), wrt)
         shapes = [np.shape(x) for x in leaves]
 
         def pull_leaves(g):
@@ -172,7 +187,10 @@ class Version:
         parts, at = [], 0
         for k, shape in enumerate(shapes):
             if k in self.large:
-                parts.append(np.reshape(large[k], shape))
+                parts.append(None if large[k] is None else np.reshape(large[k], shape))
+                continue
+            if small is None:
+                parts.append(None)
                 continue
             size = math.prod(shape)
             parts.append(np.reshape(small[at : at + size], shape) if shape else small[at])

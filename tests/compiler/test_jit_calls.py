@@ -184,3 +184,24 @@ def test_few_calls():
     g, h, j = ad.grad(f), ad.hessian(f), ad.jacobian(v)
     found = {name: calls(run) for name, (run, _) in limits.items()}
     assert all(found[name] <= limits[name][1] for name in found), found
+
+
+def test_only_what_is_differentiated_is_swept():
+    """A large argument that is a constant has no cotangent, below eager code, too."""
+    f, table = ad.jit(lambda p, x: p[0] * x + p[1]), np.linspace(0.0, 1.0, 500)
+    loss = lambda p: np.sum(np.sin(f(p, table)))  # noqa: E731
+    plain = lambda p: np.sum(np.sin(p[0] * table + p[1]))  # noqa: E731
+    p = np.array([1.0, 2.0])
+    np.testing.assert_allclose(ad.grad(loss)(p), ad.grad(plain)(p), rtol=1e-13)
+    np.testing.assert_allclose(ad.hessian(loss)(p), ad.hessian(plain)(p), rtol=1e-12)
+    (version,) = f._entries.values()
+    pull = version.pull([p, table], wrt=(False, True))[1]
+    assert [c is None for c in pull(np.ones(500))] == [False, True]
+    assert ("pullback", (False, True)) in version.primitive.entries
+    both = lambda p, x: np.sum(np.sin(f(p, x)))  # noqa: E731
+    found, wanted = (
+        ad.grad(both, (0, 1))(p, table),
+        ad.grad(lambda p, x: np.sum(np.sin(p[0] * x + p[1])), (0, 1))(p, table),
+    )
+    for a, b in zip(found, wanted, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-13)
