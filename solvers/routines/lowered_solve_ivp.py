@@ -17,9 +17,9 @@ from sciad.compiler.tracing.outlines import outline
 from sciad.solvers.methods.names import method_named
 from sciad.solvers.model.arguments import check_step_limits
 from sciad.solvers.model.build_model import build_model
-from sciad.solvers.ode.solution import Solution
 from sciad.solvers.ode.solve_ivp import solve_ivp, step_limit
 from sciad.solvers.ode.traced_solve import SUCCESS
+from sciad.solvers.routines.program_solution import ProgramSolution
 from sciad.solvers.routines.solve_routine import SolveRoutine
 from sciad.solvers.stepping.trajectory import Options
 from sciad.solvers.suggestions import adjoint_given
@@ -98,7 +98,7 @@ def lowered_solve_ivp(
     if only_end:
         y, times = EndOnly(y), EndOnly(times)
     fields = {"t": times, "y": y, "status": 0, "success": True, "message": SUCCESS}
-    return t.box(fields, cls=RecordBox, type_=Solution)
+    return t.box(fields, cls=RecordBox, type_=ProgramSolution)
 
 
 def _control(t, n: int, method, rtol, atol, first_step, max_step, tstops) -> tuple[list, tuple]:

@@ -246,6 +246,14 @@ def test_errors_of_gradients_are_estimated_as_outside():
     np.testing.assert_allclose(mapped, alone, rtol=1e-14)
 
 
+def test_what_there_is_of_a_solution():
+    outside, sol = solved(P), ad.jit(solved)(P)
+    assert np.array_equal(sol.t, TS) and np.array_equal(sol["y"], outside["y"])
+    assert (sol.status, sol.success, sol.message) == (0, True, outside.message)
+    with pytest.raises(ad.UnsupportedSyntax, match=r"no field or method 'nfev'[\s\S]*solve outside"):
+        ad.jit(lambda p: solved(p).nfev)(P)
+
+
 # ------------------------------------------------------------ failures and refusals
 
 

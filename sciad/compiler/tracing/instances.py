@@ -109,7 +109,9 @@ class Instances:
         order = cls.__mro__ if after is None else cls.__mro__[cls.__mro__.index(after) + 1 :]
         home = next((k for k in order if name in vars(k)), None)
         if home is None or (home is object and name not in _OF_OBJECT):
-            raise Refusal(f"{cls.__name__} has no field or method {name!r}")
+            raise Refusal(
+                f"{cls.__name__} has no field or method {name!r}", getattr(cls, "in_programs", None)
+            )
         if home is object or is_library(home):
             if name in ("__init__", "__post_init__", "__init_subclass__"):
                 return Bound("nothing", ())

@@ -1,0 +1,36 @@
+"""What a solve inside of a compiled function returns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = ["ProgramSolution"]
+
+
+@dataclass
+class ProgramSolution:
+    """Result of ``solve_ivp`` in a function compiled by ``ad.jit``: a solve that fails raises instead.
+
+    Attributes
+    ----------
+    t : ndarray (k,)
+    y : ndarray, shape of y0 + (k,)
+    status : int
+    success : bool
+    message : str
+    """
+
+    t: np.ndarray
+    y: np.ndarray
+    status: int
+    success: bool
+    message: str
+
+    in_programs = (
+        "Compiled functions have t, y, status, success and message of a solve; for the rest solve outside."
+    )
+
+    def __getitem__(self, name: str):
+        return getattr(self, name)
