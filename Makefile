@@ -9,14 +9,16 @@ RUN := $(VENV)/bin/python
 VENV_FULL := $(abspath $(VENV))
 TEST_STAMP := $(VENV)/.installed-test
 DEV_STAMP := $(VENV)/.installed-dev
+DOCS_STAMP := $(VENV)/.installed-docs
 PYTEST_FLAGS ?= -n auto
 
-.PHONY: demo test test-long lint format clean help
+.PHONY: demo test test-long lint format docs clean help
 
 help:
 	@echo "make demo       fit the Lotka-Volterra model to the pelt data; prints the table, writes output/lotka_volterra_fit.png"
 	@echo "make test       all tests but the long ones"
 	@echo "make test-long  all tests"
+	@echo "make docs       the site, in build/site; warnings are errors"
 	@echo "make lint       formatting, lint and the direction of imports (make format mends the formatting)"
 
 demo: $(TEST_STAMP)
@@ -33,6 +35,10 @@ lint: $(DEV_STAMP)
 	$(RUN) -m ruff check .
 	@rm -rf build/imports && mkdir -p build/imports && cp -r sciad build/imports && cp -r solvers adjoints build/imports/sciad
 	cd build/imports && PYTHONPATH=. $(VENV_FULL)/bin/lint-imports --no-logo --no-cache ../../.importlinter
+
+docs: $(DOCS_STAMP)
+	@rm -rf build/packages && mkdir -p build/packages && cp -r sciad build/packages && cp -r solvers adjoints build/packages/sciad
+	NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build --strict
 
 format: $(DEV_STAMP)
 	$(RUN) -m ruff format .
@@ -55,3 +61,7 @@ $(TEST_STAMP): pyproject.toml | $(RUN)
 $(DEV_STAMP): pyproject.toml | $(RUN)
 	$(RUN) -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	@touch $@ $(TEST_STAMP)
+
+$(DOCS_STAMP): pyproject.toml | $(RUN)
+	$(RUN) -m pip install --quiet --disable-pip-version-check -e '.[docs]'
+	@touch $@
