@@ -11,6 +11,13 @@ from mkdocs.structure.files import File
 ROOT = Path(__file__).parents[1]
 HOME = "https://github.com/sciad/sciad/blob/main/"
 STUBS = {"sciad": "sciad", "solvers": "solvers", "adjoints": "adjoints"}
+MODULES = {
+    "nn": "Networks",
+    "neural": "Neural differential equations",
+    "optimize": "Fitting and training",
+    "logdensity": "Log densities",
+    "random": "Random numbers with keys",
+}
 TITLES = {
     "sciad": ("Derivatives and compilation", "import sciad as ad"),
     "solvers": ("Solvers", "from sciad import solvers"),
@@ -48,7 +55,8 @@ def pages() -> dict[str, str]:
         "changelog.md": (ROOT / "CHANGELOG.md").read_text(),
         "examples.md": _examples(),
     }
-    return made | {f"reference/{name}.md": _reference(name) for name in STUBS}
+    made |= {f"reference/{name}.md": _reference(name) for name in STUBS}
+    return made | {f"reference/{name}.md": _module_reference(name) for name in MODULES}
 
 
 def public_names(name: str) -> dict[str, str]:
@@ -68,6 +76,20 @@ def _reference(name: str) -> str:
         names = {n: m for n, m in names.items() if m != "sciad.errors"}
     head = f"# {title}\n\n```python\n{statement}\n```\n"
     return head + "".join(f"\n::: {module}.{n}\n" for n, module in sorted(names.items(), key=_order))
+
+
+def _module_reference(name: str) -> str:
+    """Of a public module, whose ``__all__`` names what it has."""
+    folder = ROOT / "sciad" / name
+    path = folder / "__init__.py" if folder.is_dir() else ROOT / "sciad" / f"{name}.py"
+    tree = ast.parse(path.read_text())
+    (names,) = (
+        ast.literal_eval(node.value)
+        for node in tree.body
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "__all__"
+    )
+    head = f"# {MODULES[name]}\n\n```python\nfrom sciad import {name}\n```\n\n{ast.get_docstring(tree)}\n"
+    return head + "".join(f"\n::: sciad.{name}.{n}\n" for n in names)
 
 
 def _order(item: tuple[str, str]) -> tuple[bool, str]:

@@ -59,7 +59,7 @@ _ELSEWHERE = {
     **dict.fromkeys(("sparse_jacobian", "sparsity"), "sciad.compiler.sparse.sparse_functions"),
     **dict.fromkeys(("solve_ivp", "solve_sde", "steady_state", "BrownianMotion"), "sciad.solvers"),
 }  # fmt: skip
-# packages above this one
+# packages and modules that are public as they are; most of them stand above this one
 _PACKAGES = frozenset({"adjoints", "logdensity", "neural", "nn", "optimize", "random", "solvers"})
 
 

@@ -97,6 +97,9 @@ def test_the_site_builds_without_a_warning(tmp_path):
         for name in module.__dir__():
             if not name.startswith("_") and name not in (*sciad._PACKAGES, "serving"):
                 assert re.search(rf'id="sciad\.[\w.]+\.{name}"', shown), name
+    for name in sorted(sciad._PACKAGES - {"solvers", "adjoints"}):
+        for one in getattr(sciad, name).__all__:
+            assert f'id="sciad.{name}.{one}"' in shown, f"{name}.{one}"
     links = re.findall(r'href="(\.\./[^"#]+/|[\w/]+/)"', (tree / "build" / "site" / "index.html").read_text())
     for link in links:
         assert (tree / "build" / "site" / link).exists(), link
