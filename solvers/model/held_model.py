@@ -8,7 +8,7 @@ from sciad.solvers.model.models import CompiledModel, Model
 
 __all__ = ["HeldModel", "held_model"]
 
-MOST = 64  # places where a model may switch
+MOST = 32  # places where a model may switch
 
 
 class HeldModel(CompiledModel):
