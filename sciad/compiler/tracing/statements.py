@@ -496,6 +496,4 @@ _STATEMENTS = {
     ast.Delete: Statements._delete,
     ast.Pass: lambda self, s: None,
 }
-_HINTS = {
-    ast.ClassDef: "Define the class outside of the compiled function.",
-}
+_HINTS = {ast.ClassDef: "Define the class outside of the compiled function."}
