@@ -17,7 +17,7 @@ MODULES = sorted(
     )
     for module in pkgutil.walk_packages(package.__path__, package.__name__ + ".")
 )
-BRIDGES = {"sciad.torch", "sciad.jax"}  # to libraries that may be absent
+BRIDGES = {"sciad.torch", "sciad.jax", "sciad.pytensor"}  # to libraries that may be absent
 
 
 @pytest.mark.parametrize("name", ["sciad", *MODULES])
