@@ -138,7 +138,8 @@ def hit_times(p):
     def switched(t, y):
         return -p[0] * y * (1.0 if t < 1.0 else p[1]) + (p[2] if t >= 2.0 else 0.0)
 
-    return np.sum(solve_ivp(switched, (0.0, 3.0), Y0, t_eval=TS, tstops=STOPS, **OPTIONS).y ** 2)
+    sol = solve_ivp(switched, (0.0, 3.0), Y0, t_eval=TS, tstops=STOPS, kinks=False, **OPTIONS)
+    return np.sum(sol.y**2)
 
 
 def structures(p):
