@@ -17,6 +17,9 @@ __all__ += ["allocate", "copy_memory", "numbers_at", "reallocate", "release", "s
 __all__ += ["polled", "unroll", "view"]
 
 
+NO_MEMORY = 1 << 62  # status of a program that asked for memory in vain
+
+
 def unroll(values):
     """Mark a loop over compile-time constants that the linker writes out; in Python it is the identity."""
     return values

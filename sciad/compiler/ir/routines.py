@@ -20,6 +20,7 @@ import numpy as np
 
 from sciad.compiler.ir.nodes import Site
 from sciad.errors import NotDifferentiable
+from sciad.native.runtime import NO_MEMORY
 
 __all__ = ["REPORT_BITS", "Reversed", "Routine", "RoutineSite", "failure_of"]
 
@@ -92,6 +93,8 @@ class RoutineSite(Site):
 
 def failure_of(sites: list[Site], status: int) -> BaseException:
     """The exception that a status other than 0 stands for."""
+    if status == NO_MEMORY:
+        return MemoryError("there is not enough memory for what the derivative of a loop keeps of its rounds")
     number, report = status >> REPORT_BITS, status & ((1 << REPORT_BITS) - 1)
     if number:
         site = sites[number - 1]

@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass, field
 
+from sciad.native.runtime import NO_MEMORY
 from sciad.native.translator.expression_to_llvm import SIGNS, Expressions
 from sciad.native.translator.llvm_values import (
     NOTHING,
@@ -187,7 +188,7 @@ class Function(Expressions):
     # statements
 
     def statement(self, node: ast.stmt) -> None:
-        self.at = node
+        self.at, self.w.in_loop = node, bool(self.loops)
         try:
             getattr(self, f"do_{type(node).__name__}", self.unknown)(node)
         except TranslationError as error:
@@ -429,7 +430,9 @@ class Function(Expressions):
             self.w.end(f"ret {kind} {whole}")
 
     def allocate(self, target: ast.expr, node: ast.Call) -> None:
-        """``name = np.empty(size)``: memory, freed when the name is given other, and at the end."""
+        """``name = np.empty(size)``: memory, freed when the name is given other, and at the end. Without it the
+        function returns `NO_MEMORY`.
+        """
         w = self.w
         if not isinstance(target, ast.Name) or len(node.args) != 1:
             self.unknown(node)
@@ -441,6 +444,11 @@ class Function(Expressions):
         room = w.new(f"mul i64 {count.text}, 8")
         memory = w.call("ptr", "malloc", ["i64"], [room])
         w.line(f"store ptr {memory}, ptr {slot}")
+        none, some = w.label(), w.label()
+        w.branch(w.new(f"icmp eq ptr {memory}, null"), none, some)
+        w.begin(none)
+        self.leave(constant(NO_MEMORY))
+        w.begin(some)
         self.set(target.id, Val("af1", (memory, count.text)))
 
 

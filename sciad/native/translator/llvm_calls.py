@@ -358,8 +358,8 @@ def _scalar(name: str) -> Handler:
         operands = [w.floating(x).text for x in args]
         w.library.need_scalar(name)
         kind = "b" if entry.boolean else "f"
-        types = ["double"] * entry.arity
-        return Val(kind, (w.called(SCALARS[kind], f"sciad_of_{name}", types, operands),))
+        types, symbol = ["double"] * entry.arity, f"sciad_of_{name}"
+        return Val(kind, (w.called(SCALARS[kind], symbol, types, operands, w.called_often(symbol)),))
 
     return write
 

@@ -22,6 +22,7 @@ _FLOAT = {"+": "fadd", "-": "fsub", "*": "fmul", "/": "fdiv"}
 _INT = {"+": "add", "-": "sub", "*": "mul", "&": "and", "|": "or", "^": "xor", "<<": "shl"}
 _FLOAT_TESTS = {"<": "olt", "<=": "ole", ">": "ogt", ">=": "oge", "==": "oeq", "!=": "une"}
 _INT_TESTS = {"<": "slt", "<=": "sle", ">": "sgt", ">=": "sge", "==": "eq", "!=": "ne"}
+INLINED_CALLS = 16  # of one elementary function in straight lines: its body is long, and run once there
 _DOUBLY = 0x10000  # powers up to which integer exponents are multiplied out
 
 
@@ -47,6 +48,8 @@ class Writer:
         self.beat: list[str] = []  # memory of what `polled` counts
         self.block = "entry"
         self.open = True  # whether the present block has no end yet
+        self.in_loop = False
+        self.calls: dict[str, int] = {}  # of elementary functions outside of loops
 
     # lines and blocks
 
@@ -121,13 +124,20 @@ class Writer:
         self.library.declare(symbol, result, types)
         return self.called(result, symbol, types, operands)
 
-    def called(self, result: str, symbol: str, types: list[str], operands: list[str]) -> str:
+    def called_often(self, symbol: str) -> str:
+        """Count a call; what is to be said of it: not to be inlined, where a long program has many."""
+        if self.in_loop:
+            return ""
+        self.calls[symbol] = self.calls.get(symbol, 0) + 1
+        return " noinline" if self.calls[symbol] > INLINED_CALLS else ""
+
+    def called(self, result: str, symbol: str, types: list[str], operands: list[str], mark: str = "") -> str:
         inside = ", ".join(f"{t} {x}" for t, x in zip(types, operands, strict=True))
         if result == "void":
             self.line(f"call void @{symbol}({inside})")
             return ""
         flags = self.flags if result == "double" else ""
-        return self.new(f"call {flags}{result} @{symbol}({inside})")
+        return self.new(f"call {flags}{result} @{symbol}({inside}){mark}")
 
     # conversions
 
