@@ -8,6 +8,11 @@ argument "again" LLVM is not started apart.
 
 starts processes of its own and prints the processor seconds of importing the package, of first solves and of
 first gradients, with an empty cache and with the one they left, for both translators of generated Python.
+
+    python benchmarks/first_compile.py waits [PART OF A ROW'S NAME ...]
+
+prints every row of `waiting.py`: solves, further methods, sizes and models, long programs, other libraries
+(``waits long`` has 10 000 lines, too), and the wall time of a warm process from its start to a gradient.
 """
 
 import json
@@ -85,7 +90,50 @@ def compare() -> None:
                 print(f"{backend:6}{state:6}{out.stdout.strip()}", flush=True)
 
 
+def waits(wanted: list[str]) -> None:
+    """A process for each row, with an empty cache and with the one it left."""
+    from benchmarks.waiting import LONG, OWN, PEERS, ROWS
+
+    script, root = Path(__file__).with_name("waiting.py"), Path(__file__).resolve().parents[1]
+    rows = [name for name in ROWS if any(part in name for part in wanted)] if wanted else [*OWN, *PEERS]
+    if "long" in wanted:
+        rows = [*OWN, *LONG, *PEERS]
+    for name in rows:
+        with tempfile.TemporaryDirectory() as cache:
+            environment = os.environ | {"SCIAD_CACHE_DIR": cache, "SCIAD_QUIET": "1"}
+            environment["PYTHONPATH"] = os.pathsep.join([str(root), os.environ.get("PYTHONPATH", "")])
+            for state in ("empty", "warm") if name in OWN or name in LONG else ("",):
+                command, before = [sys.executable, script, name], os.times()
+                done = subprocess.run(command, env=environment, capture_output=True, text=True)
+                after = os.times()
+                whole = after.children_user + after.children_system
+                whole -= before.children_user + before.children_system
+                if done.returncode:
+                    print(f"{name}: {done.stderr.strip().splitlines()[-1]}", flush=True)
+                    break
+                parts = ", ".join(f"{k} {v}" for k, v in json.loads(done.stdout).items())
+                print(f"{name:30} {state:6}{whole:7.2f} in all: {parts}", flush=True)
+    if not wanted:
+        warm_start()
+
+
+def warm_start(times: int = 7) -> None:
+    """Wall time from the start of a process to its first gradient, everything compiled."""
+    script = Path(__file__).with_name("first_gradient.py")
+    seconds = []
+    for _ in range(times):
+        start = time.perf_counter()
+        subprocess.run([sys.executable, script], check=True, stdout=subprocess.DEVNULL)
+        seconds.append(time.perf_counter() - start)
+    print(
+        f"start to first gradient, warm: {min(seconds[1:]):.3f} s wall at best, {np.median(seconds[1:]):.3f} median"
+    )
+
+
 if __name__ == "__main__":
+    if "waits" in sys.argv:
+        waits(sys.argv[sys.argv.index("waits") + 1 :])
+        sys.exit()
     if "here" in sys.argv:
         print(json.dumps(solves()))
         sys.exit()

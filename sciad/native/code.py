@@ -228,7 +228,10 @@ def _compile(text: str, stem: str, entry: str, form: Signature | None, separate:
                 function = getattr(import_text(folder / f"{stem}.py", text), entry)
             unit = _lifted(function, stem, separate)
         if form is None:
-            _finish(unit, stem, {stem}, bitcode=True, wide=True)  # programs have the long loops
+            short = own is None or own.count("\n") < LONG
+            _finish(
+                unit, stem, {stem}, bitcode=True, wide=True, gathered=short
+            )  # programs have the long loops
         else:
             unit.link_in(machine.parse(python_entry(_python_symbol(stem), stem, form)))
             _write(folder / f"{stem}.bc", unit.as_bitcode())
@@ -283,10 +286,16 @@ def _make_trampoline(stem: str, form: Signature) -> None:
 
 
 def _finish(
-    unit, stem: str, keep: set[str], bitcode: bool, wide: bool = False, unrolled: bool = True
+    unit,
+    stem: str,
+    keep: set[str],
+    bitcode: bool,
+    wide: bool = False,
+    unrolled: bool = True,
+    gathered: bool = True,
 ) -> None:
     folder = cache_folder()
-    machine.optimize(unit, keep, wide, unrolled)
+    machine.optimize(unit, keep, wide, unrolled, gathered)
     if bitcode:
         _write(folder / f"{stem}.bc", unit.as_bitcode())
     _emit(unit, stem, wide)
@@ -326,6 +335,7 @@ def _inline_small(function) -> None:
         function.add_function_attribute("alwaysinline")
 
 
+LONG = 4000  # lines of LLVM text from which on a program is optimised with less care
 INLINED = 200  # instructions of a model that is inlined wherever it is called
 
 

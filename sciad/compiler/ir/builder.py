@@ -68,13 +68,22 @@ class Builder:
 
     def op(self, fn, *args: Operand, name: str = "") -> Operand:
         """The result of ``fn(*args)``: a constant, an existing value, or the output of a new `Op`."""
-        args = tuple(a.item() if isinstance(a, (np.generic, np.ndarray)) else a for a in args)
-        if all(constant(a) for a in args):
+        known, plain = True, True
+        for a in args:  # written out, for this is where most of the time for long programs goes
+            kind = a.__class__
+            if kind is Value:
+                known = False
+            elif kind is not float and kind is not int and kind is not bool:
+                plain = False
+        if not plain:
+            args = tuple(a.item() if isinstance(a, (np.generic, np.ndarray)) else a for a in args)
+            known = all(constant(a) for a in args)
+        if known:
             return fold(fn, args)
         simple = self._simplify(fn, args)
         if simple is not None:
             return simple
-        key = (fn, tuple(id(a) if isinstance(a, Value) else (type(a), repr(a)) for a in args))
+        key = (fn, tuple([id(a) if a.__class__ is Value else (type(a), repr(a)) for a in args]))
         found = self.shared(key)
         if found is not None:
             return found[0]
@@ -122,8 +131,10 @@ class Builder:
 
     def _negated(self, x: Operand) -> Operand | None:
         """What `x` is minus of, if it was computed as that."""
-        fn, args = self._made.get(x, (None, ())) if isinstance(x, Value) else (None, ())
-        return args[0] if fn is np.negative else None
+        if x.__class__ is not Value:
+            return None
+        made = self._made.get(x)
+        return made[1][0] if made is not None and made[0] is np.negative else None
 
     def _signs(self, fn, args):
         """Signs move outwards and into sums, where they cost nothing; the results are the same to the
