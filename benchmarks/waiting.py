@@ -1,4 +1,4 @@
-"""How long one waits before the first result: processor seconds of new processes, here and in other libraries.
+"""Waits before the first result: processor seconds of new processes, here and in other libraries.
 
     python benchmarks/first_compile.py waits            # starts this file, once for each row
     python benchmarks/waiting.py ROW                    # one row in this process, as JSON

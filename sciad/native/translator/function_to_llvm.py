@@ -430,8 +430,8 @@ class Function(Expressions):
             self.w.end(f"ret {kind} {whole}")
 
     def allocate(self, target: ast.expr, node: ast.Call) -> None:
-        """``name = np.empty(size)``: memory, freed when the name is given other, and at the end. Without it the
-        function returns `NO_MEMORY`.
+        """``name = np.empty(size)``: memory, freed when the name is given other, and at the end. If there
+        is none the function returns `NO_MEMORY`.
         """
         w = self.w
         if not isinstance(target, ast.Name) or len(node.args) != 1:
