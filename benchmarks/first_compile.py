@@ -125,9 +125,8 @@ def warm_start(times: int = 7) -> None:
         start = time.perf_counter()
         subprocess.run([sys.executable, script], check=True, stdout=subprocess.DEVNULL)
         seconds.append(time.perf_counter() - start)
-    print(
-        f"start to first gradient, warm: {min(seconds[1:]):.3f} s wall at best, {np.median(seconds[1:]):.3f} median"
-    )
+    best, middle = min(seconds[1:]), np.median(seconds[1:])
+    print(f"start to first gradient, warm: {best:.3f} s wall at best, {middle:.3f} median")
 
 
 if __name__ == "__main__":
