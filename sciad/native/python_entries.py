@@ -100,6 +100,7 @@ def trampoline_entry(name: str, form: Signature) -> str:
     return "\n".join([*_RUNTIME, *writer.function("%target", arguments)])
 
 
+WRITTEN_OUT = 6  # arrays of an entry whose checks are written out each, which saves a nanosecond a piece
 _LLVM = {"float64": "double", "int64": "i64", "uint64": "i64"}
 _LETTER = {kind: np.dtype(kind).char for kind in _LLVM}
 
@@ -122,6 +123,8 @@ class _Writer:
         self.name, self.form = name, form
         self.lines: list[str] = []
         self.count = 0
+        # Written out for each array, the checks of a kernel with many are a tenth of its code.
+        self.shared_check = sum(p.dimensions > 0 for p in form.parameters) > WRITTEN_OUT
 
     def line(self, text: str) -> None:
         self.lines.append("  " + text)
@@ -151,21 +154,18 @@ class _Writer:
         return operands
 
     def array(self, k: int, item: str, parameter: Parameter, dimensions: bool) -> list[str]:
-        kind = self.field(item, layout.TYPE, "ptr")
-        self.line(f"%is{k} = icmp eq ptr {kind}, @sciad_ndarray")
-        self.line(f"br i1 %is{k}, label %b{k}, label %e{k}")
-        self.lines.append(f"b{k}:")
-        flags = self.field(item, layout.FLAGS, "i32")
-        count = self.field(item, layout.COUNT, "i32")
-        code = self.field(self.field(item, layout.DESCR, "ptr"), layout.CODE, "i16")
         wanted = int.from_bytes((_LETTER[parameter.kind] + "=").encode(), sys.byteorder)
-        tests = [
-            self.new(f"icmp eq i32 {self.new(f'and i32 {flags}, {layout.USABLE}')}, {layout.USABLE}"),
-            self.new(f"icmp eq i32 {count}, {parameter.dimensions}"),
-            self.new(f"icmp eq i16 {code}, {wanted}"),
-        ]
-        both = self.new(f"and i1 {tests[0]}, {tests[1]}")
-        self.line(f"br i1 {self.new(f'and i1 {both}, {tests[2]}')}, label %c{k}, label %e{k}")
+        if self.shared_check:
+            kinds = f"ptr {item}, i32 {parameter.dimensions}, i16 {wanted}"
+            self.line(f"%is{k} = call i1 @{self.name}.usable({kinds})")
+            self.line(f"br i1 %is{k}, label %c{k}, label %e{k}")
+        else:
+            kind = self.field(item, layout.TYPE, "ptr")
+            self.line(f"%is{k} = icmp eq ptr {kind}, @sciad_ndarray")
+            self.line(f"br i1 %is{k}, label %b{k}, label %e{k}")
+            self.lines.append(f"b{k}:")
+            right = self.usable(item, f"{parameter.dimensions}", f"{wanted}")
+            self.line(f"br i1 {right}, label %c{k}, label %e{k}")
         self.fail(k, parameter)
         self.lines.append(f"c{k}:")
         operands = [f"ptr {self.field(item, layout.DATA, 'ptr')}"]
@@ -174,6 +174,31 @@ class _Writer:
             operands += [f"i64 {self.field(sizes, 8 * j, 'i64')}" for j in range(parameter.dimensions)]
         self.line(f"br label %a{k + 1}")
         return operands
+
+    def usable(self, item: str, dimensions: str, letter: str) -> str:
+        """Whether an array is of the right kind."""
+        flags = self.field(item, layout.FLAGS, "i32")
+        count = self.field(item, layout.COUNT, "i32")
+        code = self.field(self.field(item, layout.DESCR, "ptr"), layout.CODE, "i16")
+        tests = [
+            self.new(f"icmp eq i32 {self.new(f'and i32 {flags}, {layout.USABLE}')}, {layout.USABLE}"),
+            self.new(f"icmp eq i32 {count}, {dimensions}"),
+            self.new(f"icmp eq i16 {code}, {letter}"),
+        ]
+        return self.new(f"and i1 {self.new(f'and i1 {tests[0]}, {tests[1]}')}, {tests[2]}")
+
+    def check_function(self) -> list[str]:
+        """The check of an array as a function of its own."""
+        if not self.shared_check:
+            return []
+        writer = _Writer(self.name, self.form)
+        kind = writer.field("%item", layout.TYPE, "ptr")
+        writer.line(f"%is = icmp eq ptr {kind}, @sciad_ndarray")
+        writer.line("br i1 %is, label %array, label %other")
+        writer.lines.append("array:")
+        writer.line(f"ret i1 {writer.usable('%item', '%dimensions', '%letter')}")
+        head = f"define internal i1 @{self.name}.usable(ptr %item, i32 %dimensions, i16 %letter) noinline {{"
+        return [head, *writer.lines, "other:", "  ret i1 false", "}"]
 
     def number(self, k: int, item: str, parameter: Parameter) -> str:
         kind = _LLVM[parameter.kind]
@@ -209,6 +234,7 @@ class _Writer:
         ]
         return [
             *texts,
+            *self.check_function(),
             f"define ptr @{self.name}(ptr %self, ptr %args, i64 %nargs) {{",
             *self.lines,
             "  %thread = call ptr @PyEval_SaveThread()",

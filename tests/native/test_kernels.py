@@ -218,3 +218,24 @@ def test_two_processes_share_one_cold_cache(tmp_path):
     assert [run.communicate()[0].strip() for run in runs] == [b"ok", b"ok"]
     assert len(list(tmp_path.rglob("stage_sum_*.o"))) == 1
     assert not list(tmp_path.rglob("*.tmp"))
+
+
+@kernels.kernel
+def sum_of_many(a, b, c, d, e, f, g, x):
+    return a[0] + b[0] + c[0] + d[0] + e[0] + f[0] + g[0] + x
+
+
+def test_entries_of_many_arrays_take_the_right_kind_only():
+    """They check their arrays in one function."""
+    linked = kernels.link(sum_of_many, f"float64({'float64[::1], ' * 7}float64)")
+    arrays = [np.array([float(k)]) for k in range(7)]
+    assert linked(*arrays, 0.5) == 21.5
+    readonly = np.zeros(1)
+    readonly.flags.writeable = False
+    for k in range(7):
+        for wrong in (None, [1.0], np.zeros((1, 1)), np.zeros(1, dtype=np.int64), np.zeros(4)[::2], readonly):
+            given = [*arrays[:k], wrong, *arrays[k + 1 :]]
+            with pytest.raises(TypeError, match=rf"argument {k + 1} .*1 dimensions, float64"):
+                linked(*given, 0.5)
+    with pytest.raises(TypeError, match="takes 8 arguments"):
+        linked(*arrays)
