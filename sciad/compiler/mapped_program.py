@@ -16,6 +16,7 @@ from sciad.native import llvm
 from sciad.native.code import trampoline
 from sciad.native.interruption import stoppable
 from sciad.native.python_entries import signature
+from sciad.native.translator.function_to_llvm import INTERRUPTED
 from sciad.recent import Made
 from sciad.transforms.custom import custom
 from sciad.transforms.map_failures import FailedElements
@@ -225,7 +226,8 @@ def _make_loop(arrays: int) -> int:
         "  %place = getelementptr i64, ptr %r, i64 %i",
         "  store i64 %status, ptr %place",
         "  %next = add i64 %i, 1",
-        "  br label %loop",
+        f"  %left = icmp eq i64 %status, {INTERRUPTED}",
+        "  br i1 %left, label %done, label %loop",
         "done:",
         "  ret i64 0",
         "}",

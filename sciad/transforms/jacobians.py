@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from sciad.eager.rebind import rebind
+from sciad.foreign import is_foreign, plain_arguments
 from sciad.plain_numpy import np
 from sciad.transforms.gradients import check_request, grad, jvp, vjp
 from sciad.transforms.transformed import Transformed, is_compiled
@@ -59,6 +60,8 @@ class Jacobian(Transformed):
         return self.f, self.argnums, self.mode
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if any(map(is_foreign, args)):
+            args = plain_arguments(args, self.f)
         found = None if self.native is None else self.native(args, kwargs)
         if found is not None:
             return found[0]
@@ -116,6 +119,8 @@ class Hessian(Transformed):
         return self.f, self.argnums
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if any(map(is_foreign, args)):
+            args = plain_arguments(args, self.f)
         found = None if self.native is None else self.native(args, kwargs)
         return self._rows(*args, **kwargs) if found is None else found[0]
 

@@ -21,11 +21,19 @@ def _quantity():
     return pytest.importorskip("pint").UnitRegistry().Quantity(VALUES, "1/s")
 
 
+def _of_jax():
+    pytest.importorskip("jax")
+    from jax.experimental import enable_x64
+
+    with enable_x64():
+        return pytest.importorskip("jax.numpy").asarray(VALUES)
+
+
 ARRAYS = {
     "Series": _series,
     "DataArray": lambda: pytest.importorskip("xarray").DataArray(VALUES, dims="x"),
     "torch": lambda: pytest.importorskip("torch").tensor(VALUES),
-    "jax": lambda: pytest.importorskip("jax.numpy").asarray(VALUES, dtype=float),
+    "jax": _of_jax,
     "pint": _quantity,
     "dask": lambda: pytest.importorskip("dask.array").from_array(VALUES),
     "read only": lambda: np.broadcast_to(VALUES, (2,)),
@@ -82,7 +90,7 @@ def test_they_count_as_plain_arrays(kind, use):
         if kind == "pint":
             warnings.filterwarnings("ignore", message="The unit of the quantity is stripped")
         found, wanted = USES[use](x), USES[use](VALUES.copy())
-    np.testing.assert_allclose(found, wanted, rtol=1e-6 if kind == "jax" else 0)
+    np.testing.assert_allclose(found, wanted, rtol=0)
     assert all(type(a) in (np.ndarray, np.float64) for a in (found if isinstance(found, tuple) else (found,)))
 
 

@@ -71,9 +71,9 @@ def _pull(args):
         return (g,)
     return args[0], pull
 
-def slow(t, y, w):  # a thousandth of a second or so
+def slow(t, y, w):  # some tenths of a millisecond
     total = 0.0
-    for k in range(50000):
+    for k in range(10000):
         total = total + np.sin(k * w)
     return np.array([w * y[1], -w * y[0] + 1e-9 * total])
 
@@ -95,7 +95,7 @@ CALLS = {
         "solve(1e9, events=lambda t, y, w: y[0])",
         "solve(1.0, events=lambda t, y, w: y[0])",
     ),
-    "way back of a gradient": ("ad.grad(loss)(1.0, 60.0, slow)", "ad.grad(loss)(1.0, 0.1, slow)"),
+    "way back of a gradient": ("ad.grad(loss)(1.0, 300.0, slow)", "ad.grad(loss)(1.0, 0.1, slow)"),
     "jitted while": ("forever(1.0, 2e6)", "forever(1.0, 5.0)"),
     "jitted nest of loops": ("nest(1.0)", "forever(1.0, 5.0)"),
     "jitted range": ("counted(1.0, 1e12)", "counted(1.0, 5.0)"),
@@ -126,7 +126,7 @@ def test_control_c_ends_a_native_call_and_breaks_nothing(name, tmp_path):
     script = f"""{HEAD}
 before = {short}
 waits = []
-for attempt in range(4):  # the machine may be busy
+for attempt in range(8):  # the machine may be busy
     main.armed = True
     try:
         {starts}
