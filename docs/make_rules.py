@@ -6,6 +6,7 @@ python docs/make_rules.py
 from __future__ import annotations
 
 import inspect
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import scipy.linalg
 import scipy.special
 import scipy.stats
 
+import sciad as ad
 from sciad import rule_table as table
 from sciad.compiler.functions.absent import REASONS
 from sciad.eager.traced import Primitive
@@ -111,9 +113,11 @@ def _statistics(records) -> list[str]:
 ZEROS = """## At kinks and singularities
 
 Elementwise functions at the points 0, 1 and -1, where these are no points of smoothness: the derivative
-a little to the left, the one that the rule gives, and the one a little to the right; of functions of two
-arguments in the first of them, the other being 0 or 1. A dash: the function is not defined there. At a
-kink the rule gives the mean of the two sides.
+a little to the left, the one that `grad` gives, and the one a little to the right; of functions of two
+arguments in each of them, the other being 0 or 1. A dash: the function is not defined there. At a kink it
+is the mean of the two sides, also of `np.interp` at a knot. Compiled code gives the same, at these and at
+31 more points, huge, tiny and infinite ones, and to second order
+(`tests/rules/test_table_at_special_points.py`).
 
 In products of derivatives a factor 0 wins over an infinite one or NaN, in compiled code as outside: a
 path that is not taken contributes nothing, as in `np.where(x > 0, np.sqrt(x), 0)`. A zero may also stand
@@ -133,44 +137,49 @@ to the left and to the right of the arguments, by calling the function there, an
 This holds for every order, both modes and for compiled functions. Inside of solves (the model's Jacobian,
 its products in adjoints) and of transforms within compiled functions a factor 0 wins, without that look.
 
-| function | at | left | rule | right |
-|---|---|---|---|---|"""
+| function | in | at | left | derivative | right |
+|---|---|---|---|---|---|"""
 
 
 def _special_points(groups) -> list[str]:
-    """The section on points where a rule had to choose, computed from the rules."""
+    """The section on points where a derivative had to be chosen, computed from what `grad` gives."""
     rows = []
     for record in (r for title in sorted(groups) for r in groups[title]):
         if record.kind != "scalar" or not _native(record) or len(record.partials) > 2:
             continue
-        if record.partials[0].__name__ == "partial":
-            continue
-        for others in [()] if len(record.partials) == 1 else [(0.0,), (1.0,)]:
-            for x in (-1.0, 0.0, 1.0):
-                rows += _special_point(record, x, others)
+        for k, partial in enumerate(record.partials):
+            if partial.__name__ == "partial":
+                continue
+            for other in [None] if len(record.partials) == 1 else [0.0, 1.0]:
+                for x in (-1.0, 0.0, 1.0):
+                    rows += _special_point(record, k, x, other)
     return [ZEROS, *rows, ""]
 
 
-def _special_point(record, x, others):
-    def slope(v):
-        args = [np.float64(a) for a in (v, *others)]
-        y = record.fn(*args)
-        return float(np.real(y)), float(np.real(record.partials[0](y, *args)))
+def _special_point(record, k, x, other):
+    def at(v):
+        return [np.float64(v)] if other is None else [np.float64(a) for a in ((v, other), (other, v))[k]]
 
-    with np.errstate(all="ignore"):
+    def slope(v):
+        args = at(v)
+        return float(np.real(record.fn(*args))), float(ad.grad(lambda *x: np.real(record.fn(*x)), k)(*args))
+
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         try:
             (a, left), (_, here), (b, right) = (slope(x + h) for h in (-1e-9, 0.0, 1e-9))
         except TypeError:  # integers only
             return []
-    if not np.isfinite([a, b]).any():
+    if not np.isfinite([a, b]).any() or np.isnan([left, right]).all():
         return []
     sides = [s for v, s in ((a, left), (b, right)) if np.isfinite(v)]
     if np.isfinite(here) and all(abs(s - here) < 1e-3 * max(1.0, abs(here)) for s in sides):
         return []
     shown = [f"{s:.4g}" if np.isfinite(v) else "-" for v, s in ((a, left), (b, right))]
-    rule = f"{here:.4g}".replace("nan", "NaN")
-    place = f"{x:g}" if not others else f"{x:g}, {others[0]:g}"
-    return [f"| `{_short(record)}` | {place} | {shown[0]} | {rule} | {shown[1]} |"]
+    shown, rule = [s.replace("nan", "NaN") for s in shown], f"{here:.4g}".replace("nan", "NaN")
+    place = "x" if other is None else "ab"[k]
+    where = ", ".join(f"{v:g}" for v in at(x))
+    return [f"| `{_short(record)}` | {place} | {where} | {shown[0]} | {rule} | {shown[1]} |"]
 
 
 def covered(module, name: str) -> bool:

@@ -12,7 +12,7 @@ import scipy.special as sp
 
 from sciad.plain_numpy import np
 from sciad.rule_table import Push, array, constant, scalar
-from sciad.rules.special_slopes import kelvin_quotient
+from sciad.rules.special_slopes import exprel_slope, kelvin_quotient
 
 _SQRT_PI = math.sqrt(math.pi)
 _SQRT_2PI = math.sqrt(2.0 * math.pi)
@@ -22,7 +22,7 @@ _DEGREE = math.pi / 180.0
 scalar(sp.hyp0f1, None, lambda y, b, x: sp.hyp0f1(b + 1.0, x) / b)
 scalar(sp.hyp1f1, None, None, lambda y, a, b, x: a / b * sp.hyp1f1(a + 1.0, b + 1.0, x))
 scalar(sp.hyp2f1, None, None, None, lambda y, a, b, c, x: a * b / c * sp.hyp2f1(a + 1.0, b + 1.0, c + 1.0, x))
-scalar(sp.exprel, lambda y, x: 0.5 * sp.hyp1f1(2.0, 3.0, x))
+scalar(sp.exprel, lambda y, x: exprel_slope(x))
 array(sp.shichi, Push(lambda y, dx, x: (sp.hyp0f1(1.5, 0.25 * x * x) * dx, np.cosh(x) / x * dx)))
 
 # complete elliptic integrals

@@ -38,6 +38,14 @@ def dawson_slope(y, x):
     return near * (1.0 - 2.0 * np.fmax(np.fmin(x, 9.0), -9.0) * y) + (1.0 - near) * apart
 
 
+def exprel_slope(x):
+    """``(exp(x) (x - 1) + 1)/x^2``; near 0 by a function that SciPy does not get ready with far out."""
+    size = np.absolute(x)
+    near, far = size < 2.0, np.copysign(np.fmax(size, 1.5), x)
+    series = 0.5 * sp.hyp1f1(2.0, 3.0, np.fmax(np.fmin(x, 3.0), -3.0))
+    return near * series + (1.0 - near) * (np.exp(far) * (1.0 - 1.0 / far) / far + 1.0 / far / far)
+
+
 def rgamma_slope(x):
     """The slope of ``1/gamma(x)``, by reflection below 1/2."""
     low, left, right = x < 0.5, np.fmin(x, 0.6), np.fmax(x, 0.4)
@@ -51,10 +59,10 @@ def _only(mask, x, other=1.0):
 
 
 def _whole(n, *xs):
-    """Where n is a whole number and all of `xs` are not positive: poles cancel."""
+    """Where n is a whole number and all of `xs` are at or near poles, which cancel."""
     mask = 1.0 * (np.rint(n) == n)
     for x in xs:
-        mask = mask * (x <= 0.0)
+        mask = mask * (x <= 0.5)
     return mask
 
 

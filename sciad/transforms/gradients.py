@@ -9,7 +9,7 @@ from sciad.eager.dual import Dual
 from sciad.eager.ownership import fresh, private
 from sciad.eager.rebind import rebind
 from sciad.eager.tape import Tape, Var, forward, has_nan, sweep
-from sciad.eager.traced import Level, escaped, next_level, operand
+from sciad.eager.traced import Level, escaped, next_level, operand, raw
 from sciad.eager.zeros import zeros
 from sciad.errors import SciadError
 from sciad.foreign import plain_arguments
@@ -304,13 +304,22 @@ def jvp(f: Callable, primals: tuple, tangents: tuple) -> tuple[Any, Any]:
     values = [a.value if m else a for a, m in zip(leaves, mine, strict=True)]
     moved = [a.tangent if m else zero_of(a) for a, m in zip(leaves, mine, strict=True)]
     del leaves  # so that what nobody else holds need not be copied
-    if any(has_nan(t) and not has_nan(v) for v, t in zip(values, moved, strict=True)):
+    if any(map(_is_lost, values, moved)):
         # a factor 0 and an infinite one: see `tape.sweep`
         moved = flatten(linearize(f, *primals)[1](*tangents))[0]
     elif zeros.met != met and not zeros.beside:
         chosen = moving(tangents)
         moved = settled(moved, values, primals, chosen, lambda args: jvp(f, args, tangents))
     return unflatten(structure, fresh(values)), unflatten(structure, fresh(moved))
+
+
+def _is_lost(value, tangent) -> bool:
+    """Whether the tangent of a number is none."""
+    if not has_nan(tangent):
+        return False
+    value, tangent = raw(value), raw(tangent)
+    shapes = np.shape(value) != np.shape(tangent)
+    return shapes or bool(np.any(np.isnan(tangent) & ~np.isnan(value)))
 
 
 def _run(f, args, kwargs):

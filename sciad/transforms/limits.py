@@ -95,7 +95,7 @@ def _settled_leaves(found, values, args, chosen, beside):
                 if None in (*sides[0], *sides[1]):
                     continue
                 entries = [
-                    _entry(z, here, [(far[k], near[k]) for far, near in sides], ring)
+                    _entry(z, here, point.alike[k], [(far[k], near[k]) for far, near in sides], ring)
                     for k, (z, here) in enumerate(zip(found, point.here, strict=True))
                 ]
                 decided = [_of_number(entry, v) for (entry, _), v in zip(entries, point.here, strict=True)]
@@ -142,15 +142,21 @@ class _Point:
 
     def stays(self) -> bool:
         """Whether each entry is what it is a little to the left, or a little to the right."""
-        alike = [False] * len(self.found)
+        alike, last = [False] * len(self.found), None
         for sign in (-1, 1):
             with zeros.heeding():  # one sweep is enough
                 sample = self.sample(sign * self.known[1].distances[1], False)
             for k, (near, _, _) in enumerate(sample):
                 at = strip(self.found[k])
                 alike[k] = alike[k] | _alike(strip(near), at, at)
+                if last is not None:  # a smooth point where another entry is singular
+                    a, b = strip(last[k][0]), strip(near)
+                    close = np.absolute(a - b) <= 1e-2 * (np.absolute(a) + np.absolute(b))
+                    alike[k] = alike[k] | close & _alike(0.5 * (a + b), at, at)
             if all(np.all(raw(a)) for a in alike):
                 return True
+            last = sample
+        self.alike = alike
         return False
 
     def sample(self, size, of_zeros):
@@ -167,11 +173,12 @@ class _Point:
             return None
         sizes = [np.absolute(raw(v)) for v in values if _is_number(v)]
         largest = max((np.max(v, initial=0.0, where=np.isfinite(v)) for v in sizes), default=0.0)
-        noise = 2.0**-50 * largest / (abs(size) * (1.0 if of_zeros else self.size))
+        unit = 2.0**-50 / (abs(size) * (1.0 if of_zeros else self.size))
         values = _aligned(values, found)
+        noise = [unit * (largest if v is None else np.absolute(v)) for v in values]
         if not self.at_infinity:
             found = list(map(_trusted, found, values))
-        return [(x, v, noise) for x, v in zip(found, values, strict=True)]
+        return list(zip(found, values, noise, strict=True))
 
 
 def _aligned(values, found):
@@ -249,7 +256,7 @@ def _is_lost(x, before, value):
     return bool(np.any(lost if value is None else lost & ~np.isnan(raw(value))))
 
 
-def _entry(z, here, sides, ring):
+def _entry(z, here, known, sides, ring):
     """One entry of a derivative from what is found on both sides, NaN where that settles nothing; and whether
     it stayed what it was though it is infinite next to it."""
     at = strip(z)
@@ -266,6 +273,7 @@ def _entry(z, here, sides, ring):
     infinite = (left_there & np.isinf(left) | right_there & np.isinf(right)) & np.isfinite(at)
     mean = np.where(both, 0.5 * (left + right), np.where(left_there, left, right))
     alike = left_there & _alike(left, at, left) | right_there & _alike(right, at, right)
+    alike = alike | known
     stays = alike | infinite | both & _alike(mean, at, left) | none & (jumps[0] | jumps[1]) & np.isfinite(at)
     if np.all(raw(stays)):
         result = z
