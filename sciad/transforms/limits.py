@@ -173,7 +173,7 @@ class _Point:
             return None
         sizes = [np.absolute(raw(v)) for v in values if _is_number(v)]
         largest = max((np.max(v, initial=0.0, where=np.isfinite(v)) for v in sizes), default=0.0)
-        unit = 2.0**-50 / (abs(size) * (1.0 if of_zeros else self.size))
+        unit = 2.0**-50 / (abs(size) * (1.0 if of_zeros else min(self.size, 1.0)))
         values = _aligned(values, found)
         noise = [unit * (largest if v is None else np.absolute(v)) for v in values]
         if not self.at_infinity:
@@ -273,7 +273,11 @@ def _entry(z, here, known, sides, ring):
     infinite = (left_there & np.isinf(left) | right_there & np.isinf(right)) & np.isfinite(at)
     mean = np.where(both, 0.5 * (left + right), np.where(left_there, left, right))
     alike = left_there & _alike(left, at, left) | right_there & _alike(right, at, right)
-    alike = alike | known
+    quiet = [
+        (limit == 0) & (np.absolute(at) <= 8 * near[2])
+        for limit, (_, near) in zip(limits, sides, strict=True)
+    ]
+    alike = alike | known | left_there & quiet[0] | right_there & quiet[1]
     stays = alike | infinite | both & _alike(mean, at, left) | none & (jumps[0] | jumps[1]) & np.isfinite(at)
     if np.all(raw(stays)):
         result = z

