@@ -117,6 +117,7 @@ def gradient_cases(limit: Limit) -> dict:
         gradient = ad.value_and_grad(lambda p: np.sum(solve(p, adjoint=adjoint) ** 2))
         return lambda: gradient(P)[1]
 
+    compiled = ad.jit(ad.value_and_grad(lambda p: np.sum(solve(p) ** 2)))
     jacobian = ad.jacobian(solve, mode="forward")
     taped = ad.value_and_grad(
         lambda p: np.sum(naive.solve(lotka_volterra, (0.0, 10.0), Y0, TIMES, (p,), TOL, TOL) ** 2)
@@ -124,6 +125,7 @@ def gradient_cases(limit: Limit) -> dict:
     return {
         "C limit, discrete adjoint": limit.repeated(REPEATS_IN_C, gradient=True),
         f"{OWN} DiscreteAdjoint": case(DiscreteAdjoint()),
+        f"{OWN} DiscreteAdjoint, compiled loss": lambda: compiled(P)[1],
         f"{OWN} InterpolatingAdjoint": case(InterpolatingAdjoint()),
         f"{OWN} ForwardSensitivity": lambda: 2 * np.einsum("it,itj->j", solve(P), jacobian(P)),
         f"{OWN} naive, own tape": lambda: taped(P)[1],
@@ -227,6 +229,7 @@ def first_gradients(starts: int) -> dict[str, float]:
 def report(groups: dict, start_up: dict, deviations: dict, missing: list[str], folder: Path) -> None:
     forward, gradient = groups["forward"], groups["gradient"]
     own = gradient[f"{OWN} DiscreteAdjoint"].median
+    compiled = gradient[f"{OWN} DiscreteAdjoint, compiled loss"].median
     fit = groups["fit"][f"{OWN} whole pelt fit"].median
     print(timing.table(forward, "C limit", "Forward, 101 outputs (ratio to C)") + "\n")
     print(timing.table(gradient, f"{OWN} DiscreteAdjoint", "Gradient (ratio to DiscreteAdjoint)") + "\n")
@@ -241,15 +244,18 @@ def report(groups: dict, start_up: dict, deviations: dict, missing: list[str], f
         "forward, solve_ivp / C limit": forward[f"{OWN} solve_ivp"].median / forward["C limit"].median,
         "gradient / C limit": own / gradient["C limit, discrete adjoint"].median,
         "fastest diffrax gradient / gradient": fastest("diffrax", gradient) / own,
+        "gradient of the compiled loss / C limit": compiled / gradient["C limit, discrete adjoint"].median,
+        "fastest diffrax gradient / that of the compiled loss": fastest("diffrax", gradient) / compiled,
+        "heyoka's gradient / that of the compiled loss": fastest("heyoka", gradient) / compiled,
         "torchdiffeq adjoint / gradient": fastest("torchdiffeq adjoint", gradient) / own,
         "naive on own tape / gradient": gradient[f"{OWN} naive, own tape"].median / own,
         "one torchdiffeq forward / whole pelt fit": fastest("torchdiffeq", forward) / fit,
     }
     for name, ratio in ratios.items():
-        print(f"{name:42} {ratio:12,.4g}")
-    print(f"{'whole pelt fit':42} {timing.duration(fit):>12}")
+        print(f"{name:54} {ratio:12,.4g}")
+    print(f"{'whole pelt fit':54} {timing.duration(fit):>12}")
     for name, seconds in start_up.items():
-        print(f"{'start to first gradient, ' + name:42} {timing.duration(seconds):>12}")
+        print(f"{'start to first gradient, ' + name:54} {timing.duration(seconds):>12}")
 
     content = {
         "timings": groups,
