@@ -109,7 +109,10 @@ def _compiled_again(code, node, imports):
     plain = list(codes(node))
     if code not in plain:
         return None  # changed since it was imported, or by an import hook
-    changed = list(codes(_Writable().visit(copy.deepcopy(node))))
+    writable = _Writable().visit(copy.deepcopy(node))
+    if isinstance(writable, list):
+        return None  # a lambda in a statement of the module: it has no statements before which to put one
+    changed = list(codes(writable))
     found = changed[plain.index(code)] if len(changed) == len(plain) else None
     same = found is not None and all(
         set(getattr(found, kind)) == set(getattr(code, kind))

@@ -219,10 +219,22 @@ def solve(t, a, b):
         return _cramer(t, a, b, n)
     return Deferred(
         b.shape,
-        lambda target, fresh: _call(t, "solve", target, a, b),
+        lambda target, fresh: _solve(t, target, a, b),
         "f",
         tuple((r, False) for x in (a, b) for r, _ in reads_of(x)),
     )
+
+
+def _solve(t, target, a, b) -> None:
+    _call(t, "solve", target, a, b)
+    given = t.builder.op(np.logical_and, _is_finite(t, a), _is_finite(t, b))
+    fine = t.builder.op(np.logical_or, _is_finite(t, target), t.builder.op(np.logical_not, given))
+    t.require(fine, "LinAlgError", "Singular matrix")
+
+
+def _is_finite(t, x):
+    """Whether all elements are: of those that are, 0 times their sum is 0."""
+    return t.builder.op(np.equal, sum_(t, elementwise(t, np.multiply, x, 0.0)), 0.0)
 
 
 def _cramer(t, a, b, n):
@@ -230,6 +242,7 @@ def _cramer(t, a, b, n):
     m = [[element(t, a, (i, j)) for j in range(n)] for i in range(n)]
     v = [element(t, b, (i,)) for i in range(n)]
     d = _determinant(t, m)
+    t.require(t.builder.op(np.not_equal, d, 0.0), "LinAlgError", "Singular matrix")
     replaced = [
         _determinant(t, [[v[i] if j == k else m[i][j] for j in range(n)] for i in range(n)]) for k in range(n)
     ]
@@ -262,7 +275,7 @@ def inv(t, a):
     n = a.shape[0]
     return Deferred(
         (n, n),
-        lambda target, fresh: _call(t, "solve", target, a, _whole(t, eye(t, n))),
+        lambda target, fresh: _solve(t, target, a, _whole(t, eye(t, n))),
         "f",
         tuple((r, False) for r, _ in reads_of(a)),
     )

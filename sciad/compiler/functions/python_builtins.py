@@ -335,6 +335,10 @@ def _callable(t, x):
 
 @lower(np.errstate)
 def _errstate(t, **kwargs):
+    if not set(kwargs.values()) <= {"ignore", "warn", None}:
+        raise Refusal(
+            "np.errstate(...) that raises, calls or prints", "Test the numbers before they are computed with."
+        )
     return np.errstate(**kwargs)
 
 

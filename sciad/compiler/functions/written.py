@@ -141,7 +141,8 @@ def cholesky(a):
         pivot = a[j, j]
         for k in range(j):
             pivot -= y[j, k] * y[j, k]
-        assert pivot > 0, "Matrix is not positive definite"
+        if not pivot > 0:
+            raise np.linalg.LinAlgError("Matrix is not positive definite")
         y[j, j] = np.sqrt(pivot)
         for i in range(j + 1, n):
             total = a[i, j]

@@ -377,7 +377,13 @@ class Input:
     scalar: bool = False
 
 
-EXCEPTIONS: dict[str, type[Exception]] = {}  # of ours that programs raise, by name
+# that programs raise and that are not Python's, by name
+EXCEPTIONS: dict[str, type[Exception]] = {"LinAlgError": np.linalg.LinAlgError}
+
+
+def exception_class(name: str) -> type[Exception] | None:
+    """The class of an exception that programs raise; None of one that is the user's."""
+    return EXCEPTIONS.get(name) or getattr(builtins, name, None)
 
 
 @dataclass
@@ -390,7 +396,7 @@ class Site:
 
     def error(self) -> Exception:
         """The exception of the user's program, with the place it was raised at."""
-        kind = EXCEPTIONS.get(self.exception) or getattr(builtins, self.exception, RuntimeError)
+        kind = exception_class(self.exception) or RuntimeError
         where = f" ({self.line.file}:{self.line.number})" if self.line is not None else ""
         return kind(f"{self.message}{where}")
 

@@ -274,6 +274,8 @@ def elementwise(t: TraceServices, fn, *args, kind: str | None = None):
             raise Refusal(f"arithmetic on {t.describe(a)}", "Make it an array with np.array(...).")
     shape = broadcast_shape(t, *(a.shape for a in args if is_array(a)))
     getters = [getter(t, a, shape) for a in args]
+    if shape == () and kind is None:
+        return t.apply(fn, [get(()) for get in getters])  # numbers, as NumPy makes of arrays without axes
     if kind is None:
         kinds = [a.kind if is_array(a) else type_of(a) for a in args]
         kind = build.result_type(fn, tuple(Value(k) for k in kinds))

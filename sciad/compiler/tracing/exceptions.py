@@ -8,14 +8,14 @@ the loop, of the function.  Failures that nobody catches leave the program as ev
 from __future__ import annotations
 
 import ast
-import builtins
 import math
+from contextlib import contextmanager
 
 import numpy as np
 
 from sciad.compiler.fence import Refusal
 from sciad.compiler.ir.builder import type_of
-from sciad.compiler.ir.nodes import Value
+from sciad.compiler.ir.nodes import Value, exception_class
 from sciad.compiler.objects.kinds import UNDEFINED, Box, FrameBox, RecordBox, Text, is_scalar
 
 _LARGEST_EXPONENT = 709.782712893384
@@ -34,6 +34,17 @@ class Exceptions:
         self.raisers: dict[int, tuple] = {}  # by number of the site: class, and the exception's name
         self.handled: list = []  # sites of what the handlers being executed caught
 
+    @contextmanager
+    def own_exceptions(self):
+        """A flag of its own for a program inside, where no handler around it waits for what it raises."""
+        outer = self.raising
+        if not self.catching:
+            self.raising = self.box({"raised": False, "site": 0})
+        try:
+            yield
+        finally:
+            self.raising = outer
+
     @property
     def raised(self):
         return self.raising.slots["raised"]
@@ -47,7 +58,7 @@ class Exceptions:
 
     def require(self, cond, exception: str, message: str) -> None:
         """Leave the program with an error unless `cond`, or go to the handler that catches it."""
-        cls = getattr(builtins, exception, None)
+        cls = exception_class(exception)
         if cls is None or not self.catches(cls):
             self.leave_unless(cond, exception, message)
         elif cond is not True:
@@ -68,7 +79,7 @@ class Exceptions:
 
     def fail(self, exception: str, message: str):
         """An error known while compiling: the program's own where a handler catches it, else a refusal."""
-        if self.catches(getattr(builtins, exception)):
+        if self.catches(exception_class(exception)):
             self.require(False, exception, message)
         raise Refusal(f"{exception}: {message}")
 
@@ -205,7 +216,7 @@ class Exceptions:
                 str(a.value) if isinstance(a, ast.Constant) else ast.unparse(a) for a in exc.args
             )
             exc = exc.func
-        return ast.unparse(exc), text
+        return ast.unparse(exc).rpartition(".")[2], text
 
     def _class_raised(self, exc):
         found = self.eval(exc.func if isinstance(exc, ast.Call) else exc)

@@ -137,7 +137,8 @@ class Part:
                 args[n] = leaves.tree(
                     [self._leaf(leaves, k, name, at + leaves.at[k], n) for k in range(len(leaves.leaves))]
                 )
-            self.results = Leaves(t, t.call(fun, args, kwargs), f"the result of {what}")
+            with t.own_exceptions():
+                self.results = Leaves(t, t.call(fun, args, kwargs), f"the result of {what}")
             self._store_results()
         for name in self.aliases:
             del t.prologues[name]
