@@ -36,7 +36,8 @@ def jit(fun: Callable) -> Jitted:
         Ordinary NumPy Python with loops, branches and in-place updates.  Arguments are numbers, arrays and
         nested tuples, lists, dicts, NamedTuples and dataclasses of them; ints, bools and strings are
         compiled in, as are the shapes of arrays, and functions and objects of other classes, whose numbers
-        are read anew at each call but are no arguments to differentiate with respect to.
+        are read anew at each call but are no arguments to differentiate with respect to.  Arguments are
+        taken by value: writes into them are not seen by the caller.
 
     Returns
     -------

@@ -187,6 +187,11 @@ def _mask(leaf, fixed, transform, path):
     """None where all of a leaf is free, else the entries that are."""
     if fixed is None or fixed is False:
         return None
+    if np.asarray(fixed).dtype != bool:
+        raise TypeError(
+            f"fixed of {path or 'the parameter'} is {fixed!r}: give True or False (or an array of them); a "
+            "parameter is held at the value that it has in the parameters"
+        )
     mask = ~np.broadcast_to(np.asarray(fixed, dtype=bool), leaf.shape)
     if mask.all():
         return None
@@ -211,6 +216,11 @@ def _chosen_names(path, shape, mask):
 def _bounds(pair, leaf, path):
     if pair is None:
         return -np.inf, np.inf
+    if isinstance(pair, list) and leaf.ndim == 1 and len(pair) == leaf.size and all(map(_is_pair, pair)):
+        pair = tuple(zip(*pair, strict=True))  # a pair for each entry, as SciPy's minimize takes them
+        pair = tuple(
+            [d if x is None else x for x in side] for side, d in zip(pair, (-np.inf, np.inf), strict=True)
+        )
     try:
         low, high = pair
     except (TypeError, ValueError):
@@ -224,6 +234,10 @@ def _bounds(pair, leaf, path):
             f"{path or 'the parameter'}: the lower bound {low} is not below the upper one {high}"
         )
     return low, high
+
+
+def _is_pair(x) -> bool:
+    return isinstance(x, tuple) and len(x) == 2
 
 
 def _spread(params, given, what: str) -> list:

@@ -64,10 +64,10 @@ def fixed_point(
             moved = np.max(np.abs(new - x), initial=0.0)
             done = np.all(np.abs(new - x) <= atol + rtol * np.abs(new))
             x = new
+            if not np.all(np.isfinite(x)):  # whatever the difference of two infinities is
+                break
             if done:
                 return x
-            if not np.all(np.isfinite(x)):
-                break
         raise NotConverged(
             f"fixed_point: not converged after {max_iterations} iterations, the last of which moved x by "
             f"{moved:.3g}. Is the map a contraction near x0? Otherwise solve x - f(x) = 0 by ad.root"
@@ -122,7 +122,7 @@ def root(
                 step = 0.5 * step
                 new = x - step
             x = new
-            if np.all(np.abs(step) <= atol + rtol * np.abs(x)):
+            if np.all(np.abs(step) <= atol + rtol * np.abs(x)) and np.all(np.isfinite(x)):
                 return x
         raise NotConverged(
             f"root: not converged after {max_iterations} Newton steps, residual {size:.3g}. Start "

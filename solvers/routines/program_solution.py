@@ -28,8 +28,13 @@ class ProgramSolution:
     success: bool
     message: str
 
-    in_programs = (
-        "Compiled functions have t, y, status, success and message of a solve; for the rest solve outside."
+    in_programs = "Compiled functions have t and y of a solve; for the rest solve outside."
+    not_in_programs = dict.fromkeys(
+        ("status", "success", "message"),
+        (
+            "whether a solve has failed, in a compiled function: one that has raises SolverError",
+            "Leave the question away, and catch SolverError outside of the compiled function.",
+        ),
     )
 
     def __getitem__(self, name: str):

@@ -253,6 +253,9 @@ def test_what_there_is_of_a_solution():
     assert (sol.status, sol.success, sol.message) == (0, True, outside.message)
     with pytest.raises(ad.UnsupportedSyntax, match=r"no field or method 'nfev'[\s\S]*solve outside"):
         ad.jit(lambda p: solved(p).nfev)(P)
+    for name in ("success", "status", "message"):  # a solve that fails raises, if its result is used
+        with pytest.raises(ad.UnsupportedSyntax, match="whether a solve has failed"):
+            ad.jit(lambda p, name=name: getattr(solved(p), name))(P)
 
 
 # ------------------------------------------------------------ failures and refusals

@@ -77,6 +77,15 @@ def test_no_solution():
         ad.jit(lambda a: ad.fixed_point(lambda x: a * x + 1.0, 1.0, max_iterations=20))(1.0)
 
 
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_what_runs_away_is_no_solution():
+    """The difference of two infinities is within any tolerance of them."""
+    runs_away = lambda a: ad.fixed_point(lambda z: 2.0 * z + a, 0.5)  # noqa: E731
+    for f in (runs_away, ad.grad(runs_away), ad.jit(runs_away), ad.grad(ad.jit(runs_away))):
+        with pytest.raises(ad.NotConverged):
+            f(1.0)
+
+
 def test_the_start_has_no_derivative():
     """A solution does not depend on where it was searched."""
     f = lambda a: ad.root(lambda x: x**3 - 2.0, a)  # noqa: E731

@@ -45,6 +45,14 @@ def test_bounds(method):
     np.testing.assert_allclose(fit.params, [0.8, inner[1]], atol=2e-3)
 
 
+def test_pairs_for_the_entries_of_an_array():
+    """As SciPy's minimize takes them; a tuple is (lows, highs)."""
+    loss = lambda x: (x[0] - 5.0) ** 2 + (x[1] - 5.0) ** 2  # noqa: E731
+    for bounds in ([(0, 10), (1, 20)], ([0, 1], [10, 20]), [(None, 10), (1, None)]):
+        fit = opt.minimize(loss, np.array([0.5, 10.0]), bounds=bounds, tol=1e-12)
+        np.testing.assert_allclose(fit.params, [5.0, 5.0], atol=1e-5)
+
+
 def test_methods_without_bounds_refuse_them():
     with pytest.raises(ValueError, match="BFGS has no bounds"):
         opt.minimize(booth, [0.0, 0.0], "BFGS", bounds=(0, 1))
@@ -145,6 +153,7 @@ def test_a_start_that_fails_says_so():
             "fix all or none",
         ),
         ({"fixed": True}, ValueError, "all parameters are fixed"),
+        ({"fixed": {"x": 0.0}}, TypeError, "held at the value that it has"),
     ],
 )
 def test_what_is_wrong_with_the_arguments(arguments, error, text):

@@ -272,7 +272,7 @@ def newton(g, x, rtol, atol, most):
             new = x - step
             halvings += 1
         x = new
-        done = np.all(np.abs(step) <= atol + rtol * np.abs(x))
+        done = np.all(np.abs(step) <= atol + rtol * np.abs(x)) and np.all(np.isfinite(x))
         k += 1
     return x, done
 
@@ -282,7 +282,7 @@ def iterated(g, x, rtol, atol, most):
     done, k = False, 0
     while not done and k < most:
         new = g(x)
-        done = np.all(np.abs(new - x) <= atol + rtol * np.abs(new))
+        done = np.all(np.abs(new - x) <= atol + rtol * np.abs(new)) and np.all(np.isfinite(new))
         x = new
         k += 1
     return x, done

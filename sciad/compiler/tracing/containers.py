@@ -325,6 +325,9 @@ class Containers(Keyed):
     def _instance_attribute(self, owner: RecordBox, name: str):
         if name == "__class__":
             return owner.type
+        refused = getattr(owner.type, "not_in_programs", {}).get(name)
+        if refused is not None:
+            raise Refusal(*refused)
         value = owner.slots.get(name, UNDEFINED)
         if isinstance(inspect.getattr_static(owner.type, name, None), property) or value is UNDEFINED:
             if name in owner.slots and not hasattr(owner.type, name):
