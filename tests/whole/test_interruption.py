@@ -18,6 +18,8 @@ import numpy as np
 import sciad as ad
 from sciad.solvers import solve_ivp, solve_sde
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # shells ignore it in what they start with &
+
 main = threading.main_thread()  # of which rules that run later have no copy of their own
 main.sent, main.armed = None, False
 
