@@ -275,6 +275,7 @@ class DenseOutput:
         Each step gets its share of the points, and at least three.
         """
         times, values, jumps, size = [], [], [], 0
+        states = self._y
         place = np.log(np.maximum(self.ts, 1e-300)) if logarithmic and self.ts.min() > 0.0 else self.ts
         shares = np.abs(np.diff(place)) / max(abs(place[-1] - place[0]), 1e-300)
         for i, h in enumerate(self._h):
@@ -284,7 +285,7 @@ class DenseOutput:
             y = dense_output.value(theta, self._y[i], self._ends[i], self._d[:, i])
             if times:
                 gap, scale = np.abs(y[0] - values[-1][-1]), np.abs(y[0]) + np.abs(values[-1][-1])
-                if np.any(gap > 1e-6 * scale + 1e-9 * np.abs(self._y).max(initial=0.0)):
+                if np.any(gap > 1e-6 * scale + 1e-9 * np.max(np.abs(states), initial=0.0)):
                     jumps.append(size - 1)
             times.append(t)
             values.append(y)

@@ -96,7 +96,7 @@ h = lambda t, y: f(t, y)[0]
 def test_no_source():
     space = {}
     exec("def f(t, y):\n    return y", space)
-    with pytest.raises(UnsupportedSyntax, match="source text of f is not available"):
+    with pytest.raises(UnsupportedSyntax, match="source text of f cannot be read"):
         traced(space["f"], 0.0, Y)
 
 

@@ -11,7 +11,7 @@ import scipy.linalg as sl
 import scipy.special as sp
 import scipy.stats as st
 
-from sciad.eager import indexing, traced, views
+from sciad.eager import indexing, traced, views, zeros
 from sciad.rules import array_functions as rules_array
 from sciad.rules import grids as rules_grid
 from sciad.rules import numpy_linalg as rules_linalg
@@ -105,6 +105,7 @@ _DOMAIN = {
     **{f: [(S(2), above(3)), (S(1), above())] for f in (sp.jv, sp.yv, sp.yn, sp.iv, sp.ive, sp.kv, sp.kn, sp.kve)},
     np.arctan2: [*BINARY, (real(3), S(1.0))],
     np.hypot: BINARY,
+    zeros.product: BINARY,
 }  # fmt: skip
 
 _MEMORY = np.zeros(6)

@@ -8,6 +8,7 @@ import scipy.special  # noqa: F401
 
 import sciad as ad
 from sciad import rule_table as table
+from sciad.random import drawn
 from sciad.transforms.custom import Custom
 from sciad.tree import flatten, unflatten
 from tests.rules.rule_cases import cases
@@ -92,7 +93,7 @@ CONSTANT_CALLS = {
     np.digitize: (P, [0.0, 1.0]), np.can_cast: (P.dtype, float), np.lexsort: ([P, P],), np.may_share_memory: (P, P),
     np.shares_memory: (P, P),
 }  # fmt: skip
-INTEGER = {np.bitwise_and, np.bitwise_or, np.bitwise_xor, np.invert, np.left_shift, np.right_shift, np.gcd, np.lcm, np.isnat,
+INTEGER = {drawn, np.bitwise_and, np.bitwise_or, np.bitwise_xor, np.invert, np.left_shift, np.right_shift, np.gcd, np.lcm, np.isnat,
            np.unravel_index, (np.logical_and, "reduce"), (np.logical_or, "reduce")}  # fmt: skip
 
 

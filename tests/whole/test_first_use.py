@@ -145,11 +145,16 @@ def test_jumps_that_a_gradient_does_not_see_are_found_by_check():
     def infusion(t, y, rate, end):
         return np.array([(rate if t < end else 0.0) - y[0]])
 
-    def level(rate, end):
-        return solve_ivp(infusion, (0, 4), np.zeros(1), "Tsit5", [4.0], args=(rate, end), rtol=1e-6).y[0, 0]
+    def level(rate, end, kinks=False):
+        options = {"args": (rate, end), "rtol": 1e-6, "kinks": kinks}
+        return solve_ivp(infusion, (0, 4), np.zeros(1), "Tsit5", [4.0], **options).y[0, 0]
 
     def rate_alone(rate):
         return level(rate, 2.0)
 
     assert "make them events" in repr(adjoints.check(level, 10.0, 2.0))
     assert "differences" not in repr(adjoints.check(rate_alone, 10.0))
+    located = lambda rate, end: level(rate, end, kinks=True)  # noqa: E731
+    assert "differences" not in repr(adjoints.check(located, 10.0, 2.0))
+    slopes = ad.grad(located, argnums=(0, 1))(10.0, 2.0)  # level = rate (exp(end) - 1) / exp(4)
+    assert slopes == pytest.approx([(np.exp(2.0) - 1.0) / np.exp(4.0), 10.0 * np.exp(-2.0)], rel=1e-5)

@@ -260,9 +260,6 @@ def reads_of(x) -> tuple:
     return ()
 
 
-# --------------------------------------------------------------------------------------------------
-
-
 def elementwise(t: TraceServices, fn, *args, kind: str | None = None):
     """``fn`` (a ufunc, or a function of operands) of numbers and arrays, broadcast."""
     if all(is_scalar(a) for a in args):
@@ -274,9 +271,9 @@ def elementwise(t: TraceServices, fn, *args, kind: str | None = None):
             raise Refusal(f"arithmetic on {t.describe(a)}", "Make it an array with np.array(...).")
     shape = broadcast_shape(t, *(a.shape for a in args if is_array(a)))
     getters = [getter(t, a, shape) for a in args]
-    if shape == () and kind is None:
-        return t.apply(fn, [get(()) for get in getters])  # numbers, as NumPy makes of arrays without axes
     if kind is None:
+        if shape == ():
+            return t.apply(fn, [get(()) for get in getters])  # a number, as in NumPy
         kinds = [a.kind if is_array(a) else type_of(a) for a in args]
         kind = build.result_type(fn, tuple(Value(k) for k in kinds))
         if fn is np.power and kinds[0] == kinds[1] == "i" and type(args[1]) is int and args[1] >= 0:

@@ -83,6 +83,9 @@ def _source_of(module: str) -> Source:
     return Source(text, module)
 
 
+FIRST_MARK = 1000  # number of our metadata: functions of the library bring some that count from 0
+
+
 class Module:
     """The LLVM module as it grows."""
 
@@ -136,9 +139,9 @@ class Module:
         if vectors or not self.sparing:
             return ""
         if not self.marks:
-            self.marks.append('!0 = !{!"llvm.loop.vectorize.enable", i1 false}')
-        number = len(self.marks)
-        self.marks.append(f"!{number} = distinct !{{!{number}, !0}}")
+            self.marks.append(f'!{FIRST_MARK} = !{{!"llvm.loop.vectorize.enable", i1 false}}')
+        number = FIRST_MARK + len(self.marks)
+        self.marks.append(f"!{number} = distinct !{{!{number}, !{FIRST_MARK}}}")
         return f", !llvm.loop !{number}"
 
     # names
