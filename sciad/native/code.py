@@ -191,7 +191,7 @@ def _made_again(stem: str, ending: str = ".bc") -> bytes:
     )
 
 
-_ATTEMPTS = 5
+_ATTEMPTS = 40  # each may meet a process that deletes without pause
 
 
 def _in_words(stem: str) -> str:
