@@ -208,6 +208,7 @@ def test_machines_of_other_processors_have_other_folders(empty, monkeypatch):
     assert sorted(cache_upkeep._folders(empty)) == sorted([here, there])
 
 
+@pytest.mark.long  # a race that deletes without pause: it is lost now and then on a busy machine
 def test_processes_go_on_while_others_delete(empty):
     """Each compiles and loads kernels one after the other, with new names and with common ones."""
     script = (
