@@ -4,22 +4,9 @@ import numpy as np
 import pytest
 
 import sciad as ad
+from benchmarks.gradbench.det import determinant
 from sciad.compiler.ir.walking import walk
 from tests.compiler.agree import traced
-
-
-def minor(a, row, columns):
-    if len(columns) == 1:
-        return a[row, columns[0]]
-    total, sign = 0.0, 1.0
-    for k, column in enumerate(columns):
-        total += sign * a[row, column] * minor(a, row + 1, columns[:k] + columns[k + 1 :])
-        sign = -sign
-    return total
-
-
-def determinant(a):
-    return minor(a, 0, tuple(range(len(a))))
 
 
 def paths(x, i, j):
